@@ -1,0 +1,255 @@
+"""An article on its way: raw, in work, enriched, grouped."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
+
+from schemas.base import ArticleId, Record, Sha256, ShortText, Timestamp, Url
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+"""A BCP 47 tag; `und` when nobody can tell."""
+
+
+class ContentType(StrEnum):
+    """What `content` holds."""
+
+    TEXT = "text/plain"
+    HTML = "text/html"
+
+
+class DateSource(StrEnum):
+    """Where a date was stated."""
+
+    HEADER = "header"
+    TEXT = "text"
+    FEED = "feed"
+    HTML = "html"
+    NONE = "none"
+
+
+class DatePrecision(StrEnum):
+    """How exactly a date was stated."""
+
+    DAY = "day"
+    SECOND = "second"
+
+
+class EntityType(StrEnum):
+    """The kinds of entity that the gazetteer knows."""
+
+    PERSON = "PER"
+    ORGANISATION = "ORG"
+    LOCATION = "LOC"
+
+
+class Article(Record):
+    """What every form of an article carries unchanged from the edge to the index."""
+
+    schema_version: Literal[1] = 1
+    article_id: ArticleId
+    source_id: ShortText = Field(description="publisher or folder the article came from")
+    feeds: tuple[ShortText, ...] = Field(default=(), description="every feed that carried it")
+    url: Url | None = None
+    guid: ShortText | None = Field(default=None, description="the source's own id, or the path inside the folder")
+    content_type: ContentType
+    content: str = Field(min_length=1, description="as fetched, decoded, otherwise untouched")
+    declared_language: LanguageCode | None = Field(default=None, description="what the source claims")
+    fetched_at: Timestamp
+    content_hash: Sha256 = Field(description="of content, title, url, published_at and declared_language")
+    revision: PositiveInt = Field(description="Unix second at which the producer first saw this content")
+
+
+class RawArticle(Article):
+    """What the producer puts on `articles.raw`: as stated by the source."""
+
+    title: str | None = None
+    published_at: Timestamp | None = None
+
+
+class StatedDate(Record):
+    """One date that somebody stated for the article, with the words that state it."""
+
+    at: Timestamp
+    source: DateSource
+    precision: DatePrecision
+    matched: str
+
+
+class Extracted(Record):
+    """Readable text and what the markup says of it."""
+
+    text: str = Field(min_length=1)
+    title: str | None = None
+    dates: tuple[StatedDate, ...] = ()
+    byline: str | None = None
+
+
+class LanguageScore(Record):
+    """One candidate language."""
+
+    code: LanguageCode
+    confidence: Probability
+
+
+class Language(Record):
+    """The language of the text; `und` rather than a guess."""
+
+    code: LanguageCode
+    confidence: Probability
+    alternatives: tuple[LanguageScore, ...] = ()
+
+
+class Paragraph(Record):
+    """One line of the extracted text, kept or dropped, and by which rule it was dropped."""
+
+    text: str
+    kept: bool
+    reason: str | None = None
+
+
+class Normalized(Record):
+    """Clean text and what its furniture stated."""
+
+    title: str | None
+    text: str = Field(min_length=1)
+    paragraphs: tuple[Paragraph, ...]
+    agency: ShortText | None = None
+    byline: ShortText | None = None
+    dates: tuple[StatedDate, ...] = ()
+
+
+class Mention(Record):
+    """Where an entity is named; offsets are code points into `field`."""
+
+    field: Literal["title", "text"]
+    start: NonNegativeInt
+    end: PositiveInt
+    surface: str
+
+
+class Entity(Record):
+    """A linked entity with its evidence."""
+
+    id: ShortText = Field(description="Q… (Wikidata), geonames:… or name:…")
+    type: EntityType
+    name: str
+    country: str | None = Field(default=None, description="ISO 3166-1 alpha-2")
+    prominence: Probability = Field(description="how much it is always in the news; grouping damps it")
+    score: Probability
+    reasons: tuple[str, ...]
+    mentions: tuple[Mention, ...] = Field(min_length=1)
+
+
+class Place(Record):
+    """A location with coordinates, WGS 84 degrees."""
+
+    id: ShortText
+    name: str
+    lat: float = Field(ge=-90, le=90)
+    lon: float = Field(ge=-180, le=180)
+
+
+class Fingerprint(Record):
+    """All that grouping needs of one article, so that the lane only weighs and compares.
+
+    Hashes are little-endian uint32, sorted, distinct.
+    """
+
+    shingles: bytes = Field(description="hashes of word bigrams")
+    words: bytes = Field(description="hashes of words")
+    facts: bytes = Field(description="hashes of numbers and of capitalised tokens inside sentences")
+    terms: dict[str, PositiveInt] = Field(description="word stems of one language and their counts")
+    names: dict[str, PositiveInt] = Field(description="consonant skeletons of names and their counts")
+    lede: tuple[str, ...] = Field(description="keys of `names` and `actors` in the title and the first 400 characters")
+    actors: dict[str, Probability] = Field(description="entity ids and their prominence")
+
+
+class ArticleDraft(RawArticle):
+    """An article between two stages: what is there already, and nothing invented for the rest."""
+
+    extracted: Extracted | None = None
+    language: Language | None = None
+    normalized: Normalized | None = None
+    entities: tuple[Entity, ...] | None = None
+    places: tuple[Place, ...] = ()
+    fingerprint: Fingerprint | None = None
+    embedding: bytes | None = None
+    stage_versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Readable(Article):
+    """What enrichment found; shared by the enriched and the grouped article."""
+
+    title: str | None
+    text: str = Field(min_length=1)
+    paragraphs: tuple[Paragraph, ...]
+    agency: ShortText | None = None
+    byline: ShortText | None = None
+    published_at: Timestamp | None
+    published_at_source: DateSource
+    published_at_precision: DatePrecision | None = None
+    dates: tuple[StatedDate, ...] = Field(default=(), description="every date stated, also those that disagree")
+    language: Language
+    entities: tuple[Entity, ...]
+    places: tuple[Place, ...] = ()
+    embedding: bytes | None = Field(
+        default=None, min_length=512, max_length=512, description="512 int8: title and lede, L2-normalised × 127"
+    )
+    stage_versions: dict[str, str]
+
+
+class EnrichedArticle(Readable):
+    """What the worker puts on `articles.enriched`."""
+
+    fingerprint: Fingerprint
+
+
+class DuplicateLevel(StrEnum):
+    """How near a near-duplicate is."""
+
+    COPY = "copy"
+    REWRITE = "rewrite"
+
+
+class DuplicateReason(Record):
+    """The figures behind a duplicate."""
+
+    level: DuplicateLevel
+    shingle_containment: Probability
+    word_containment: Probability
+    shared_facts: NonNegativeInt
+    missing_facts: NonNegativeInt
+
+
+class StoryReason(Record):
+    """Why an article joined its story, or that it opened one."""
+
+    opened: bool
+    shared: tuple[str, ...] = Field(default=(), description="heaviest shared names, numbers and entity ids")
+    cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None = None
+    gap_days: Annotated[float, Field(ge=0)] | None = None
+    runner_up: ArticleId | None = Field(default=None, description="the story that came next")
+    runner_up_score: float | None = None
+
+
+class GroupedArticle(Readable):
+    """What the lane puts on `articles.grouped`, and what is indexed."""
+
+    duplicate_of: ArticleId | None = None
+    duplicate_score: Probability | None = None
+    duplicate_reason: DuplicateReason | None = None
+    duplicate_group: ArticleId = Field(description="the first article of the group: search folds on it")
+    story_id: ArticleId
+    story_score: float
+    story_reason: StoryReason
+    grouping_version: PositiveInt
+    decision_seq: Annotated[int, Field(ge=0, lt=2**20)]
+
+    @property
+    def document_version(self) -> int:
+        """Elasticsearch's external version: revision first, then decision."""
+        return self.revision * 2**20 + self.decision_seq

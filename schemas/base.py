@@ -1,0 +1,39 @@
+"""The base of every record: strict, closed, immutable."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+
+def to_utc(value: datetime) -> datetime:
+    """The same instant in UTC."""
+    return value.astimezone(UTC)
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(to_utc)]
+"""An instant with zone, normalised to UTC."""
+
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+"""A keyword: far below the 32,766 bytes that Lucene allows a term."""
+
+Url = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+
+ArticleId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+]
+"""A UUIDv5 in its canonical form: the key of every article topic and the document's `_id`."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Record(BaseModel):
+    """A message or a part of one.
+
+    Unknown fields are refused, so a typo is a dead letter and not a silent loss; consumers are therefore upgraded
+    before producers (docs/adr/0003).
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64")

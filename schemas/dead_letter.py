@@ -1,0 +1,44 @@
+"""A dead letter: the message that failed, whole, and why."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from schemas.base import Record, ShortText, Timestamp
+
+
+class ErrorClass(StrEnum):
+    """Why a message can never succeed as it is."""
+
+    INVALID_MESSAGE = "invalid_message"
+    NO_TEXT = "no_text"
+    STAGE_FAILED = "stage_failed"
+    REJECTED_DOCUMENT = "rejected_document"
+    TOO_LARGE = "too_large"
+
+
+class DeadLetter(Record):
+    """Keyed by `topic/partition/offset` of its source, so a redelivery is the same letter."""
+
+    schema_version: Literal[1] = 1
+    letter_id: ShortText
+    source_topic: ShortText
+    source_partition: NonNegativeInt
+    source_offset: NonNegativeInt
+    source_timestamp: Timestamp | None = None
+    original_key: bytes | None
+    original_value: bytes | None = Field(description="base64; null when the message had none or is in quarantine")
+    original_headers: tuple[tuple[str, bytes], ...] = ()
+    quarantine_path: str | None = Field(default=None, description="where a file too large for Kafka was kept")
+    revision: PositiveInt | None = Field(default=None, description="of the article, where the message states it")
+    service: ShortText
+    stage: ShortText
+    error_class: ErrorClass
+    error: str = Field(max_length=2000)
+    attempts: PositiveInt = 1
+    code_version: str
+    first_failed_at: Timestamp
+    last_failed_at: Timestamp

@@ -1,0 +1,48 @@
+"""The wiring map: every topic, its record, key, partitions and retention, on one screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.article import ArticleDraft, EnrichedArticle, GroupedArticle, RawArticle
+from schemas.base import Record
+from schemas.dead_letter import DeadLetter
+from schemas.story import Story
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One Kafka topic. `partitions` of None means `DRAGOMAN_PARTITIONS`."""
+
+    name: str
+    record: type[Record]
+    key: str
+    partitions: int | None
+    retention_days: int | None
+    compacted: bool = False
+
+    def config(self, max_message_bytes: int) -> dict[str, str]:
+        """Kafka's own settings for the topic."""
+        retention = -1 if self.retention_days is None else self.retention_days * DAY_MS
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "retention.ms": str(retention),
+            "max.message.bytes": str(max_message_bytes),
+        }
+
+
+RAW = Topic("articles.raw", RawArticle, key="article_id", partitions=None, retention_days=7)
+ENRICHED = Topic("articles.enriched", EnrichedArticle, key="article_id", partitions=1, retention_days=7)
+GROUPED = Topic("articles.grouped", GroupedArticle, "article_id", None, retention_days=None, compacted=True)
+STORIES = Topic("stories", Story, key="story_id", partitions=None, retention_days=None, compacted=True)
+DEAD = Topic("articles.dead", DeadLetter, "letter_id", partitions=1, retention_days=None, compacted=True)
+
+TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, GROUPED, STORIES, DEAD)
+
+
+def intermediate(stage: str) -> Topic:
+    """The topic behind a stage that runs in a process of its own: `articles.<stage>`."""
+    return Topic(f"articles.{stage}", ArticleDraft, key="article_id", partitions=None, retention_days=7)

@@ -1,0 +1,1 @@
+"""What two or more services use, free of news knowledge."""

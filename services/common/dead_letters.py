@@ -1,0 +1,114 @@
+"""Makes dead letters; reads, replays and drops them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas.dead_letter import DeadLetter
+from schemas.topics import DEAD
+from services import __version__
+from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, header_int
+from services.common.producer import SafeProducer
+from services.common.settings import Settings
+
+READ_TIMEOUT_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message as it lay in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def header_map(self) -> dict[str, bytes]:
+        """The headers by name; the last of a name wins."""
+        return dict(self.headers)
+
+
+def letter_id(topic: str, partition: int, offset: int) -> str:
+    """A letter's key: a redelivery of the same message is the same letter."""
+    return f"{topic}/{partition}/{offset}"
+
+
+def make_letter(received: Received, rejected: RejectedMessage, service: str, now: datetime | None = None) -> DeadLetter:
+    """The dead letter of a message that a service rejected."""
+    failed_at = now or datetime.now(UTC)
+    headers = received.header_map()
+    sent_at = None
+    if received.timestamp_ms is not None and received.timestamp_ms >= 0:
+        sent_at = datetime.fromtimestamp(received.timestamp_ms / 1000, UTC)
+    return DeadLetter(
+        letter_id=letter_id(received.topic, received.partition, received.offset),
+        source_topic=received.topic,
+        source_partition=received.partition,
+        source_offset=received.offset,
+        source_timestamp=sent_at,
+        original_key=received.key,
+        original_value=received.value,
+        original_headers=received.headers,
+        revision=header_int(headers, REVISION_HEADER),
+        service=service,
+        stage=rejected.stage,
+        error_class=rejected.error_class,
+        error=rejected.reason,
+        attempts=(header_int(headers, ATTEMPTS_HEADER) or 0) + 1,
+        code_version=__version__,
+        first_failed_at=failed_at,
+        last_failed_at=failed_at,
+    )
+
+
+def read_letters(settings: Settings) -> Iterator[DeadLetter]:
+    """Every live letter, oldest first: the last state per key, without those that were replayed or dropped."""
+    partition = TopicPartition(settings.topic(DEAD), 0)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=settings.max_message_bytes * 2,
+        fetch_max_bytes=settings.max_message_bytes * 4,
+        bootstrap_timeout_ms=10_000,
+        check_crcs=False,
+    )
+    letters: dict[str, DeadLetter] = {}
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek_to_beginning(partition)
+        while consumer.position(partition) < end:
+            for record in consumer.poll(timeout_ms=1000).get(partition, ()):
+                key = (record.key or b"").decode("utf8", "replace")
+                previous = letters.pop(key, None)
+                if record.value is None:
+                    continue
+                letter = decode(DeadLetter, record.value)
+                if previous is not None:
+                    letter = letter.model_copy(update={"first_failed_at": previous.first_failed_at})
+                letters[key] = letter
+    finally:
+        consumer.close()
+    yield from letters.values()
+
+
+def replay_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter) -> None:
+    """Send the original to its topic with its key, confirmed, and only then mark the letter as done."""
+    headers = [pair for pair in letter.original_headers if pair[0] != ATTEMPTS_HEADER]
+    headers.append((ATTEMPTS_HEADER, str(letter.attempts).encode()))
+    producer.send(letter.source_topic, letter.original_key, letter.original_value, headers)
+    producer.flush()
+    drop_letter(producer, settings, letter)
+
+
+def drop_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter) -> None:
+    """Mark a letter as done: a tombstone under its key."""
+    producer.send(settings.topic(DEAD), letter.letter_id.encode(), None)
+    producer.flush()

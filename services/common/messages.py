@@ -1,0 +1,54 @@
+"""Records to bytes and back, and the one way a message can be wrong for ever."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.dead_letter import ErrorClass
+
+R = TypeVar("R", bound=BaseModel)
+
+REVISION_HEADER = "dragoman-revision"
+ATTEMPTS_HEADER = "dragoman-attempts"
+MAX_ERROR_LENGTH = 1000
+
+
+class RejectedMessage(Exception):
+    """The message can never succeed as it is: never retry, send it to the dead letters."""
+
+    def __init__(self, stage: str, error_class: ErrorClass, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+        self.error_class = error_class
+        self.reason = reason[:MAX_ERROR_LENGTH]
+
+
+def encode(record: BaseModel) -> bytes:
+    """A record as UTF-8 JSON."""
+    return record.model_dump_json().encode()
+
+
+def decode(record: type[R], value: bytes | None, stage: str = "decode") -> R:
+    """A record from UTF-8 JSON; RejectedMessage when it is none."""
+    if value is None:
+        raise RejectedMessage(stage, ErrorClass.INVALID_MESSAGE, "the message has no value")
+    try:
+        return record.model_validate_json(value)
+    except ValidationError as error:
+        raise RejectedMessage(stage, ErrorClass.INVALID_MESSAGE, describe(error)) from error
+
+
+def describe(error: ValidationError) -> str:
+    """What is wrong, field by field, without the article's text."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)[:5]
+    )
+
+
+def header_int(headers: dict[str, bytes], name: str) -> int | None:
+    """A positive whole number from a header, None when it is absent or something else."""
+    text = headers.get(name, b"").decode("ascii", "replace")
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:18]) else None

@@ -1,0 +1,65 @@
+"""Every metric that more than one service has, and the page they are read from."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+OUTCOMES = Counter(
+    "dragoman_outcomes_total", "Messages by the one outcome each ended in.", ["service", "outcome"]
+)
+DEAD_LETTERS = Counter(
+    "dragoman_dead_letters_total", "Messages sent to the dead letters.", ["service", "stage", "error_class"]
+)
+STAGE_SECONDS = Histogram(
+    "dragoman_stage_seconds",
+    "Time one article takes in one stage.",
+    ["service", "stage"],
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+LAG = Gauge("dragoman_lag_messages", "Messages not yet committed by the service's group.", ["service", "topic"])
+PROGRESS = Gauge(
+    "dragoman_last_progress_timestamp_seconds", "Unix time of the last commit or of being idle.", ["service"]
+)
+RETRIES = Counter(
+    "dragoman_infrastructure_retries_total", "Retries because another system did not answer.", ["service", "target"]
+)
+HALTED = Gauge("dragoman_halted", "1 when the service stopped itself: too many dead letters.", ["service"])
+
+LATENCY_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+Health = Callable[[], tuple[bool, dict[str, object]]]
+
+
+def serve_metrics(host: str, port: int, health: Health) -> ThreadingHTTPServer:
+    """Serve `/metrics` and `/healthz` (200 when healthy, 503 when not) in a daemon thread; the server knows its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+            elif self.path == "/healthz":
+                healthy, details = health()
+                body = json.dumps({"healthy": healthy, **details}).encode()
+                self._answer(200 if healthy else 503, "application/json", body)
+            else:
+                self._answer(404, "text/plain", b"/metrics or /healthz\n")
+
+        def _answer(self, code: int, content_type: str, body: bytes) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes are normal operation: silent."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server

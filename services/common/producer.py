@@ -1,0 +1,95 @@
+"""A kafka-python producer that loses nothing: idempotent, acks=all, and every future is looked at."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from services.common.settings import Settings
+
+MAX_IN_FLIGHT = 2000
+"""Sends whose future is open at any time: bounds memory and the work that a crash repeats."""
+
+
+class DeliveryError(Exception):
+    """Kafka did not confirm a message; it may or may not be there, so send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where a confirmed message lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(slots=True)
+class SafeProducer:
+    """Sends in order and calls `on_delivered` only after the broker's ack."""
+
+    settings: Settings
+    _producer: Any = field(init=False)
+    _open: deque[tuple[Any, Callable[[Delivered], None] | None]] = field(init=False, default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._producer = KafkaProducer(
+            bootstrap_servers=self.settings.kafka_bootstrap.split(","),
+            client_id=self.settings.name("dragoman-producer"),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=10,
+            batch_size=256 * 1024,
+            max_request_size=self.settings.max_message_bytes,
+            max_block_ms=15_000,
+            delivery_timeout_ms=120_000,
+            request_timeout_ms=30_000,
+        )
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]] | None = None,
+        on_delivered: Callable[[Delivered], None] | None = None,
+    ) -> None:
+        """Hand one message over; DeliveryError when an earlier one failed."""
+        try:
+            future = self._producer.send(topic, key=key, value=value, headers=headers or [])
+        except KafkaError as error:
+            raise DeliveryError(f"Kafka does not take messages for {topic}: {error}") from error
+        self._open.append((future, on_delivered))
+        self.settle(MAX_IN_FLIGHT)
+
+    def settle(self, leave_open: int = 0) -> None:
+        """Look at finished sends, oldest first, until at most `leave_open` are open; DeliveryError at the first failure."""
+        while self._open and (len(self._open) > leave_open or self._open[0][0].is_done):
+            future, on_delivered = self._open.popleft()
+            try:
+                metadata = future.get(timeout=130)
+            except KafkaError as error:
+                raise DeliveryError(f"Kafka did not confirm a message: {error}") from error
+            if on_delivered is not None:
+                on_delivered(Delivered(metadata.topic, metadata.partition, metadata.offset))
+
+    def flush(self) -> None:
+        """Wait until every message is confirmed."""
+        self._producer.flush(timeout=130)
+        self.settle()
+
+    def close(self) -> None:
+        """Give the connections back; what is not confirmed by now was not promised."""
+        self._producer.close(timeout=5)
+
+    def __enter__(self) -> SafeProducer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

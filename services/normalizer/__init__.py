@@ -1,0 +1,5 @@
+"""Stage: clean text, title, stated date, agency; what is dropped is kept beside the text with its reason."""
+
+from services.normalizer.normalize import VERSION, normalize
+
+__all__ = ["VERSION", "normalize"]
