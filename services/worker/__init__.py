@@ -1,0 +1,1 @@
+"""Runs a slice of the stages on faust."""

@@ -1,0 +1,1 @@
+"""The lane: near-duplicates and stories, in one order, with state that survives."""

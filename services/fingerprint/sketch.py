@@ -1,0 +1,165 @@
+"""Sketches of words, facts and names. Measured choices: docs/adr/0006."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from anyascii import anyascii
+
+from schemas.article import ArticleDraft, Entity, EntityType, Fingerprint
+
+VERSION = "fingerprint@1"
+MAX_TOKENS = 8000
+MAX_TERMS = 150
+MAX_NAMES = 120
+LEDE_CHARACTERS = 400
+STEM_CHARACTERS = 6
+PROMINENT = 0.4
+"""Names of entities that are always in the news count as actors only, where grouping damps them."""
+ADJECTIVE_ENDING = 2
+"""Consonants that turn a country's name into its adjective: Russia, Russian; China, Chinese."""
+CAPITALISED_WORDS = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september "
+    "october november december montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni "
+    "juli oktober dezember president minister ministry foreign prime secretary general senator king queen republic "
+    "government parliament congress party north south east west northern southern eastern western united".split()
+)
+"""Words written with a capital that name nobody."""
+MIN_TERM = 3
+MIN_SKELETON = 2
+TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
+"""Words; single characters in scripts without spaces."""
+NUMBER = re.compile(r"\d[\d.,\u00a0\u202f' ]*\d|\d")
+SENTENCE_START = re.compile(r"(?:^|[.!?…。！？:\n]|[.!?][\"'”’»)])\s*[\"'“”‘’«»(\[–—-]*\s*$")
+SEPARATORS = re.compile(r"\D")
+SKELETON_STEPS = (
+    (re.compile(r"sch|sh"), "s"),
+    (re.compile(r"ch|ck|q|c"), "k"),
+    (re.compile(r"ph|v|w"), "f"),
+    (re.compile(r"z"), "s"),
+    (re.compile(r"x"), "ks"),
+    (re.compile(r"[aeiouyjh]"), ""),
+    (re.compile(r"[^a-z0-9]"), ""),
+    (re.compile(r"(.)\1+"), r"\1"),
+)
+
+
+def fingerprint(draft: ArticleDraft) -> ArticleDraft:
+    """Add `fingerprint`."""
+    normalized = draft.normalized
+    title = (normalized.title if normalized else draft.title) or ""
+    body = normalized.text if normalized else draft.content
+    whole = f"{title}\n{body}" if title and title != body else body
+    tokens = tokenize(whole)[:MAX_TOKENS]
+    entities = draft.entities or ()
+    names = unknown_names(name_counts(whole), entities)
+    head = len(title) + 1 + LEDE_CHARACTERS if title and title != body else LEDE_CHARACTERS
+    lede_names = set(name_counts(whole[:head])) & set(names)
+    lede_actors = {
+        entity.id
+        for entity in entities
+        if any(mention.field == "title" or mention.start < LEDE_CHARACTERS for mention in entity.mentions)
+    }
+    made = Fingerprint(
+        shingles=pack(shingles(tokens)),
+        words=pack(tokens),
+        facts=pack(facts(body)),
+        terms=dict(term_counts(tokens).most_common(MAX_TERMS)),
+        names=names,
+        lede=tuple(sorted(lede_names | lede_actors)),
+        actors={entity.id: entity.prominence for entity in entities},
+    )
+    return draft.model_copy(update={"fingerprint": made})
+
+
+def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str, int]:
+    """Without the names of entities that are always in the news, and without a country's adjectives (`Chinese`)."""
+    prominent = [entity for entity in entities if entity.prominence >= PROMINENT]
+    known = {
+        skeleton(token)
+        for entity in prominent
+        for mention in entity.mentions
+        for token in TOKEN.findall(mention.surface)
+    }
+    stems = tuple({skeleton(entity.name) for entity in prominent if entity.type is EntityType.LOCATION} - {""})
+    return {
+        name: count
+        for name, count in names.items()
+        if name not in known
+        and not any(name.startswith(stem) and len(name) - len(stem) <= ADJECTIVE_ENDING for stem in stems)
+    }
+
+
+def tokenize(text: str) -> list[str]:
+    """Words after NFKC and case folding; characters where the script has no spaces."""
+    return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+
+
+def shingles(tokens: list[str]) -> Iterable[str]:
+    """Word bigrams; the word itself where there is only one."""
+    return (f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)) if len(tokens) > 1 else tokens
+
+
+def pack(strings: Iterable[str]) -> bytes:
+    """Distinct CRC-32 hashes, sorted, as little-endian uint32."""
+    hashes = {zlib.crc32(string.encode("utf8", "surrogatepass")) for string in strings}
+    return np.sort(np.fromiter(hashes, dtype="<u4", count=len(hashes))).tobytes()
+
+
+def facts(text: str) -> set[str]:
+    """Numbers without separators, and capitalised tokens inside sentences: what template news differs in."""
+    found = {SEPARATORS.sub("", match[0]) for match in NUMBER.finditer(text)}
+    found.update(token.casefold() for token, starts in _capitalised(text) if not starts)
+    return {fact for fact in found if fact}
+
+
+def term_counts(tokens: list[str]) -> Counter[str]:
+    """Crude stems: the first six characters of words; CJK bigrams."""
+    counts: Counter[str] = Counter()
+    for first, second in zip(tokens, [*tokens[1:], ""], strict=True):
+        if len(first) == 1 and ord(first) > 0x2E80:  # noqa: PLR2004 - CJK and Thai characters
+            counts[first + second[:1]] += 1
+        elif len(first) >= MIN_TERM and not first.isdigit():
+            counts[first[:STEM_CHARACTERS]] += 1
+    return counts
+
+
+def name_counts(text: str) -> dict[str, int]:
+    """Consonant skeletons of tokens with a capital inside a sentence and never in lower case, and `#` + number, with their counts."""
+    lower = {token for token in TOKEN.findall(text) if token.islower()} | CAPITALISED_WORDS
+    tokens = _capitalised(text)
+    inside = {token.casefold() for token, starts in tokens if not starts} - lower
+    counts: Counter[str] = Counter()
+    for token, _ in tokens:
+        key = skeleton(token) if token.casefold() in inside else ""
+        if len(key) >= MIN_SKELETON:
+            counts[key] += 1
+    for match in NUMBER.finditer(text):
+        digits = SEPARATORS.sub("", match[0])
+        if len(digits) > 1:
+            counts[f"#{digits}"] += 1
+    return dict(counts.most_common(MAX_NAMES))
+
+
+@lru_cache(maxsize=65536)
+def skeleton(name: str) -> str:
+    """Consonants of a name in ASCII, spelling variants folded: Sergej, Sergei and Сергей are one."""
+    text = anyascii(name).lower()
+    for pattern, replacement in SKELETON_STEPS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _capitalised(text: str) -> list[tuple[str, bool]]:
+    """Tokens that begin with a capital, and whether each stands at a sentence's start."""
+    return [
+        (match[0], bool(SENTENCE_START.search(text, max(0, match.start() - 12), match.start())))
+        for match in TOKEN.finditer(text)
+        if match[0][0].isupper() and len(match[0]) > 1
+    ]

@@ -1,0 +1,9 @@
+"""`python -m services.worker [--stages NAME,NAME]`."""
+
+import argparse
+
+from services.worker.app import main
+
+parser = argparse.ArgumentParser(prog="python -m services.worker", description="Enrich articles from Kafka.")
+parser.add_argument("--stages", help="consecutive stages to run, comma-separated (default: all)")
+main(parser.parse_args().stages)

@@ -1,0 +1,115 @@
+"""The stages and their order, on one screen; and the same enrichment for files and for Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.article import ArticleDraft, DatePrecision, DateSource, EnrichedArticle, Normalized, RawArticle, StatedDate
+from schemas.dead_letter import ErrorClass
+from services import entities, extraction, fingerprint, language, normalizer
+from services.common.messages import RejectedMessage
+from services.common.metrics import STAGE_SECONDS
+
+Transform = Callable[[ArticleDraft], ArticleDraft]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pure function on articles, its name and the version written into what it enriches."""
+
+    name: str
+    version: str
+    run: Transform
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("extraction", extraction.VERSION, extraction.extract),
+    Stage("language", language.VERSION, language.identify),
+    Stage("normalizer", normalizer.VERSION, normalizer.normalize),  # after language: dates are read in one
+    Stage("entities", entities.VERSION, entities.link),  # after normalizer: offsets are into the clean text
+    Stage("fingerprint", fingerprint.VERSION, fingerprint.fingerprint),  # after entities: they are its actors
+    Stage("embedding", fingerprint.EMBEDDING_VERSION, fingerprint.embed),
+)
+PUBLISHED_ORDER = (DateSource.HEADER, DateSource.TEXT, DateSource.HTML, DateSource.FEED)
+"""Whose word on the date counts first: the article's own lines, its markup, then the feed."""
+
+
+def stage_slice(names: tuple[str, ...], *, vectors: bool) -> tuple[Stage, ...]:
+    """The consecutive stages with these names, all of them when there are none; ValueError says what is wrong."""
+    every = tuple(stage for stage in STAGES if vectors or stage.name != "embedding")
+    if not names:
+        return every
+    known = [stage.name for stage in every]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"no stage is called {', '.join(unknown)}; there are {', '.join(known)}")
+    first = known.index(names[0])
+    if tuple(known[first : first + len(names)]) != names:
+        raise ValueError(f"{','.join(names)} are not consecutive; the order is {', '.join(known)}")
+    return every[first : first + len(names)]
+
+
+def run_stages(draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "worker") -> ArticleDraft:
+    """One article through some stages; RejectedMessage names the stage that failed on it."""
+    for stage in stages:
+        started = time.perf_counter()
+        try:
+            draft = stage.run(draft)
+        except RejectedMessage:
+            raise
+        except Exception as error:  # a stage is pure, so it fails on this article every time
+            reason = f"{type(error).__name__}: {error}"
+            raise RejectedMessage(stage.name, ErrorClass.STAGE_FAILED, reason) from error
+        draft.stage_versions[stage.name] = stage.version
+        STAGE_SECONDS.labels(service, stage.name).observe(time.perf_counter() - started)
+    return draft
+
+
+def to_draft(raw: RawArticle) -> ArticleDraft:
+    """A raw article at the beginning of its way."""
+    return ArticleDraft(**{name: getattr(raw, name) for name in RawArticle.model_fields})
+
+
+def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
+    """The finished article; RejectedMessage when a stage has not run."""
+    if draft.normalized is None or draft.language is None or draft.entities is None or draft.fingerprint is None:
+        raise RejectedMessage("worker", ErrorClass.INVALID_MESSAGE, "the article has not been through every stage")
+    normalized = draft.normalized
+    dates = stated_dates(draft, normalized)
+    published = min(dates, key=lambda date: PUBLISHED_ORDER.index(date.source), default=None)
+    return EnrichedArticle(
+        **{name: getattr(draft, name) for name in RawArticle.model_fields if name not in ("title", "published_at")},
+        title=normalized.title,
+        text=normalized.text,
+        paragraphs=normalized.paragraphs,
+        agency=normalized.agency,
+        byline=normalized.byline,
+        published_at=published.at if published else None,
+        published_at_source=published.source if published else DateSource.NONE,
+        published_at_precision=published.precision if published else None,
+        dates=dates,
+        language=draft.language,
+        entities=draft.entities,
+        places=draft.places,
+        fingerprint=draft.fingerprint,
+        embedding=draft.embedding,
+        stage_versions=draft.stage_versions,
+    )
+
+
+def stated_dates(draft: ArticleDraft, normalized: Normalized) -> tuple[StatedDate, ...]:
+    """Every plausible date that was stated, the feed's last."""
+    feed = draft.published_at
+    if feed is None or not normalizer.is_plausible(feed, draft.fetched_at):
+        return normalized.dates
+    stated = StatedDate(
+        at=feed, source=DateSource.FEED, precision=DatePrecision.SECOND, matched=feed.isoformat()
+    )
+    return (*normalized.dates, stated)
+
+
+def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:
+    """All stages on one raw article."""
+    return to_enriched(run_stages(to_draft(raw), stages))
