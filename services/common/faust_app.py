@@ -47,6 +47,7 @@ class GuardedConsumer(driver.Consumer):
 
 def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
     """A faust app whose id, and so consumer group, is `group`."""
+    datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
         broker=f"aiokafka://{';'.join(settings.kafka_bootstrap.split(','))}",

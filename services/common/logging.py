@@ -10,8 +10,12 @@ import structlog
 
 def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     """Send every logger's records through one JSON renderer; article text is never logged by the services."""
+
+    def add_process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"service": service, "instance": instance, **event}
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_process,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -39,7 +43,6 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     root.setLevel(level)
     for noisy in ("aiokafka", "kafka", "elastic_transport", "faust", "mode", "urllib3", "trafilatura", "htmldate"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
-    structlog.contextvars.bind_contextvars(service=service, instance=instance)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

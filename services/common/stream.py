@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import faust
+from faust.exceptions import FaustError
 from faust.types import EventT, StreamT
 from kafka.errors import KafkaError
 
@@ -159,7 +160,7 @@ class StreamWorker:
         try:
             name = self.settings.topic(self.source)
             return {(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic == name}
-        except (AttributeError, RuntimeError):
+        except (AttributeError, FaustError):  # not started yet
             return set()
 
     def health(self) -> tuple[bool, dict[str, object]]:

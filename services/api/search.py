@@ -1,0 +1,146 @@
+"""One search over the articles: what the CLI asks, and later the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
+
+from services.common.languages import ANALYZERS, analyzer_for
+
+TITLE_BOOST = 3
+MAX_QUERY = 2000
+HIGHLIGHT_TAGS = ("<em>", "</em>")
+
+
+class SearchError(Exception):
+    """A search that cannot be done; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for. `query` is a simple_query_string: `+` and, `|` or, `-` not, quotes, `*` at the end, brackets."""
+
+    query: str
+    language: str | None = None
+    entity: str | None = None
+    published_from: date | None = None
+    published_to: date | None = None
+    with_duplicates: bool = False
+    size: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One article found; `duplicates` is how many copies were folded into it."""
+
+    article: dict[str, Any]
+    score: float
+    highlights: tuple[str, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best hits, and how many articles match in all."""
+
+    total: int
+    hits: tuple[Hit, ...]
+
+
+def to_request(search: Search) -> dict[str, Any]:
+    """The Elasticsearch request of a search; SearchError for one that says nothing."""
+    if not search.query.strip():
+        raise SearchError("The query is empty. Say what to look for, or * for everything.")
+    if len(search.query) > MAX_QUERY:
+        raise SearchError(f"The query has {len(search.query):,} characters; at most {MAX_QUERY:,} are allowed.")
+    if search.published_from and search.published_to and search.published_from > search.published_to:
+        raise SearchError(f"--from {search.published_from} is later than --to {search.published_to}.")
+    request: dict[str, Any] = {
+        "size": search.size,
+        "track_total_hits": True,
+        "_source": {"excludes": ["content", "paragraphs", "embedding", "localized"]},
+        "query": {"bool": {"must": [_words(search)], "filter": _filters(search)}},
+        "highlight": {
+            "pre_tags": [HIGHLIGHT_TAGS[0]],
+            "post_tags": [HIGHLIGHT_TAGS[1]],
+            "fragment_size": 160,
+            "number_of_fragments": 2,
+            "max_analyzed_offset": 900_000,
+            "fields": {"text": {}, "localized.*.text": {}},
+        },
+        "sort": ["_score", {"fetched_at": "desc"}],
+    }
+    if not search.with_duplicates:
+        inner = {"name": "copies", "size": 0}
+        request["collapse"] = {"field": "duplicate_group", "inner_hits": inner}
+        request["aggs"] = {"groups": {"cardinality": {"field": "duplicate_group"}}}
+    return request
+
+
+def _words(search: Search) -> dict[str, Any]:
+    if search.query.strip() == "*":
+        return {"match_all": {}}
+    chosen = analyzer_for(search.language) if search.language else None
+    analyzers = [chosen] if chosen else sorted({*ANALYZERS.values(), "brazilian"})
+    localized = [f"localized.{name}.{field}" for name in analyzers for field in (f"title^{TITLE_BOOST}", "text")]
+    return {
+        "simple_query_string": {
+            "query": search.query,
+            "fields": [f"title^{TITLE_BOOST}", "text", *localized],
+            "default_operator": "and",
+        }
+    }
+
+
+def _filters(search: Search) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = []
+    if search.language:
+        filters.append({"term": {"language.code": search.language}})
+    if search.entity:
+        filters.append({"term": {"entities.id": search.entity}})
+    limits = {}
+    if search.published_from:
+        limits["gte"] = search.published_from.isoformat()
+    if search.published_to:
+        limits["lte"] = f"{search.published_to.isoformat()}||/d"
+    if limits:
+        filters.append({"range": {"published_at": limits}})
+    return filters
+
+
+def run_search(client: Elasticsearch, index: str, search: Search) -> Found:
+    """Ask Elasticsearch; SearchError in a sentence when it refuses or does not answer."""
+    try:
+        answer = client.search(index=index, **_as_arguments(to_request(search)))
+    except NotFoundError as error:
+        raise SearchError(f"There is no index {index} yet. Start the stack with `dragoman up`.") from error
+    except BadRequestError as error:
+        raise SearchError(f"Elasticsearch does not understand the query: {_root_cause(error)}.") from error
+    except ApiError as error:
+        raise SearchError(f"Elasticsearch refused the search ({error.status_code} {error.error}).") from error
+    except TransportError as error:
+        raise SearchError("Elasticsearch does not answer. Is the stack up? See `dragoman status`.") from error
+    hits = tuple(_hit(hit) for hit in answer["hits"]["hits"])
+    groups = answer.get("aggregations", {}).get("groups", {}).get("value")
+    return Found(groups if groups is not None else answer["hits"]["total"]["value"], hits)
+
+
+def _as_arguments(request: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("_source", "source"): value for name, value in request.items()}
+
+
+def _root_cause(error: ApiError) -> str:
+    try:
+        return str(error.body["error"]["root_cause"][0]["reason"])[:300].rstrip(".")
+    except (KeyError, IndexError, TypeError):
+        return str(error.error)
+
+
+def _hit(hit: dict[str, Any]) -> Hit:
+    fragments = [fragment for parts in hit.get("highlight", {}).values() for fragment in parts]
+    unique = dict.fromkeys(" ".join(fragment.split()) for fragment in fragments)
+    copies = hit.get("inner_hits", {}).get("copies", {}).get("hits", {}).get("total", {}).get("value", 1)
+    return Hit(hit["_source"], float(hit["_score"] or 0.0), tuple(unique)[:2], max(0, copies - 1))

@@ -1,0 +1,87 @@
+"""`dragoman demo`: everything once, on the seed articles, in a home of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from services.cli.output import err, fail, out
+
+SEARCHES = (
+    ("bezoeken gesprek", "nl", "Dutch words, other forms than in the article: found through stemming"),
+    ("nuclear reactors", None, "English words, in any language"),
+)
+MAX_ENTITIES = 4
+
+
+def demo(seeds: Path = Path("seeds/articles")) -> None:
+    """Run the whole pipeline on the seed articles, show what it made of them, and stop everything again."""
+    began = time.monotonic()
+    if not seeds.is_dir():
+        fail(f"{seeds} is not there: run this from the project's folder.", code=2)
+    with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as home:
+        os.environ["DRAGOMAN_HOME"] = home
+        for name in ("DRAGOMAN_KAFKA_BOOTSTRAP", "DRAGOMAN_ELASTICSEARCH_URL"):
+            os.environ.pop(name, None)
+        _run(seeds, Path(home))
+    err.print(f"Done in {time.monotonic() - began:.0f} s; everything was stopped.", style="bold")
+
+
+def _run(seeds: Path, home: Path) -> None:
+    from deploy.embedded.stack import down  # noqa: PLC0415
+    from services.cli.replay import replay  # noqa: PLC0415
+    from services.cli.stack import start_stack  # noqa: PLC0415
+
+    try:
+        start_stack(workers=None, detach=False)
+        err.print("• Replaying the seed articles", style="dim")
+        replay([seeds], rate=None, loop=1, wait=True, source_id=None, timeout=120)
+        _show()
+    finally:
+        err.print("• Stopping everything", style="dim")
+        down(home)
+
+
+def _show() -> None:
+    from services.api.search import Search, run_search  # noqa: PLC0415
+    from services.cli.search import show  # noqa: PLC0415
+    from services.common.elastic import make_client  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+
+    settings = ElasticsearchSettings()
+    client = make_client(settings)
+    index = settings.name("articles")
+    try:
+        everything = run_search(client, index, Search("*", with_duplicates=True, size=50))
+        out.print(_table([hit.article for hit in everything.hits]))
+        for query, language, what in SEARCHES:
+            option = f" --language {language}" if language else ""
+            out.print(f'\n[bold]$ dragoman search "{query}"{option}[/bold]   [dim]# {what}[/dim]')
+            show(run_search(client, index, Search(query, language=language)))
+    finally:
+        client.close()
+
+
+def _table(articles: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - a rich table
+    from rich.table import Table  # noqa: PLC0415
+
+    from services.cli.search import headline  # noqa: PLC0415
+
+    table = Table(title="Read back from Elasticsearch", title_justify="left")
+    for column in ("language", "stated date", "title", "top entities", "story", "duplicate of"):
+        table.add_column(column, overflow="fold")
+    for article in sorted(articles, key=lambda article: article["guid"] or ""):
+        language = article["language"]
+        entities = sorted(article["entities"], key=lambda entity: -len(entity["mentions"]))[:MAX_ENTITIES]
+        table.add_row(
+            f"{language['code']} {language['confidence']:.2f}",
+            (article["published_at"] or "-")[:10],
+            headline(article, 70),
+            ", ".join(f"{entity['name']} ({entity['id']})" for entity in entities),
+            article["story_id"][:8],
+            (article["duplicate_of"] or "-")[:8],
+        )
+    return table

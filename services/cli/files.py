@@ -1,0 +1,78 @@
+"""`dragoman enrich` and `dragoman group`: the same stages on files, without Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from services.cli.output import err, fail, progress
+
+Input = Annotated[Path, typer.Option("--input", "-i", help="JSONL file, - for standard input.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file, - for standard output.")]
+
+
+
+def enrich(
+    input_file: Input,
+    output_file: Output,
+    vectors: Annotated[bool, typer.Option(help="Compute the embedding too.")] = True,
+) -> None:
+    """Enrich articles in a file: clean text, date, language, entities, fingerprint.
+
+    Each line needs `guid` and `content`, and may have source_id, url, content_type, title, published_at,
+    declared_language. A bad line is named on standard error, and the exit code is 1 at the end.
+
+    Example: `dragoman enrich --input raw.jsonl --output enriched.jsonl`.
+    """
+    from services.worker.files import make_enricher  # noqa: PLC0415
+
+    default_source = input_file.stem if str(input_file) != "-" else "stdin"
+    _convert(input_file, output_file, make_enricher(default_source, vectors=vectors), "enriching")
+
+
+def group(input_file: Input, output_file: Output) -> None:
+    """Find duplicates and stories among enriched articles, in the order of the file.
+
+    Example: `dragoman group --input enriched.jsonl --output grouped.jsonl`.
+    """
+    from services.dedup.files import make_grouper  # noqa: PLC0415
+
+    _convert(input_file, output_file, make_grouper(), "grouping")
+
+
+def _convert(source: Path, target: Path, convert: Callable[[bytes, int], bytes], what: str) -> None:
+    from services.common.messages import RejectedMessage  # noqa: PLC0415
+
+    bad = 0
+    with _opened(source, "rb") as lines, _opened(target, "wb") as output, progress() as bar:
+        task = bar.add_task(what, total=None)
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                output.write(convert(line, number) + b"\n")
+            except RejectedMessage as rejected:
+                bad += 1
+                err.print(f"line {number}: {rejected.reason}", style="red", markup=False, soft_wrap=True)
+            bar.advance(task)
+    if bad:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(path: Path, mode: str) -> Iterator[IO[bytes]]:
+    import sys  # noqa: PLC0415
+
+    if str(path) == "-":
+        yield sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+        return
+    try:
+        file = path.open(mode)
+    except OSError as error:
+        fail(f"{path} cannot be {'read' if mode == 'rb' else 'written'}: {error.strerror}.", code=2)
+    with file:
+        yield file

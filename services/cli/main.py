@@ -1,0 +1,68 @@
+"""The command table, on one screen."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from services import __version__
+from services.cli import dead, demo, files, replay, search, stack
+from services.cli.output import fail
+
+app = typer.Typer(
+    name="dragoman",
+    help="A streaming, multilingual news pipeline on Kafka and Elasticsearch.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(stack.verify)
+app.command()(stack.setup)
+app.command()(replay.replay)
+app.command()(search.search)
+app.command()(files.enrich)
+app.command()(files.group)
+app.command()(demo.demo)
+app.add_typer(dead.app, name="dead")
+
+
+def show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    """Print the version and end."""
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(  # noqa: ARG001, FBT001 - handled by the callback
+        False,  # noqa: FBT003
+        "--version",
+        callback=show_version,
+        is_eager=True,
+        help="Print the version.",
+    ),
+) -> None:
+    """A streaming, multilingual news pipeline on Kafka and Elasticsearch."""
+
+
+def main() -> None:
+    """Run a command; what a person can mend ends in a sentence, not in a stack trace."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from services.common.messages import describe  # noqa: PLC0415
+
+    try:
+        app()
+    except ValidationError as error:
+        fail(f"A setting is wrong: {describe(error)} (see docs/configuration.md).")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,37 @@
+"""How commands speak: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """A sentence on standard error and an exit code."""
+    err.print(message, style="bold red", markup=False, soft_wrap=True)
+    raise SystemExit(code)
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+    """One JSON value on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def progress(*extra: Any) -> Progress:  # noqa: ANN401 - rich's columns
+    """A progress bar on standard error; silent where that is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *extra,
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=err, transient=False, disable=not err.is_terminal)

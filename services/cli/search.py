@@ -1,0 +1,100 @@
+"""`dragoman search`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.output import fail, out, print_json
+
+if TYPE_CHECKING:
+    from services.api.search import Found, Hit
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="simple_query_string: + | - \"phrase\" prefix* ( ); * for everything.")],
+    language: Annotated[str | None, typer.Option(help="Only this language (BCP 47), read with its stemmer.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only articles that name this entity, e.g. Q7747.")] = None,
+    published_from: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Published on or after.")] = None,
+    published_to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Published on or before.")] = None,
+    duplicates: Annotated[bool, typer.Option("--duplicates", help="Show copies too, instead of folding them.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most so many.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Find articles; the best first, with highlights and their story.
+
+    Examples: `dragoman search bezoeken --language nl`; `dragoman search '"nuclear power" -coal' --entity Q7747`;
+    `dragoman search '*' --from 2021-01-01 --to 2021-12-31 --json`.
+    """
+    from services.api.search import Search, SearchError, run_search  # noqa: PLC0415
+    from services.common.elastic import make_client  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+
+    settings = ElasticsearchSettings()
+    client = make_client(settings)
+    try:
+        wanted = Search(
+            query, language, entity, _date(published_from, "--from"), _date(published_to, "--to"), duplicates, limit
+        )
+        found = run_search(client, settings.name("articles"), wanted)
+    except SearchError as error:
+        fail(str(error), code=2)
+    finally:
+        client.close()
+    if as_json:
+        print_json({"total": found.total, "hits": [asdict(hit) for hit in found.hits]})
+    else:
+        show(found)
+
+
+def _date(text: str | None, option: str) -> date | None:
+    from services.api.search import SearchError  # noqa: PLC0415
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError as error:
+        raise SearchError(f"{option} {text!r} is no date. Write it as 2021-03-19.") from error
+
+
+def show(found: Found) -> None:
+    """Print hits for a person."""
+    from rich.markup import escape  # noqa: PLC0415
+
+    if not found.hits:
+        out.print("Nothing found.")
+        return
+    out.print(f"{found.total:,} found", style="dim")
+    for hit in found.hits:
+        article = hit.article
+        out.print(f"[bold]{escape(headline(article))}[/bold]", soft_wrap=True)
+        out.print(f"  {escape(_facts(hit))}", style="dim", soft_wrap=True)
+        for fragment in hit.highlights:
+            marked = escape(fragment).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
+            out.print(f"  … {marked} …", soft_wrap=True)
+
+
+def headline(article: dict[str, object], width: int = 100) -> str:
+    """The title, or the beginning of the text of an article without one."""
+    text = str(article.get("title") or article.get("text") or "")
+    return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _facts(hit: Hit) -> str:
+    article = hit.article
+    parts = [
+        str(article["language"]["code"]),
+        (article["published_at"] or "-")[:10],
+        str(article["source_id"]),
+        f"story {article['story_id'][:8]}",
+        f"score {hit.score:.2f}",
+    ]
+    if article.get("duplicate_of"):
+        parts.append(f"duplicate of {article['duplicate_of'][:8]}")
+    if hit.duplicates:
+        parts.append(f"+{hit.duplicates} duplicates")
+    return "  ".join(parts)

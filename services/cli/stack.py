@@ -1,0 +1,317 @@
+"""`dragoman up`, `down`, `status`, `verify`, `setup`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli.output import err, fail, out, print_json, progress
+
+if TYPE_CHECKING:
+    from deploy.embedded.artifacts import Artifact
+    from deploy.embedded.stack import Stack
+    from services.common.settings import ElasticsearchSettings
+
+WATCH_SECONDS = 2.0
+HEALTHY_STATES = ("running", "starting")
+
+
+class ConsoleReporter:
+    """Shows what `up` does, and a bar while it downloads."""
+
+    def __init__(self) -> None:
+        from rich.progress import DownloadColumn, TransferSpeedColumn  # noqa: PLC0415
+
+        self._bar = progress(DownloadColumn(), TransferSpeedColumn())
+        self._tasks: dict[str, Any] = {}
+
+    def step(self, text: str) -> None:
+        """One line a step."""
+        self._bar.stop()
+        err.print(f"• {text}", style="dim")
+
+    def download(self, artifact: Artifact, received: int) -> None:
+        """Move the file's bar; without a terminal, one line when it is there."""
+        if artifact.name not in self._tasks:
+            self._bar.start()
+            self._tasks[artifact.name] = self._bar.add_task(artifact.name, total=artifact.size)
+            if not err.is_terminal:
+                err.print(f"  fetching {artifact.name} {artifact.version} ({artifact.size / 1e6:.1f} MB)", style="dim")
+        self._bar.update(self._tasks[artifact.name], completed=received)
+
+
+def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
+    """Create topics, templates and indices."""
+    from schemas.topics import TOPICS  # noqa: PLC0415
+    from services.common.elastic import make_client  # noqa: PLC0415
+    from services.common.topics import ensure_topics  # noqa: PLC0415
+    from services.indexer.indices import ensure_indices  # noqa: PLC0415
+    from services.indexer.settings import IndexerSettings  # noqa: PLC0415
+
+    settings = IndexerSettings(kafka_bootstrap=kafka_bootstrap, elasticsearch_url=elasticsearch_url)
+    ensure_topics(settings, TOPICS)
+    client = make_client(settings)
+    try:
+        ensure_indices(client, settings)
+    finally:
+        client.close()
+
+
+def start_stack(*, workers: int | None, detach: bool) -> Stack:
+    """Start everything, or end with a sentence."""
+    from deploy.embedded import stack  # noqa: PLC0415
+    from deploy.embedded.errors import StackError  # noqa: PLC0415
+    from deploy.embedded.settings import EmbeddedSettings  # noqa: PLC0415
+    from services.common.settings import Settings  # noqa: PLC0415
+    from services.common.topics import TopicMismatchError  # noqa: PLC0415
+
+    settings = EmbeddedSettings()
+    try:
+        return stack.up(
+            settings,
+            ConsoleReporter(),
+            lambda started: prepare_servers(started.kafka_bootstrap, started.elasticsearch_url),
+            max_message_bytes=Settings().max_message_bytes,
+            services=stack.service_names(workers or settings.workers),
+            detach=detach,
+        )
+    except stack.AlreadyRunningError as error:
+        err.print(str(error), markup=False)
+        raise typer.Exit(0) from error
+    except (StackError, TopicMismatchError) as error:
+        fail(str(error))
+
+
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, max=64, help="Worker processes (default: DRAGOMAN_WORKERS or 2).")
+    ] = None,
+) -> None:
+    """Start Kafka, Elasticsearch and every service on this machine, and keep them running.
+
+    Examples: `dragoman up` stays and shows what happens until Ctrl-C; `dragoman up --detach --workers 4` returns.
+    """
+    started = start_stack(workers=workers, detach=detach)
+    out.print(f"Kafka          {started.kafka_bootstrap}\nElasticsearch  {started.elasticsearch_url}")
+    for name, port in started.metrics_ports.items():
+        out.print(f"{name:<14} http://127.0.0.1:{port}/metrics")
+    if not detach:
+        err.print("Ready. Ctrl-C stops everything.", style="bold")
+        _follow()
+
+
+def _follow() -> None:
+    """Show every change of a process until Ctrl-C or SIGTERM, then stop everything."""
+    import signal  # noqa: PLC0415
+
+    from deploy.embedded.supervisor import Supervisor  # noqa: PLC0415
+    from services.common.settings import default_home  # noqa: PLC0415
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    supervisor = Supervisor(default_home())
+    last: dict[str, tuple[str, int | None]] = {}
+    try:
+        while supervisor.is_running():
+            for state in supervisor.states():
+                now = (state.state, state.pid)
+                if state.name in last and last[state.name] != now:
+                    err.print(f"{time.strftime('%H:%M:%S')} {state.name}: {state.state} ({state.description})")
+                last[state.name] = now
+            time.sleep(0.5)
+        fail("The supervisor ended by itself; everything it ran was stopped.")
+    except KeyboardInterrupt:
+        err.print("Stopping …")
+        supervisor.stop()
+
+
+def down() -> None:
+    """Stop everything that `dragoman up` started, and nothing else."""
+    from deploy.embedded.stack import down as stop_stack  # noqa: PLC0415
+    from services.common.settings import default_home  # noqa: PLC0415
+
+    names = stop_stack(default_home())
+    out.print(f"Stopped {', '.join(names)}." if names else "Nothing was running.")
+
+
+def setup() -> None:
+    """Create topics, index templates and aliases on the configured Kafka and Elasticsearch (safe to repeat)."""
+    from elasticsearch import ApiError, TransportError  # noqa: PLC0415
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+    from services.common.topics import TopicMismatchError  # noqa: PLC0415
+
+    settings = ElasticsearchSettings()
+    try:
+        prepare_servers(settings.kafka_bootstrap, settings.elasticsearch_url)
+    except KafkaError as error:
+        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
+    except (ApiError, TransportError) as error:
+        fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
+    except TopicMismatchError as error:
+        fail(str(error))
+    out.print("Topics, templates and aliases are there.")
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds.")] = False,
+) -> None:
+    """Show processes, lag per topic, outcomes per service, and whether the books balance.
+
+    Exit code 0 when all is well, 3 when nothing runs, 4 when a process is down or the books do not balance.
+    """
+    if watch and not as_json:
+        from rich.live import Live  # noqa: PLC0415
+
+        with Live(console=out, screen=False, auto_refresh=False) as live:
+            while True:
+                live.update(_render(read_status()), refresh=True)
+                time.sleep(WATCH_SECONDS)
+    report = read_status()
+    if as_json:
+        print_json(report)
+    else:
+        out.print(_render(report))
+    books = report["books"]
+    states = [service["state"] for service in report["services"]]
+    if as_json:
+        return
+    if not states:
+        raise typer.Exit(3)
+    if any(state not in HEALTHY_STATES for state in states) or (books and not books["balanced"]):
+        raise typer.Exit(4)
+
+
+def read_status() -> dict[str, Any]:
+    """Everything that `status` shows."""
+    from deploy.embedded.stack import read_stack  # noqa: PLC0415
+    from deploy.embedded.supervisor import Supervisor  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+
+    settings = ElasticsearchSettings()
+    started = read_stack(settings.home)
+    states = Supervisor(settings.home).states()
+    ports = started.metrics_ports if started and states else {}
+    services = [
+        {
+            "name": state.name,
+            "pid": state.pid,
+            "state": state.state,
+            "uptime_seconds": round(state.uptime_seconds),
+            "metrics_url": f"http://127.0.0.1:{ports[state.name]}/metrics" if state.name in ports else None,
+        }
+        for state in states
+    ]
+    report: dict[str, Any] = {
+        "home": str(settings.home),
+        "kafka_bootstrap": settings.kafka_bootstrap,
+        "elasticsearch_url": settings.elasticsearch_url,
+        "services": services,
+        "lag": {},
+        "outcomes": {},
+        "books": None,
+        "problems": [],
+    }
+    if services or _is_configured_elsewhere():
+        report |= _measured(settings, [service["metrics_url"] for service in services if service["metrics_url"]])
+    return report
+
+
+def _is_configured_elsewhere() -> bool:
+    import os  # noqa: PLC0415
+
+    return "DRAGOMAN_KAFKA_BOOTSTRAP" in os.environ
+
+
+def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[str, Any]:
+    from services.producer.settings import ProducerSettings  # noqa: PLC0415
+    from services.producer.store import Store  # noqa: PLC0415
+    from services.status.collect import collect  # noqa: PLC0415
+
+    store_file = ProducerSettings().store_file
+    totals = (0, 0)
+    if store_file.exists():
+        store = Store(store_file)
+        counted = store.totals()
+        totals = (counted.messages, counted.articles)
+        store.close()
+    snapshot = collect(settings, totals, metrics_urls)
+    return {
+        "lag": snapshot.lag,
+        "outcomes": snapshot.outcomes,
+        "books": snapshot.books.to_dict() if snapshot.books else None,
+        "problems": snapshot.problems,
+    }
+
+
+def _render(report: dict[str, Any]) -> Any:  # noqa: ANN401 - a rich renderable
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    if not report["services"] and not report["lag"]:
+        return f"Nothing runs in {report['home']}. Start it with `dragoman up`."
+    processes = Table(title="Processes", title_justify="left", box=None)
+    for column in ("name", "state", "pid", "up", "metrics"):
+        processes.add_column(column, justify="right" if column in ("pid", "up") else "left")
+    for service in report["services"]:
+        style = "" if service["state"] in HEALTHY_STATES else "bold red"
+        pid, metrics = str(service["pid"] or "-"), service["metrics_url"] or "-"
+        processes.add_row(service["name"], service["state"], pid, f"{service['uptime_seconds']} s", metrics, style=style)
+    lag = Table(title="Lag", title_justify="left", box=None)
+    lag.add_column("topic")
+    lag.add_column("messages", justify="right")
+    for topic, messages in report["lag"].items():
+        lag.add_row(topic, f"{messages:,}")
+    outcomes = Table(title="Outcomes since each process started", title_justify="left", box=None)
+    outcomes.add_column("service")
+    outcomes.add_column("outcomes")
+    for service, counts in report["outcomes"].items():
+        outcomes.add_row(service, "  ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
+    urls = f"Kafka {report['kafka_bootstrap']}   Elasticsearch {report['elasticsearch_url']}"
+    return Group(processes, "", lag, "", outcomes, "", _books_line(report["books"]), urls, *report["problems"])
+
+
+def _books_line(books: dict[str, Any] | None) -> str:
+    if books is None:
+        return "Books: cannot be told now."
+    verdict = "[green]balance[/]" if books["balanced"] else "[bold red]DO NOT BALANCE[/]"
+    return (
+        f"Books {verdict}: {books['articles']:,} articles in {books['sent']:,} messages = {books['indexed']:,} indexed"
+        f" + {books['dead']:,} dead + {books['missing']:,} on their way ({books['in_flight']:,} messages in flight,"
+        f" {books['superseded']:,} repeats)"
+    )
+
+
+def verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check one by one that every article of the ledger is indexed with its content, or dead.
+
+    Exit code 0 when nothing is missing, 4 when something is.
+    """
+    from services.producer.settings import ProducerSettings  # noqa: PLC0415
+    from services.producer.store import Store  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+    from services.status.verification import verify_ledger  # noqa: PLC0415
+
+    store = Store(ProducerSettings().store_file)
+    found = verify_ledger(ElasticsearchSettings(), store.latest())
+    store.close()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        out.print(
+            f"{found.articles:,} articles in the ledger: {found.indexed:,} indexed, {found.dead:,} dead, "
+            f"{len(found.missing):,} missing, {len(found.different):,} with other content."
+        )
+        for article_id in [*found.missing, *found.different][:20]:
+            out.print(f"  {article_id}")
+    if found.missing or found.different:
+        raise typer.Exit(4)

@@ -1,0 +1,24 @@
+"""The Elasticsearch client as every service makes it."""
+
+from __future__ import annotations
+
+from elasticsearch import Elasticsearch
+
+from services.common.settings import ElasticsearchSettings
+
+
+def make_client(settings: ElasticsearchSettings, timeout_seconds: float = 30.0) -> Elasticsearch:
+    """A client that retries nothing by itself: every caller has its own rule."""
+    password = settings.elasticsearch_password.get_secret_value()
+    api_key = settings.elasticsearch_api_key.get_secret_value()
+    return Elasticsearch(
+        settings.elasticsearch_url,
+        basic_auth=(settings.elasticsearch_username, password) if settings.elasticsearch_username else None,
+        api_key=api_key or None,
+        ca_certs=str(settings.elasticsearch_ca_certs) if settings.elasticsearch_ca_certs else None,
+        request_timeout=timeout_seconds,
+        max_retries=0,
+        retry_on_timeout=False,
+        retry_on_status=(),
+        http_compress=False,
+    )

@@ -1,0 +1,5 @@
+"""`python -m services.dedup`."""
+
+from services.dedup.app import main
+
+main()

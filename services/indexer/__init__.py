@@ -1,0 +1,1 @@
+"""Writes grouped articles and stories to Elasticsearch."""

@@ -1,0 +1,232 @@
+"""A plain consumer with manual commits: poll, write, dead letters, commit; nothing is committed before it has an end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from elasticsearch import ApiError, TransportError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CommitFailedError, KafkaError
+from kafka.structs import OffsetAndMetadata
+from prometheus_client import Histogram
+
+from schemas.article import GroupedArticle
+from schemas.dead_letter import ErrorClass
+from schemas.story import Story
+from schemas.topics import DEAD, GROUPED, STORIES
+from services.common.dead_letters import Received, make_letter
+from services.common.elastic import make_client
+from services.common.halt import HaltRule
+from services.common.liveness import LivenessProbe
+from services.common.logging import get_logger
+from services.common.messages import RejectedMessage, decode, encode
+from services.common.metrics import DEAD_LETTERS, HALTED, LATENCY_BUCKETS, OUTCOMES, STAGE_SECONDS, serve_metrics
+from services.common.producer import SafeProducer
+from services.common.retries import Backoff
+from services.common.stream import prepare
+from services.indexer.bulk import Action, ItemAnswer, Verdict, make_action
+from services.indexer.documents import to_article_document, to_story_document
+from services.indexer.indices import ARTICLES, STORIES as STORIES_ALIAS
+from services.indexer.indices import ensure_indices
+from services.indexer.settings import IndexerSettings
+from services.indexer.writer import BulkWriter
+
+SERVICE = "indexer"
+STORY_SERVICE = "indexer_stories"
+"""The label under which stories are counted, so that the articles' books stay theirs."""
+POLL_MS = 500
+LATENCY = Histogram(
+    "dragoman_end_to_end_seconds",
+    "From fetching an article to writing it to Elasticsearch (it can be found up to a refresh later).",
+    buckets=LATENCY_BUCKETS,
+)
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Indexer:
+    """One process of the consumer group."""
+
+    settings: IndexerSettings
+    consumer: Any
+    producer: SafeProducer
+    writer: BulkWriter = field(init=False)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    halted: bool = False
+    _halt: HaltRule = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
+        client = make_client(self.settings)
+        self.writer = BulkWriter(
+            client, SERVICE, self.settings.bulk_documents, self.settings.bulk_bytes, wait=self._stay_in_group
+        )
+
+    def run(self) -> None:
+        """Until `stopping` is set; what was polled is finished and committed first."""
+        while not self.stopping.is_set():
+            polled = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.settings.bulk_documents)
+            records = [record for partition in polled.values() for record in partition]
+            if not records:
+                continue
+            self._process([to_received(record) for record in records])
+            self._commit(polled)
+            if self.halted:
+                log.error("halted: too many dead letters; mend the cause and restart the service")
+                self._stay_in_group(float("inf"))
+
+    def _process(self, received: Sequence[Received]) -> None:
+        actions: list[tuple[Received, Action, datetime | None]] = []
+        with STAGE_SECONDS.labels(SERVICE, "document").time():
+            for message in received:
+                try:
+                    actions.append((message, *self._action(message)))
+                except RejectedMessage as rejected:
+                    self._bury(message, rejected)
+        with STAGE_SECONDS.labels(SERVICE, "bulk").time():
+            answers = self.writer.write([action for _, action, _ in actions])
+        now = datetime.now(UTC)
+        for (message, _, fetched_at), answer in zip(actions, answers, strict=True):
+            self._settle(message, answer)
+            if fetched_at is not None and answer.verdict is Verdict.INDEXED:
+                LATENCY.observe(max(0.0, (now - fetched_at).total_seconds()))
+        self.producer.flush()
+
+    def _action(self, message: Received) -> tuple[Action, datetime | None]:
+        name = self.settings.name
+        if message.topic == self.settings.topic(STORIES):
+            story = decode(Story, message.value)
+            return make_action(name(STORIES_ALIAS), story.story_id, story.revision, to_story_document(story)), None
+        article = decode(GroupedArticle, message.value)
+        document = to_article_document(article)
+        return make_action(name(ARTICLES), article.article_id, article.document_version, document), article.fetched_at
+
+    def _settle(self, message: Received, answer: ItemAnswer) -> None:
+        if answer.verdict in (Verdict.DEAD, Verdict.TOO_LARGE):
+            too_large = answer.verdict is Verdict.TOO_LARGE
+            error_class = ErrorClass.TOO_LARGE if too_large else ErrorClass.REJECTED_DOCUMENT
+            self._bury(message, RejectedMessage("elasticsearch", error_class, answer.reason))
+        else:
+            self._count(message, answer.verdict.value)
+
+    def _bury(self, message: Received, rejected: RejectedMessage) -> None:
+        letter = make_letter(message, rejected, SERVICE)
+        self.producer.send(self.settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
+        DEAD_LETTERS.labels(SERVICE, rejected.stage, rejected.error_class).inc()
+        log.warning(
+            "dead letter", stage=rejected.stage, error=rejected.reason, topic=message.topic, offset=message.offset
+        )
+        self._count(message, "dead")
+
+    def _count(self, message: Received, outcome: str) -> None:
+        is_story = message.topic == self.settings.topic(STORIES)
+        OUTCOMES.labels(STORY_SERVICE if is_story else SERVICE, outcome).inc()
+        if self._halt.halts(dead=outcome == "dead"):
+            self.halted = True
+            HALTED.labels(SERVICE).set(1)
+
+    def _commit(self, polled: dict[TopicPartition, list[Any]]) -> None:
+        offsets = {
+            partition: OffsetAndMetadata(records[-1].offset + 1, "", -1) for partition, records in polled.items()
+        }
+        try:
+            self.consumer.commit(offsets)
+        except CommitFailedError:
+            log.warning("partitions were reassigned before the commit; they are indexed again, to no effect")
+
+    def _stay_in_group(self, seconds: float) -> None:
+        """Keep polling paused partitions, so that an outage is no rebalance; nothing that comes is lost."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.stopping.is_set():
+                raise SystemExit(0)
+            self.consumer.pause(*self.consumer.assignment())
+            for partition, records in self.consumer.poll(timeout_ms=200).items():
+                self.consumer.seek(partition, records[0].offset)
+            time.sleep(0.1)
+        self.consumer.resume(*self.consumer.assignment())
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """Healthy while articles can be written; an outage that is ridden out is told, not alarmed."""
+        details: dict[str, object] = {"service": SERVICE, "waiting": self.writer.waiting}
+        if self.writer.stopped_reason:
+            details["stopped"] = self.writer.stopped_reason
+        return not self.halted and self.writer.stopped_reason is None, details
+
+
+def to_received(record: Any) -> Received:  # noqa: ANN401 - kafka-python's records are not typed
+    """A kafka-python record as the message it was."""
+    return Received(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple((name, bytes(value or b"")) for name, value in record.headers or ()),
+    )
+
+
+def make_consumer(settings: IndexerSettings) -> Any:  # noqa: ANN401 - kafka-python is not typed
+    """A consumer of both topics that commits only when told."""
+    group = settings.name(SERVICE)
+    return KafkaConsumer(
+        settings.topic(GROUPED),
+        settings.topic(STORIES),
+        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        group_id=group,
+        group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=3_000,
+        max_poll_interval_ms=900_000,
+        max_partition_fetch_bytes=settings.max_message_bytes,
+        fetch_max_bytes=max(50 * 1024 * 1024, settings.max_message_bytes),
+        fetch_max_wait_ms=200,
+    )
+
+
+def wait_for_elasticsearch(settings: IndexerSettings) -> None:
+    """Templates and aliases, as soon as the server answers."""
+    backoff = Backoff(cap_seconds=10)
+    while True:
+        client = make_client(settings)
+        try:
+            ensure_indices(client, settings)
+        except (ApiError, TransportError) as error:
+            log.warning("Elasticsearch does not answer yet", error=str(error)[:200])
+            time.sleep(backoff.next_seconds())
+        else:
+            return
+        finally:
+            client.close()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = IndexerSettings()
+    prepare(settings, SERVICE, GROUPED, STORIES, DEAD)
+    wait_for_elasticsearch(settings)
+    indexer = Indexer(settings, make_consumer(settings), SafeProducer(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: indexer.stopping.set())
+    serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
+    topics = (settings.topic(GROUPED), settings.topic(STORIES))
+    assigned = lambda: {(p.topic, p.partition) for p in indexer.consumer.assignment()}  # noqa: E731
+    excused = lambda: indexer.halted or indexer.writer.waiting  # noqa: E731
+    LivenessProbe(settings, SERVICE, settings.name(SERVICE), topics, assigned, excused).start()
+    try:
+        indexer.run()
+    except KafkaError:
+        log.exception("Kafka failed; exiting to be restarted, with nothing lost")
+        raise SystemExit(1) from None
+    finally:
+        indexer.consumer.close()
+        indexer.producer.close()

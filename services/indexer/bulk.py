@@ -1,0 +1,104 @@
+"""What each answer of Elasticsearch means: pure, and the one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+HTTP_OK_BELOW = 300
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_LARGE, TOO_MANY, SERVER_ERROR = 401, 403, 404, 409, 413, 429, 500
+RETRIED_TYPES = frozenset(
+    {
+        "es_rejected_execution_exception",
+        "circuit_breaking_exception",
+        "unavailable_shards_exception",
+        "cluster_block_exception",
+        "process_cluster_event_timeout_exception",
+        "no_shard_available_action_exception",
+        "node_not_connected_exception",
+    }
+)
+
+
+class Verdict(StrEnum):
+    """What becomes of one document, or of a whole request."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    RETRY = "retry"
+    DEAD = "dead"
+    TOO_LARGE = "too_large"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One document to write, under an external version: a repeated or older one changes nothing."""
+
+    index: str
+    id: str
+    version: int
+    document: bytes
+
+    def lines(self) -> bytes:
+        """The action as two lines of a bulk request."""
+        head = {"index": {"_index": self.index, "_id": self.id, "version": self.version, "version_type": "external"}}
+        return b"%b\n%b\n" % (orjson.dumps(head), self.document)
+
+
+def make_action(index: str, identifier: str, version: int, document: Mapping[str, Any]) -> Action:
+    """An action from a document."""
+    return Action(index, identifier, version, orjson.dumps(document))
+
+
+def classify(status: int, error_type: str) -> Verdict:
+    """The verdict on one item, or on a request that failed as a whole."""
+    if error_type in RETRIED_TYPES or status == TOO_MANY or status >= SERVER_ERROR:
+        return Verdict.RETRY
+    if status < HTTP_OK_BELOW:
+        return Verdict.INDEXED
+    if status == CONFLICT:
+        return Verdict.UNCHANGED
+    if status == TOO_LARGE:
+        return Verdict.TOO_LARGE
+    if status in (UNAUTHORIZED, FORBIDDEN, NOT_FOUND):
+        return Verdict.STOP
+    return Verdict.DEAD
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """The verdict on one document, and Elasticsearch's words where it is not written."""
+
+    verdict: Verdict
+    reason: str
+
+
+def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
+    """The verdicts in the order of the request."""
+    answers = []
+    for item in answer["items"]:
+        result = next(iter(item.values()))
+        error = result.get("error") or {}
+        cause = (error.get("caused_by") or {}).get("reason")
+        reason = f"{error.get('type', '')}: {error.get('reason', '')}" + (f" ({cause})" if cause else "")
+        answers.append(ItemAnswer(classify(result["status"], error.get("type", "")), reason))
+    return answers
+
+
+def batches(actions: Sequence[Action], max_documents: int, max_bytes: int) -> Iterator[list[Action]]:
+    """Requests of at most so many documents and, but for a single larger document, so many bytes."""
+    batch: list[Action] = []
+    size = 0
+    for action in actions:
+        if batch and (len(batch) >= max_documents or size + len(action.document) > max_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(action)
+        size += len(action.document)
+    if batch:
+        yield batch

@@ -1,0 +1,17 @@
+"""Settings of the indexer."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.common.settings import ElasticsearchSettings
+
+
+class IndexerSettings(ElasticsearchSettings):
+    """What the indexer needs beside Elasticsearch's settings."""
+
+    bulk_documents: int = Field(default=500, ge=1, le=5000, description="documents of one bulk request")
+    bulk_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, description="bytes of one bulk request, about")
+    replicas: int = Field(default=0, ge=0, description="replicas of each index")
+    shards: int = Field(default=1, ge=1, description="primary shards of each index")
+    refresh_interval: str = Field(default="1s", description="how soon an indexed document can be found")

@@ -1,0 +1,87 @@
+"""Writes a batch of actions until every one has an end; waits as long as an outage takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
+
+from services.common.logging import get_logger
+from services.common.metrics import HALTED, RETRIES
+from services.common.retries import Backoff
+from services.indexer.bulk import Action, ItemAnswer, Verdict, batches, classify, read_answer
+
+log = get_logger(__name__)
+STOPPED_SECONDS = 15.0
+"""Pause between tries while a person is needed."""
+
+
+@dataclass(slots=True)
+class BulkWriter:
+    """`wait(seconds)` is called while nothing can be written, and must keep the consumer in its group."""
+
+    client: Elasticsearch
+    service: str
+    max_documents: int
+    max_bytes: int
+    wait: Callable[[float], None]
+    waiting: bool = False
+    stopped_reason: str | None = None
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    def write(self, actions: Sequence[Action]) -> list[ItemAnswer]:
+        """The final answer to each action, in order; only INDEXED, UNCHANGED, DEAD or TOO_LARGE."""
+        answers: dict[int, ItemAnswer] = {}
+        pending = list(range(len(actions)))
+        while pending:
+            results: list[ItemAnswer] = []
+            for batch in batches([actions[index] for index in pending], self.max_documents, self.max_bytes):
+                results += self._send(batch)
+            again = []
+            for index, result in zip(pending, results, strict=True):
+                if result.verdict in (Verdict.RETRY, Verdict.STOP):
+                    again.append(index)
+                else:
+                    answers[index] = result
+            pending = again
+            if pending:
+                self._pause(results)
+        self._resume()
+        return [answers[index] for index in range(len(actions))]
+
+    def _send(self, batch: list[Action]) -> list[ItemAnswer]:
+        body = b"".join(action.lines() for action in batch)
+        try:
+            answer = self.client.bulk(operations=[body[:-1]], require_alias=True)
+            return read_answer(answer.body)
+        except ApiError as error:
+            verdict = classify(error.status_code, str(error.error))
+            if verdict is Verdict.TOO_LARGE and len(batch) > 1:
+                middle = len(batch) // 2
+                return self._send(batch[:middle]) + self._send(batch[middle:])
+            if verdict is Verdict.DEAD and len(batch) > 1:
+                return [answer for action in batch for answer in self._send([action])]
+            return [ItemAnswer(verdict, f"{error.error}: {error.message}")] * len(batch)
+        except TransportError as error:
+            return [ItemAnswer(Verdict.RETRY, f"{type(error).__name__}: {error.message}")] * len(batch)
+
+    def _pause(self, results: list[ItemAnswer]) -> None:
+        self.waiting = True
+        stop = next((result for result in results if result.verdict is Verdict.STOP), None)
+        reason = next(result.reason for result in results if result.verdict in (Verdict.RETRY, Verdict.STOP))
+        if stop is not None and self.stopped_reason is None:
+            HALTED.labels(self.service).set(1)
+            log.error("stopped until somebody mends it", reason=stop.reason)
+        self.stopped_reason = stop.reason if stop else None
+        RETRIES.labels(self.service, "elasticsearch").inc()
+        seconds = STOPPED_SECONDS if stop else self._backoff.next_seconds()
+        log.warning("Elasticsearch does not take documents; waiting", reason=reason, seconds=round(seconds, 1))
+        self.wait(seconds)
+
+    def _resume(self) -> None:
+        if self.waiting:
+            log.info("Elasticsearch takes documents again")
+        self.waiting, self.stopped_reason = False, None
+        self._backoff.reset()
+        HALTED.labels(self.service).set(0)

@@ -1,0 +1,88 @@
+"""A folder of text and HTML files, or one such file. An article's guid is its path inside the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.article import ContentType
+from services.producer.sources.base import Entry, Problem, ProblemKind, SourceOptions
+from services.producer.sources.text import UndecodableError, decode_text, is_binary
+
+CONTENT_TYPES = {
+    ".txt": ContentType.TEXT,
+    ".text": ContentType.TEXT,
+    ".md": ContentType.TEXT,
+    "": ContentType.TEXT,
+    ".html": ContentType.HTML,
+    ".htm": ContentType.HTML,
+    ".xhtml": ContentType.HTML,
+}
+UTF8 = ("utf-8", "utf-8-sig", "ascii", "utf8", "us-ascii")
+
+
+class FolderSource:
+    """Files in the order of their paths; hidden ones are not articles."""
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        self._root = path if path.is_dir() else path.parent
+        self._files = sorted(_walk(path)) if path.is_dir() else [path]
+        self._source_id = options.source_id or self._root.resolve().name or "folder"
+        self._max_bytes = options.max_article_bytes
+
+    @staticmethod
+    def accepts(path: Path) -> bool:
+        """Folders, and files whose names say text or HTML."""
+        return path.is_dir() or path.suffix.lower() in CONTENT_TYPES
+
+    @property
+    def total(self) -> int:
+        """The number of files."""
+        return len(self._files)
+
+    def entries(self) -> Iterator[Entry | Problem]:
+        """Each file as an entry, or what is wrong with it."""
+        for file in self._files:
+            guid = file.relative_to(self._root).as_posix()
+            try:
+                yield self._read(file, guid)
+            except FileNotFoundError:
+                yield self._problem(guid, ProblemKind.VANISHED, "vanished while the folder was read")
+            except OSError as error:
+                yield self._problem(guid, ProblemKind.UNREADABLE, f"cannot be read: {error.strerror}")
+
+    def _read(self, file: Path, guid: str) -> Entry | Problem:
+        if not file.resolve(strict=True).is_relative_to(self._root.resolve()):
+            return self._problem(guid, ProblemKind.OUTSIDE, "is a link out of the folder")
+        content_type = CONTENT_TYPES.get(file.suffix.lower())
+        if file.stat().st_size > self._max_bytes:
+            reason = f"has {file.stat().st_size:,} bytes; the limit is {self._max_bytes:,}"
+            return self._problem(guid, ProblemKind.TOO_LARGE, reason, path=file)
+        data = file.read_bytes()
+        if not data.strip():
+            return self._problem(guid, ProblemKind.EMPTY, "is empty")
+        if content_type is None or is_binary(data):
+            return self._problem(guid, ProblemKind.BINARY, "is neither text nor HTML")
+        try:
+            text, encoding = decode_text(data)
+        except UndecodableError as error:
+            return self._problem(guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=data)
+        if not text.strip():
+            return self._problem(guid, ProblemKind.EMPTY, "is empty")
+        note = None if encoding in UTF8 else f"decoded as {encoding}"
+        return Entry(self._source_id, guid, text, content_type, note=note)
+
+    def _problem(
+        self, guid: str, kind: ProblemKind, reason: str, *, path: Path | None = None, data: bytes | None = None
+    ) -> Problem:
+        return Problem(self._source_id, guid, kind, reason, path, data)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Every file below, links to folders not followed, hidden names left out."""
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in files:
+            if not name.startswith("."):
+                yield Path(folder) / name

@@ -1,0 +1,1 @@
+"""What runs, what is behind, and whether the books balance."""

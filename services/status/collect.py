@@ -1,0 +1,107 @@
+"""Reads the state of a running stack; each part that does not answer is left out, and said so."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from elasticsearch import ApiError, TransportError
+from kafka.errors import KafkaError
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.topics import ENRICHED, GROUPED, RAW, STORIES
+from services.common.dead_letters import read_letters
+from services.common.elastic import make_client
+from services.common.lag import read_lag
+from services.common.settings import ElasticsearchSettings
+from services.common.topics import admin_client
+from services.status.books import Books
+
+GROUPS = {"worker": (RAW,), "dedup": (ENRICHED,), "indexer": (GROUPED, STORIES)}
+"""Consumer groups and the topics they read."""
+ON_THE_WAY = (RAW, ENRICHED, GROUPED)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One look: lag by topic, outcomes by service, the books where they can be told, and what did not answer."""
+
+    lag: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
+    books: Books | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def collect(
+    settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_urls: Iterable[str]
+) -> Snapshot:
+    """The snapshot; `ledger` is (messages, articles) of the producer's store."""
+    snapshot = Snapshot()
+    snapshot.outcomes = read_outcomes(metrics_urls)
+    try:
+        snapshot.lag = _lag(settings)
+        dead = _dead_articles(settings)
+    except KafkaError:
+        snapshot.problems.append(f"Kafka at {settings.kafka_bootstrap} does not answer")
+        return snapshot
+    try:
+        indexed, dead_and_absent = _indexed(settings, dead)
+    except (ApiError, TransportError):
+        snapshot.problems.append(f"Elasticsearch at {settings.elasticsearch_url} does not answer")
+        return snapshot
+    in_flight = sum(snapshot.lag.get(settings.topic(topic), 0) for topic in ON_THE_WAY)
+    snapshot.books = Books(ledger[0], ledger[1], indexed, dead_and_absent, in_flight)
+    return snapshot
+
+
+def read_outcomes(metrics_urls: Iterable[str]) -> dict[str, dict[str, int]]:
+    """`dragoman_outcomes_total` of every process that answers, added up; counters start anew with a process."""
+    outcomes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for url in metrics_urls:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                text = answer.read().decode()
+        except OSError:
+            continue
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "dragoman_outcomes_total":
+                    outcomes[sample.labels["service"]][sample.labels["outcome"]] += int(sample.value)
+    return {service: dict(counts) for service, counts in sorted(outcomes.items())}
+
+
+def _lag(settings: ElasticsearchSettings) -> dict[str, int]:
+    admin = admin_client(settings)
+    lag: dict[str, int] = {}
+    try:
+        for service, topics in GROUPS.items():
+            names = [settings.topic(topic) for topic in topics]
+            for partition in read_lag(admin, settings.name(service), names):
+                lag[partition.topic] = lag.get(partition.topic, 0) + partition.messages
+    finally:
+        admin.close()
+    return lag
+
+
+def _dead_articles(settings: ElasticsearchSettings) -> list[str]:
+    """The keys of dead letters: article ids, where the message was an article's."""
+    keys = {letter.original_key for letter in read_letters(settings) if letter.original_key}
+    return sorted(key.decode("utf8", "replace") for key in keys)
+
+
+def _indexed(settings: ElasticsearchSettings, dead: list[str]) -> tuple[int, int]:
+    """Documents in the index, and how many of the dead are article ids that it has not."""
+    client = make_client(settings, timeout_seconds=5)
+    try:
+        index = settings.name("articles")
+        count = int(client.count(index=index)["count"])
+        candidates = [key for key in dead if len(key) == 36]  # noqa: PLR2004 - a UUID
+        if not candidates:
+            return count, 0
+        answer: Any = client.mget(index=index, ids=candidates, source=False)
+        return count, sum(not doc.get("found") for doc in answer["docs"])
+    finally:
+        client.close()

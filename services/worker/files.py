@@ -1,0 +1,52 @@
+"""Enrichment of JSON lines, without Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.article import RawArticle
+from schemas.dead_letter import ErrorClass
+from services.common.messages import RejectedMessage, encode
+from services.common.settings import Settings
+from services.producer.identity import article_id_of, content_hash_of
+from services.producer.sources.base import Problem, SourceOptions
+from services.producer.sources.jsonl import JsonlSource
+from services.worker.stages import enrich, stage_slice
+
+
+def make_enricher(default_source_id: str, *, vectors: bool) -> Callable[[bytes, int], bytes]:
+    """A function from a raw line and its number to an `EnrichedArticle` line; RejectedMessage for a bad one."""
+    stages = stage_slice((), vectors=vectors)
+    options = SourceOptions(None, Settings().max_article_bytes)
+    source = JsonlSource(Path(f"{default_source_id}.jsonl"), options)
+
+    def convert(line: bytes, number: int) -> bytes:
+        entry = source.read_line(line, number)
+        if isinstance(entry, Problem):
+            reason = entry.reason.removeprefix(f"line {number}: ")
+            raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, reason)
+        now = datetime.now(UTC)
+        stated = (entry.content, entry.title, entry.url, entry.published_at, entry.declared_language)
+        try:
+            article_id = article_id_of(entry.source_id, entry.guid, entry.url)
+        except ValueError as error:
+            raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, str(error)) from error
+        raw = RawArticle(
+            article_id=article_id,
+            source_id=entry.source_id,
+            url=entry.url,
+            guid=entry.guid,
+            content_type=entry.content_type,
+            content=entry.content,
+            title=entry.title,
+            published_at=entry.published_at,
+            declared_language=entry.declared_language,
+            fetched_at=now,
+            content_hash=content_hash_of(*stated),
+            revision=int(now.timestamp()),
+        )
+        return encode(enrich(raw, stages))
+
+    return convert
