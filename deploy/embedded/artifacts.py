@@ -1,4 +1,4 @@
-"""Downloads what the stack runs, from Maven repositories, and lets nothing through whose SHA-256 is not the committed one."""
+"""Downloads what the stack runs from Maven repositories; nothing passes whose SHA-256 is not the committed one."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def _fetch_one(context: MavenContext, artifact: Artifact, cache: Path) -> None:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 path.unlink(missing_ok=True)
-                raise StackError(f"The disk is full: no room for {path.name} in {path.parent}. Free some space.") from error
+                raise StackError(
+                    f"The disk is full: no room for {path.name} in {path.parent}. Free some space."
+                ) from error
             problem = _reason(error)
             continue
         except Exception as error:  # noqa: BLE001 - jgo raises RuntimeError and ValueError for what it cannot find

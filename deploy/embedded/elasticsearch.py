@@ -153,7 +153,7 @@ def drop_root(folder: Path) -> list[str]:
         os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID, follow_symlinks=False)
     if not _works([*setpriv, "ls", str(folder)]):
         raise StackError(
-            f"Elasticsearch does not run as root, user namespaces are off here, and another user cannot reach {folder}. "
+            f"Elasticsearch does not run as root, user namespaces are off here, and no other user can reach {folder}. "
             "Run as an ordinary user, or set DRAGOMAN_HOME to a folder that every user can enter."
         )
     return setpriv

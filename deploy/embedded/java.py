@@ -31,7 +31,7 @@ class Java:
 
 
 def find_java(environ: Mapping[str, str] = os.environ, folders: Iterable[str] = INSTALL_FOLDERS) -> Java:
-    """`DRAGOMAN_JAVA_HOME` as it is; else the newest of `JAVA_HOME`, `PATH`, the usual folders; else one that cjdk fetches."""
+    """`DRAGOMAN_JAVA_HOME` as it is, else the newest of `JAVA_HOME`, `PATH`, the usual folders, else from cjdk."""
     chosen = environ.get("DRAGOMAN_JAVA_HOME")
     if chosen:
         java = _probe(Path(chosen))
@@ -68,7 +68,7 @@ def _probe(home: Path) -> Java | None:
 
 
 def _fetched_java(found: list[Java]) -> Java:
-    import cjdk  # only where no Java is installed  # noqa: PLC0415
+    import cjdk  # only where no Java is installed
 
     try:
         return Java(Path(cjdk.java_home(jdk=f"{MINIMUM}+", vendor="temurin-jre")), MINIMUM)

@@ -1,6 +1,6 @@
 """Writes `artifacts.lock`: resolves the versions below and hashes every file. Run by hand when a version changes.
 
-    python -m deploy.embedded.lock
+python -m deploy.embedded.lock
 """
 
 from __future__ import annotations

@@ -74,9 +74,19 @@ def build_plugin(server: Path, version: str, compiler: Path, java: Java) -> None
 
 def _compile(sources: Path, classes: Path, libraries: Path, compiler: Path, java: Java) -> None:
     class_path = ":".join(str(jar) for jar in sorted(libraries.rglob("*.jar")))
-    command = [java.executable, "-jar", compiler, "--release", "21", "-proc:none", "-nowarn", "-cp", class_path]
+    command = [
+        str(java.executable),
+        "-jar",
+        str(compiler),
+        "--release",
+        "21",
+        "-proc:none",
+        "-nowarn",
+        "-cp",
+        class_path,
+    ]
     run = subprocess.run(
-        [*command, "-d", classes, sources], capture_output=True, text=True, timeout=120, check=False
+        [*command, "-d", str(classes), str(sources)], capture_output=True, text=True, timeout=120, check=False
     )
     if run.returncode:
         raise StackError(f"The analyzer plugin does not compile: {(run.stderr or run.stdout)[-500:]}")

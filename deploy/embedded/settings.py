@@ -16,7 +16,9 @@ class EmbeddedSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DRAGOMAN_", extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=default_home, description="folder of everything that `up` keeps")
-    java_home: Path | None = Field(default=None, description="the Java (21 or newer) to run Kafka and Elasticsearch with")
+    java_home: Path | None = Field(
+        default=None, description="the Java (21 or newer) to run Kafka and Elasticsearch with"
+    )
     cache: Path | None = Field(default=None, description="folder of downloads; the user's cache folder when not set")
     kafka_port: int = Field(default=0, ge=0, le=65535, description="Kafka's port; 0 takes a free one")
     elasticsearch_port: int = Field(default=0, ge=0, le=65535, description="Elasticsearch's port; 0 takes a free one")

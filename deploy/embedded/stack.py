@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def up(
     services: list[str],
     detach: bool,
 ) -> Stack:
-    """Start Kafka, Elasticsearch, `prepare` topics and indices, start the services; StackError leaves nothing running."""
+    """Start the servers, `prepare` topics and indices, start the services; StackError leaves nothing running."""
     supervisor = Supervisor(settings.home)
     with _exclusive(settings.home):
         if supervisor.is_running():
@@ -194,7 +194,7 @@ def _configure(
     return stack, kafka, search
 
 
-def _write_json(path: Path, values: dict[str, object]) -> None:
+def _write_json(path: Path, values: Mapping[str, object]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(values, indent=1), encoding="utf8")
     part.replace(path)
@@ -212,25 +212,22 @@ def _check_room(folder: Path, needed: int) -> None:
 
 def _choose_ports(settings: EmbeddedSettings, services: list[str]) -> Stack:
     """Fixed ports must be free; the others are those of the last time where they still are, else free ones."""
-    last = read_stack(settings.home)
+    last = read_stack(settings.home) or Stack(0, 0, 0, 0, {})
     taken: set[int] = set()
 
-    def choose(fixed: int, previous: int | None, setting: str) -> int:
+    def choose(fixed: int, previous: int, setting: str) -> int:
         if fixed and not _is_free(fixed):
             raise StackError(f"Port {fixed} is taken by another process. Set {setting} to another port, or to 0.")
         port = fixed or (previous if previous and previous not in taken and _is_free(previous) else _free_port(taken))
         taken.add(port)
         return port
 
-    previous = last.metrics_ports if last else {}
     return Stack(
-        kafka_port=choose(settings.kafka_port, last and last.kafka_port, "DRAGOMAN_KAFKA_PORT"),
-        controller_port=choose(0, last and last.controller_port, ""),
-        elasticsearch_port=choose(
-            settings.elasticsearch_port, last and last.elasticsearch_port, "DRAGOMAN_ELASTICSEARCH_PORT"
-        ),
-        transport_port=choose(0, last and last.transport_port, ""),
-        metrics_ports={name: choose(0, previous.get(name), "") for name in services},
+        kafka_port=choose(settings.kafka_port, last.kafka_port, "DRAGOMAN_KAFKA_PORT"),
+        controller_port=choose(0, last.controller_port, ""),
+        elasticsearch_port=choose(settings.elasticsearch_port, last.elasticsearch_port, "DRAGOMAN_ELASTICSEARCH_PORT"),
+        transport_port=choose(0, last.transport_port, ""),
+        metrics_ports={name: choose(0, last.metrics_ports.get(name, 0), "") for name in services},
     )
 
 
@@ -257,9 +254,7 @@ def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, s
     root = str(Path(__file__).parents[2])
     programs = [
         Program("kafka", kafka.command(), priority=10, stop_seconds=30),
-        Program(
-            "elasticsearch", search.command(), priority=20, stop_seconds=40, environment={"PYTHONPATH": root}
-        ),
+        Program("elasticsearch", search.command(), priority=20, stop_seconds=40, environment={"PYTHONPATH": root}),
     ]
     for name, port in stack.metrics_ports.items():
         module = f"services.{name.partition('-')[0]}"
@@ -317,6 +312,6 @@ def _is_healthy(port: int) -> bool:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004
+            return bool(answer.status == 200)
     except (OSError, urllib.error.HTTPError):
         return False

@@ -149,7 +149,7 @@ class Supervisor:
 
     def start_program(self, name: str) -> None:
         """Start one process without waiting for it."""
-        self._rpc().startProcess(name, False)  # noqa: FBT003 - XML-RPC has positions only
+        self._rpc().startProcess(name, False)
 
     def stop(self) -> None:
         """Stop every process, services before servers, then supervisord; returns when all are gone."""
@@ -172,7 +172,7 @@ class Supervisor:
         """The log of one process."""
         return self.log_folder / f"{name}.log"
 
-    def _rpc(self) -> Any:  # noqa: ANN401 - xmlrpc.client.ServerProxy builds its methods at run time
+    def _rpc(self) -> Any:
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 

@@ -21,7 +21,7 @@ class SearchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to look for. `query` is a simple_query_string: `+` and, `|` or, `-` not, quotes, `*` at the end, brackets."""
+    """What to look for. `query` is a simple_query_string: `+` and, `|` or, `-` not, quotes, final `*`, brackets."""
 
     query: str
     language: str | None = None

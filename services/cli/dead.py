@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at what failed, mend it, send it again or drop it.", no_args_is_help=True)
 
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids of letters (topic/partition/offset); all that pass the filters when none.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids of letters (topic/partition/offset); all that pass the filters when none."),
+]
 Service = Annotated[str | None, typer.Option(help="Only letters of this service.")]
 Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
 Error = Annotated[str | None, typer.Option("--error-class", help="Only letters of this class, e.g. invalid_message.")]
@@ -25,10 +28,10 @@ TEXT_PREVIEW = 2000
 
 def _select(ids: list[str] | None = None, **filters: str | None) -> list[DeadLetter]:
     """The live letters that were asked for, or the end with a sentence."""
-    from kafka.errors import KafkaError  # noqa: PLC0415
+    from kafka.errors import KafkaError
 
-    from services.common.dead_letters import read_letters  # noqa: PLC0415
-    from services.common.settings import Settings  # noqa: PLC0415
+    from services.common.dead_letters import read_letters
+    from services.common.settings import Settings
 
     settings = Settings()
     try:
@@ -67,7 +70,7 @@ def list_letters(
     if not letters:
         out.print("No dead letters.")
         return
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(box=None)
     for column in ("id", "service", "stage", "class", "attempts", "failed", "error"):
@@ -150,10 +153,10 @@ def drop(
 
 
 def _each(letters: list[DeadLetter], rate: float, *, drop: bool) -> None:
-    from services.common.dead_letters import drop_letter, replay_letter  # noqa: PLC0415
-    from services.common.producer import DeliveryError, SafeProducer  # noqa: PLC0415
-    from services.common.settings import Settings  # noqa: PLC0415
-    from services.producer.replay import Pace  # noqa: PLC0415
+    from services.common.dead_letters import drop_letter, replay_letter
+    from services.common.producer import DeliveryError, SafeProducer
+    from services.common.settings import Settings
+    from services.producer.replay import Pace
 
     settings = Settings()
     pace = Pace(rate)

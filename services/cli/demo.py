@@ -31,9 +31,9 @@ def demo(seeds: Path = Path("seeds/articles")) -> None:
 
 
 def _run(seeds: Path, home: Path) -> None:
-    from deploy.embedded.stack import down  # noqa: PLC0415
-    from services.cli.replay import replay  # noqa: PLC0415
-    from services.cli.stack import start_stack  # noqa: PLC0415
+    from deploy.embedded.stack import down
+    from services.cli.replay import replay
+    from services.cli.stack import start_stack
 
     try:
         start_stack(workers=None, detach=False)
@@ -46,10 +46,10 @@ def _run(seeds: Path, home: Path) -> None:
 
 
 def _show() -> None:
-    from services.api.search import Search, run_search  # noqa: PLC0415
-    from services.cli.search import show  # noqa: PLC0415
-    from services.common.elastic import make_client  # noqa: PLC0415
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+    from services.api.search import Search, run_search
+    from services.cli.search import show
+    from services.common.elastic import make_client
+    from services.common.settings import ElasticsearchSettings
 
     settings = ElasticsearchSettings()
     client = make_client(settings)
@@ -65,10 +65,10 @@ def _show() -> None:
         client.close()
 
 
-def _table(articles: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - a rich table
-    from rich.table import Table  # noqa: PLC0415
+def _table(articles: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
 
-    from services.cli.search import headline  # noqa: PLC0415
+    from services.cli.search import headline
 
     table = Table(title="Read back from Elasticsearch", title_justify="left")
     for column in ("language", "stated date", "title", "top entities", "story", "duplicate of"):

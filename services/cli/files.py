@@ -15,7 +15,6 @@ Input = Annotated[Path, typer.Option("--input", "-i", help="JSONL file, - for st
 Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file, - for standard output.")]
 
 
-
 def enrich(
     input_file: Input,
     output_file: Output,
@@ -28,7 +27,7 @@ def enrich(
 
     Example: `dragoman enrich --input raw.jsonl --output enriched.jsonl`.
     """
-    from services.worker.files import make_enricher  # noqa: PLC0415
+    from services.worker.files import make_enricher
 
     default_source = input_file.stem if str(input_file) != "-" else "stdin"
     _convert(input_file, output_file, make_enricher(default_source, vectors=vectors), "enriching")
@@ -39,13 +38,13 @@ def group(input_file: Input, output_file: Output) -> None:
 
     Example: `dragoman group --input enriched.jsonl --output grouped.jsonl`.
     """
-    from services.dedup.files import make_grouper  # noqa: PLC0415
+    from services.dedup.files import make_grouper
 
     _convert(input_file, output_file, make_grouper(), "grouping")
 
 
 def _convert(source: Path, target: Path, convert: Callable[[bytes, int], bytes], what: str) -> None:
-    from services.common.messages import RejectedMessage  # noqa: PLC0415
+    from services.common.messages import RejectedMessage
 
     bad = 0
     with _opened(source, "rb") as lines, _opened(target, "wb") as output, progress() as bar:
@@ -65,7 +64,7 @@ def _convert(source: Path, target: Path, convert: Callable[[bytes, int], bytes],
 
 @contextmanager
 def _opened(path: Path, mode: str) -> Iterator[IO[bytes]]:
-    import sys  # noqa: PLC0415
+    import sys
 
     if str(path) == "-":
         yield sys.stdin.buffer if mode == "rb" else sys.stdout.buffer

@@ -32,7 +32,7 @@ app.command()(demo.demo)
 app.add_typer(dead.app, name="dead")
 
 
-def show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+def show_version(value: bool) -> None:
     """Print the version and end."""
     if value:
         typer.echo(__version__)
@@ -41,8 +41,8 @@ def show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def options(
-    version: bool = typer.Option(  # noqa: ARG001, FBT001 - handled by the callback
-        False,  # noqa: FBT003
+    version: bool = typer.Option(
+        False,
         "--version",
         callback=show_version,
         is_eager=True,
@@ -54,9 +54,9 @@ def options(
 
 def main() -> None:
     """Run a command; what a person can mend ends in a sentence, not in a stack trace."""
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from services.common.messages import describe  # noqa: PLC0415
+    from services.common.messages import describe
 
     try:
         app()

@@ -19,12 +19,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise SystemExit(code)
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
+def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def progress(*extra: Any) -> Progress:  # noqa: ANN401 - rich's columns
+def progress(*extra: Any) -> Progress:
     """A progress bar on standard error; silent where that is no terminal."""
     columns = (
         SpinnerColumn(),

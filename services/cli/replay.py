@@ -32,14 +32,14 @@ def replay(
 ) -> None:
     """Put articles onto Kafka. Doing it again changes nothing in the index.
 
-    A file's guid is its path inside the folder. Exit code 1 when something gave no article, 2 when a path cannot be read
-    at all, 5 when --wait gave up.
+    A file's guid is its path inside the folder. Exit code 1 when something gave no article, 2 when a path cannot be
+    read at all, 5 when --wait gave up.
 
     Examples: `dragoman replay seeds/articles --wait`; `dragoman replay archive.jsonl --rate 50 --loop 2`.
     """
-    from services.common.producer import DeliveryError  # noqa: PLC0415
-    from services.producer.settings import ProducerSettings  # noqa: PLC0415
-    from services.producer.sources import SourceError, SourceOptions, open_source  # noqa: PLC0415
+    from services.common.producer import DeliveryError
+    from services.producer.settings import ProducerSettings
+    from services.producer.sources import SourceError, SourceOptions, open_source
 
     settings = ProducerSettings()
     try:
@@ -60,19 +60,22 @@ def replay(
 
 
 def _send(settings: ProducerSettings, sources: list[Source], rate: float | None, loops: int) -> Replayed:
-    from kafka.errors import KafkaError  # noqa: PLC0415
-    from rich.progress import TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from kafka.errors import KafkaError
+    from rich.progress import TextColumn, TimeRemainingColumn
 
-    from services.common.producer import SafeProducer  # noqa: PLC0415
-    from services.producer.replay import Replayer, count_items  # noqa: PLC0415
-    from services.producer.store import Store  # noqa: PLC0415
+    from services.common.producer import SafeProducer
+    from services.producer.replay import Replayer, count_items
+    from services.producer.store import Store
 
     store = Store(settings.store_file)
     try:
         producer = SafeProducer(settings)
     except KafkaError as error:
         store.close()
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). Is the stack up? `dragoman up`")
+        fail(
+            f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). "
+            "Is the stack up? `dragoman up`"
+        )
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with producer, bar:
@@ -89,7 +92,7 @@ def _send(settings: ProducerSettings, sources: list[Source], rate: float | None,
 
 
 def _report(result: Replayed) -> None:
-    from services.producer.replay import iterate_problems  # noqa: PLC0415
+    from services.producer.replay import iterate_problems
 
     out.print(f"{result.sent:,} messages confirmed, {len(result.revisions):,} articles.")
     for note, count in result.notes.most_common():
@@ -102,8 +105,8 @@ def _report(result: Replayed) -> None:
 
 
 def _wait(result: Replayed, started: datetime, timeout: float) -> None:
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
-    from services.status.waiting import wait_until_searchable  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings
+    from services.status.waiting import wait_until_searchable
 
     bar = progress()
     with bar:

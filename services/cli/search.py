@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="simple_query_string: + | - \"phrase\" prefix* ( ); * for everything.")],
+    query: Annotated[str, typer.Argument(help='simple_query_string: + | - "phrase" prefix* ( ); * for everything.')],
     language: Annotated[str | None, typer.Option(help="Only this language (BCP 47), read with its stemmer.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only articles that name this entity, e.g. Q7747.")] = None,
     published_from: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Published on or after.")] = None,
@@ -29,9 +29,9 @@ def search(
     Examples: `dragoman search bezoeken --language nl`; `dragoman search '"nuclear power" -coal' --entity Q7747`;
     `dragoman search '*' --from 2021-01-01 --to 2021-12-31 --json`.
     """
-    from services.api.search import Search, SearchError, run_search  # noqa: PLC0415
-    from services.common.elastic import make_client  # noqa: PLC0415
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+    from services.api.search import Search, SearchError, run_search
+    from services.common.elastic import make_client
+    from services.common.settings import ElasticsearchSettings
 
     settings = ElasticsearchSettings()
     client = make_client(settings)
@@ -51,7 +51,7 @@ def search(
 
 
 def _date(text: str | None, option: str) -> date | None:
-    from services.api.search import SearchError  # noqa: PLC0415
+    from services.api.search import SearchError
 
     if text is None:
         return None
@@ -63,7 +63,7 @@ def _date(text: str | None, option: str) -> date | None:
 
 def show(found: Found) -> None:
     """Print hits for a person."""
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
     if not found.hits:
         out.print("Nothing found.")

@@ -22,7 +22,7 @@ class ConsoleReporter:
     """Shows what `up` does, and a bar while it downloads."""
 
     def __init__(self) -> None:
-        from rich.progress import DownloadColumn, TransferSpeedColumn  # noqa: PLC0415
+        from rich.progress import DownloadColumn, TransferSpeedColumn
 
         self._bar = progress(DownloadColumn(), TransferSpeedColumn())
         self._tasks: dict[str, Any] = {}
@@ -44,11 +44,11 @@ class ConsoleReporter:
 
 def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
     """Create topics, templates and indices."""
-    from schemas.topics import TOPICS  # noqa: PLC0415
-    from services.common.elastic import make_client  # noqa: PLC0415
-    from services.common.topics import ensure_topics  # noqa: PLC0415
-    from services.indexer.indices import ensure_indices  # noqa: PLC0415
-    from services.indexer.settings import IndexerSettings  # noqa: PLC0415
+    from schemas.topics import TOPICS
+    from services.common.elastic import make_client
+    from services.common.topics import ensure_topics
+    from services.indexer.indices import ensure_indices
+    from services.indexer.settings import IndexerSettings
 
     settings = IndexerSettings(kafka_bootstrap=kafka_bootstrap, elasticsearch_url=elasticsearch_url)
     ensure_topics(settings, TOPICS)
@@ -61,11 +61,11 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
 
 def start_stack(*, workers: int | None, detach: bool) -> Stack:
     """Start everything, or end with a sentence."""
-    from deploy.embedded import stack  # noqa: PLC0415
-    from deploy.embedded.errors import StackError  # noqa: PLC0415
-    from deploy.embedded.settings import EmbeddedSettings  # noqa: PLC0415
-    from services.common.settings import Settings  # noqa: PLC0415
-    from services.common.topics import TopicMismatchError  # noqa: PLC0415
+    from deploy.embedded import stack
+    from deploy.embedded.errors import StackError
+    from deploy.embedded.settings import EmbeddedSettings
+    from services.common.settings import Settings
+    from services.common.topics import TopicMismatchError
 
     settings = EmbeddedSettings()
     try:
@@ -87,7 +87,8 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=64, help="Worker processes (default: DRAGOMAN_WORKERS or 2).")
+        int | None,
+        typer.Option("--workers", "-w", min=1, max=64, help="Worker processes (default: DRAGOMAN_WORKERS or 2)."),
     ] = None,
 ) -> None:
     """Start Kafka, Elasticsearch and every service on this machine, and keep them running.
@@ -105,10 +106,10 @@ def up(
 
 def _follow() -> None:
     """Show every change of a process until Ctrl-C or SIGTERM, then stop everything."""
-    import signal  # noqa: PLC0415
+    import signal
 
-    from deploy.embedded.supervisor import Supervisor  # noqa: PLC0415
-    from services.common.settings import default_home  # noqa: PLC0415
+    from deploy.embedded.supervisor import Supervisor
+    from services.common.settings import default_home
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -132,8 +133,8 @@ def _follow() -> None:
 
 def down() -> None:
     """Stop everything that `dragoman up` started, and nothing else."""
-    from deploy.embedded.stack import down as stop_stack  # noqa: PLC0415
-    from services.common.settings import default_home  # noqa: PLC0415
+    from deploy.embedded.stack import down as stop_stack
+    from services.common.settings import default_home
 
     names = stop_stack(default_home())
     out.print(f"Stopped {', '.join(names)}." if names else "Nothing was running.")
@@ -141,11 +142,11 @@ def down() -> None:
 
 def setup() -> None:
     """Create topics, index templates and aliases on the configured Kafka and Elasticsearch (safe to repeat)."""
-    from elasticsearch import ApiError, TransportError  # noqa: PLC0415
-    from kafka.errors import KafkaError  # noqa: PLC0415
+    from elasticsearch import ApiError, TransportError
+    from kafka.errors import KafkaError
 
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
-    from services.common.topics import TopicMismatchError  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings
+    from services.common.topics import TopicMismatchError
 
     settings = ElasticsearchSettings()
     try:
@@ -168,7 +169,7 @@ def status(
     Exit code 0 when all is well, 3 when nothing runs, 4 when a process is down or the books do not balance.
     """
     if watch and not as_json:
-        from rich.live import Live  # noqa: PLC0415
+        from rich.live import Live
 
         with Live(console=out, screen=False, auto_refresh=False) as live:
             while True:
@@ -191,9 +192,9 @@ def status(
 
 def read_status() -> dict[str, Any]:
     """Everything that `status` shows."""
-    from deploy.embedded.stack import read_stack  # noqa: PLC0415
-    from deploy.embedded.supervisor import Supervisor  # noqa: PLC0415
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
+    from deploy.embedded.stack import read_stack
+    from deploy.embedded.supervisor import Supervisor
+    from services.common.settings import ElasticsearchSettings
 
     settings = ElasticsearchSettings()
     started = read_stack(settings.home)
@@ -220,20 +221,20 @@ def read_status() -> dict[str, Any]:
         "problems": [],
     }
     if services or _is_configured_elsewhere():
-        report |= _measured(settings, [service["metrics_url"] for service in services if service["metrics_url"]])
+        report |= _measured(settings, [f"http://127.0.0.1:{port}/metrics" for port in ports.values()])
     return report
 
 
 def _is_configured_elsewhere() -> bool:
-    import os  # noqa: PLC0415
+    import os
 
     return "DRAGOMAN_KAFKA_BOOTSTRAP" in os.environ
 
 
 def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[str, Any]:
-    from services.producer.settings import ProducerSettings  # noqa: PLC0415
-    from services.producer.store import Store  # noqa: PLC0415
-    from services.status.collect import collect  # noqa: PLC0415
+    from services.producer.settings import ProducerSettings
+    from services.producer.store import Store
+    from services.status.collect import collect
 
     store_file = ProducerSettings().store_file
     totals = (0, 0)
@@ -251,9 +252,9 @@ def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[
     }
 
 
-def _render(report: dict[str, Any]) -> Any:  # noqa: ANN401 - a rich renderable
-    from rich.console import Group  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+def _render(report: dict[str, Any]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
 
     if not report["services"] and not report["lag"]:
         return f"Nothing runs in {report['home']}. Start it with `dragoman up`."
@@ -263,7 +264,9 @@ def _render(report: dict[str, Any]) -> Any:  # noqa: ANN401 - a rich renderable
     for service in report["services"]:
         style = "" if service["state"] in HEALTHY_STATES else "bold red"
         pid, metrics = str(service["pid"] or "-"), service["metrics_url"] or "-"
-        processes.add_row(service["name"], service["state"], pid, f"{service['uptime_seconds']} s", metrics, style=style)
+        processes.add_row(
+            service["name"], service["state"], pid, f"{service['uptime_seconds']} s", metrics, style=style
+        )
     lag = Table(title="Lag", title_justify="left", box=None)
     lag.add_column("topic")
     lag.add_column("messages", justify="right")
@@ -296,10 +299,10 @@ def verify(
 
     Exit code 0 when nothing is missing, 4 when something is.
     """
-    from services.producer.settings import ProducerSettings  # noqa: PLC0415
-    from services.producer.store import Store  # noqa: PLC0415
-    from services.common.settings import ElasticsearchSettings  # noqa: PLC0415
-    from services.status.verification import verify_ledger  # noqa: PLC0415
+    from services.common.settings import ElasticsearchSettings
+    from services.producer.settings import ProducerSettings
+    from services.producer.store import Store
+    from services.status.verification import verify_ledger
 
     store = Store(ProducerSettings().store_file)
     found = verify_ledger(ElasticsearchSettings(), store.latest())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from elasticsearch import Elasticsearch
 
 from services.common.settings import ElasticsearchSettings
@@ -11,14 +13,16 @@ def make_client(settings: ElasticsearchSettings, timeout_seconds: float = 30.0) 
     """A client that retries nothing by itself: every caller has its own rule."""
     password = settings.elasticsearch_password.get_secret_value()
     api_key = settings.elasticsearch_api_key.get_secret_value()
+    tls: dict[str, Any] = {}
+    if settings.elasticsearch_ca_certs:
+        tls["ca_certs"] = str(settings.elasticsearch_ca_certs)
     return Elasticsearch(
         settings.elasticsearch_url,
         basic_auth=(settings.elasticsearch_username, password) if settings.elasticsearch_username else None,
         api_key=api_key or None,
-        ca_certs=str(settings.elasticsearch_ca_certs) if settings.elasticsearch_ca_certs else None,
         request_timeout=timeout_seconds,
         max_retries=0,
         retry_on_timeout=False,
         retry_on_status=(),
-        http_compress=False,
+        **tls,
     )

@@ -38,6 +38,7 @@ class GuardedConsumer(driver.Consumer):
     """
 
     def ack(self, message: Message) -> bool:
+        """Mark a message as done, if its assignment still stands."""
         generation = getattr(message, "generation_id", None)
         if generation is not None and generation != self.app.consumer_generation_id:
             self._unacked_messages.discard(message)
@@ -82,8 +83,9 @@ def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
         table_standby_replicas=0,
         loghandlers=[],
     )
-    app.transport.Producer = IdempotentProducer
-    app.transport.Consumer = GuardedConsumer
+    transport: Any = app.transport
+    transport.Producer = IdempotentProducer
+    transport.Consumer = GuardedConsumer
     return app
 
 

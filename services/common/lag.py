@@ -28,9 +28,7 @@ def read_lag(admin: KafkaAdminClient, group: str, topics: Iterable[str]) -> list
     """The lag of every partition of these topics; where nothing was committed, counted from the log's start."""
     found = admin.describe_topics(list(topics))
     partitions = [
-        TopicPartition(item["name"], partition["partition_index"])
-        for item in found
-        for partition in item["partitions"]
+        TopicPartition(item["name"], partition["partition_index"]) for item in found for partition in item["partitions"]
     ]
     if not partitions:
         return []

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class StallDetector:
-    """True from `is_stalled` once there was lag and no commit for `limit_seconds`; an excused moment starts the clock anew."""
+    """Tells when there was lag and no commit for `limit_seconds`; an excused moment starts the clock anew."""
 
     limit_seconds: float
     _committed: int = -1

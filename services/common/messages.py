@@ -51,4 +51,4 @@ def describe(error: ValidationError) -> str:
 def header_int(headers: dict[str, bytes], name: str) -> int | None:
     """A positive whole number from a header, None when it is absent or something else."""
     text = headers.get(name, b"").decode("ascii", "replace")
-    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:18]) else None
+    return int(text) if text.isascii() and text.isdigit() and int(text[:18]) > 0 else None

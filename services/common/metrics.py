@@ -9,9 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
-OUTCOMES = Counter(
-    "dragoman_outcomes_total", "Messages by the one outcome each ended in.", ["service", "outcome"]
-)
+OUTCOMES = Counter("dragoman_outcomes_total", "Messages by the one outcome each ended in.", ["service", "outcome"])
 DEAD_LETTERS = Counter(
     "dragoman_dead_letters_total", "Messages sent to the dead letters.", ["service", "stage", "error_class"]
 )
@@ -36,7 +34,7 @@ Health = Callable[[], tuple[bool, dict[str, object]]]
 
 
 def serve_metrics(host: str, port: int, health: Health) -> ThreadingHTTPServer:
-    """Serve `/metrics` and `/healthz` (200 when healthy, 503 when not) in a daemon thread; the server knows its port."""
+    """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread; the server knows its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

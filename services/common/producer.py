@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -69,7 +69,7 @@ class SafeProducer:
         self.settle(MAX_IN_FLIGHT)
 
     def settle(self, leave_open: int = 0) -> None:
-        """Look at finished sends, oldest first, until at most `leave_open` are open; DeliveryError at the first failure."""
+        """Look at finished sends, oldest first, until at most `leave_open` are open; DeliveryError at a failure."""
         while self._open and (len(self._open) > leave_open or self._open[0][0].is_done):
             future, on_delivered = self._open.popleft()
             try:
@@ -88,7 +88,7 @@ class SafeProducer:
         """Give the connections back; what is not confirmed by now was not promised."""
         self._producer.close(timeout=5)
 
-    def __enter__(self) -> SafeProducer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,7 +17,7 @@ from schemas.topics import Topic
 
 ENDPOINTS_FILE = "endpoints.json"
 MESSAGE_OVERHEAD = 4
-"""An enriched article carries content, text and paragraphs, and a dead letter base64: at most four times the content."""
+"""An enriched article carries content, text and paragraphs, a dead letter base64: at most four times as much."""
 
 
 def default_home() -> Path:
@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
     metrics_host: str = Field(default="127.0.0.1", description="address of /metrics and /healthz")
-    metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics and /healthz; 0 takes a free one")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="port of /metrics and /healthz; 0 takes a free one"
+    )
     instance: str = Field(default="", description="name of this process: static membership in the consumer group")
     stall_seconds: float = Field(
         default=120.0, gt=0, description="exit when there is lag and no commit for so long, to be restarted"
@@ -78,8 +80,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put what `dragoman up` wrote between the environment and the defaults."""
         home = init_settings().get("home") or default_home()

@@ -80,7 +80,7 @@ class StreamWorker:
         source = self._topic(self.settings.topic(self.source))
         self.app.agent(source, name=self.service, concurrency=1)(self._run)
 
-    def _topic(self, name: str) -> Any:  # noqa: ANN401 - faust's topics are not typed
+    def _topic(self, name: str) -> Any:
         if name not in self._topics:
             self._topics[name] = self.app.topic(
                 name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
@@ -89,7 +89,7 @@ class StreamWorker:
 
     async def _run(self, stream: StreamT[bytes]) -> None:
         self._queue = asyncio.Queue(MAX_UNACKED)
-        manual = stream.noack()
+        manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
         acker = asyncio.ensure_future(self._acknowledge(manual))
         self._running = True
         try:
@@ -152,8 +152,7 @@ class StreamWorker:
             percent=self.settings.halt_percent,
             window=self.settings.halt_window,
         )
-        while True:
-            await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     def assigned(self) -> set[tuple[str, int]]:
         """This process's partitions of the source topic."""
@@ -203,7 +202,7 @@ def to_received(event: EventT[Any]) -> Received:
     message = event.message
     timestamp = message.timestamp
     headers = message.headers or ()
-    pairs = headers.items() if isinstance(headers, dict) else headers
+    pairs: Any = headers.items() if isinstance(headers, dict) else headers
     return Received(
         topic=message.topic,
         partition=message.partition,

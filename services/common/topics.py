@@ -50,4 +50,3 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
                 f"topic {name} has {found.get(name, 0)} partitions, not {expected}: set DRAGOMAN_PARTITIONS to what "
                 "it has, or use another DRAGOMAN_NAMESPACE"
             )
-

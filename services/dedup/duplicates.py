@@ -34,8 +34,10 @@ MIN_FACT_SHARE = 0.60
 
 def sample(shingles: Hashes) -> Hashes:
     """The hashes that are indexed: every fourth on average, every second of a short text."""
-    chosen = shingles[shingles % SAMPLE_MODULUS == 0]
-    return chosen if len(chosen) >= SMALL_SAMPLE else shingles[shingles % SMALL_MODULUS == 0]
+    chosen: Hashes = shingles[shingles % SAMPLE_MODULUS == 0]
+    if len(chosen) < SMALL_SAMPLE:
+        chosen = shingles[shingles % SMALL_MODULUS == 0]
+    return chosen
 
 
 def containment(a: Hashes, b: Hashes) -> float:

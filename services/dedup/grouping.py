@@ -71,18 +71,13 @@ class Grouper:
             return Result(Outcome.SUPERSEDED)
         if known is not None and article.revision == known.revision:
             return Result(Outcome.REPEATED, known, (), to_grouped(article, known), self._story(known))
-        if known is None:
-            row = self._decide(article, offset)
-        else:
-            row = self._revise(article, known, offset)
+        row = self._decide(article, offset) if known is None else self._revise(article, known, offset)
         self._insert(row)
         story = self._story(row)
         return Result(Outcome.GROUPED, row, self._expire(), to_grouped(article, row), story)
 
     def _decide(self, article: EnrichedArticle, offset: int) -> Row:
-        opened = Decision(
-            story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True)
-        )
+        opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
         counters = {"arrival": self._arrivals, "owner_offset": offset, "decision_seq": 0}
         draft = to_row(article, opened, story_revision=1, **counters)
         decision = self._duplicate(draft) or self._join(draft) or opened

@@ -22,7 +22,7 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
     def __post_init__(self) -> None:
         self.unconfirmed: list[Awaitable[object]] = []
 
-    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - faust's own signature
+    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
         """Send the record and keep its future."""
         future = super().send_changelog(*args, **kwargs)
         self.unconfirmed.append(future)

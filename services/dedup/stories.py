@@ -29,7 +29,19 @@ ALWAYS_IN_THE_NEWS = 0.4
 DAMPING = 0.3
 FREE_DAYS = 2.0
 DAY_SECONDS = 86400.0
-FEATURES = ("bias", "names", "words", "same_language", "coverage", "top_shared", "cosine", "no_cosine", "gap", "no_date", "only_actors")
+FEATURES = (
+    "bias",
+    "names",
+    "words",
+    "same_language",
+    "coverage",
+    "top_shared",
+    "cosine",
+    "no_cosine",
+    "gap",
+    "no_date",
+    "only_actors",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,50 @@ from babel import Locale, UnknownLocaleError
 
 from services.entities.gazetteer import DATA, MANIFEST, is_alias_usable
 
-LANGUAGES = tuple(
-    "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko "
-    "lo lt lv mk ml mn mr ms my nb ne nl pa pl ps pt ro ru si sk sl sq sr sv sw ta te th tr uk ur uz vi zh zu".split()
+LANGUAGES = (
+    *("af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es", "et", "eu"),
+    *(
+        "fa",
+        "fi",
+        "fil",
+        "fr",
+        "ga",
+        "gl",
+        "gu",
+        "he",
+        "hi",
+        "hr",
+        "hu",
+        "hy",
+        "id",
+        "is",
+        "it",
+        "ja",
+        "ka",
+        "kk",
+        "km",
+    ),
+    *("kn", "ko", "lo", "lt", "lv", "mk", "ml", "mn", "mr", "ms", "my", "nb", "ne", "nl", "pa", "pl", "ps", "pt", "ro"),
+    *("ru", "si", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tr", "uk", "ur", "uz", "vi", "zh", "zu"),
 )
+"""The locales whose country names are taken from CLDR."""
 PLACE_LANGUAGES = {"zh": "zh"}
 MIN_POPULATION = 30_000
 NETHERLANDS = {"Q29999": "Q55"}
 """The source names the Kingdom; news means the country."""
 COUNTRY_PROMINENCE = 0.9
 KNOWN_PROMINENCE = 1.0
-LEADERS = ("President", "Prime Minister", "Chancellor", "King", "Queen", "Premier", "General Secretary", "Monarch", "Pope")
+LEADERS = (
+    "President",
+    "Prime Minister",
+    "Chancellor",
+    "King",
+    "Queen",
+    "Premier",
+    "General Secretary",
+    "Monarch",
+    "Pope",
+)
 NO_END = ""
 
 
@@ -44,7 +77,7 @@ class Builder:
     aliases: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     sources: list[dict[str, object]] = field(default_factory=list)
 
-    def entity(  # noqa: PLR0913 - a row of the file
+    def entity(  # noqa: PLR0913, PLR0917 - a row of the file
         self,
         qid: str,
         kind: str,
@@ -84,7 +117,7 @@ def add_variants(builder: Builder, path: Path) -> None:
             prominence = KNOWN_PROMINENCE if by_hand else COUNTRY_PROMINENCE
             builder.entity(qid, row["type"], row["canonical"], prominence=prominence)
             builder.alias(row["surface"], qid, row["lang"])
-            if by_hand and (" " in row["surface"] or (row["type"] == "PER" and len(row["surface"]) > 4)):  # noqa: PLR2004
+            if by_hand and (" " in row["surface"] or (row["type"] == "PER" and len(row["surface"]) > 4)):
                 builder.alias(row["surface"], qid, "*")
 
 
@@ -92,9 +125,7 @@ def add_countries(builder: Builder, codes: Path, territories: Path) -> dict[str,
     """CLDR's names in every language of the list, and the strong names; returns country names by ISO code."""
     names: dict[str, str] = {}
     locales = [(code, _locale(code)) for code in LANGUAGES]
-    languages_of_cldr = {
-        str(name).casefold() for _, locale in locales if locale for name in locale.languages.values()
-    }
+    languages_of_cldr = {str(name).casefold() for _, locale in locales if locale for name in locale.languages.values()}
     with codes.open(encoding="utf8") as file:
         for row in csv.DictReader(file):
             iso, qid = row["ISO3166-1-Alpha-2"], row["wikidata_id"].rsplit("/", 1)[-1]
@@ -193,7 +224,11 @@ def main(sources: Path) -> None:
         "languages": list(LANGUAGES),
         "country_names": "Unicode CLDR, Unicode License v3",
         "sources": [
-            {"file": name, "licence": licences[name], "sha256": hashlib.sha256((sources / name).read_bytes()).hexdigest()}
+            {
+                "file": name,
+                "licence": licences[name],
+                "sha256": hashlib.sha256((sources / name).read_bytes()).hexdigest(),
+            }
             for name in files
         ],
     }

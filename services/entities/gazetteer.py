@@ -113,9 +113,7 @@ def load_gazetteer(path: Path = DATA) -> Gazetteer:
                 if codes not in languages:
                     languages[codes] = frozenset(codes.split(","))
                 spellings.setdefault(text, []).append(Alias(int(index), languages[codes]))
-    automaton = ahocorasick_rs.AhoCorasick(
-        list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA
-    )
+    automaton = ahocorasick_rs.AhoCorasick(list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA)
     return Gazetteer(tuple(entities), tuple(tuple(aliases) for aliases in spellings.values()), automaton)
 
 

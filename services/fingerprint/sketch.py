@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from anyascii import anyascii
@@ -25,10 +26,66 @@ PROMINENT = 0.4
 ADJECTIVE_ENDING = 2
 """Consonants that turn a country's name into its adjective: Russia, Russian; China, Chinese."""
 CAPITALISED_WORDS = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september "
-    "october november december montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni "
-    "juli oktober dezember president minister ministry foreign prime secretary general senator king queen republic "
-    "government parliament congress party north south east west northern southern eastern western united".split()
+    [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "montag",
+        "dienstag",
+        "mittwoch",
+        "donnerstag",
+        "freitag",
+        "samstag",
+        "sonntag",
+        "januar",
+        "februar",
+        "märz",
+        "mai",
+        "juni",
+        "juli",
+        "oktober",
+        "dezember",
+        "president",
+        "minister",
+        "ministry",
+        "foreign",
+        "prime",
+        "secretary",
+        "general",
+        "senator",
+        "king",
+        "queen",
+        "republic",
+        "government",
+        "parliament",
+        "congress",
+        "party",
+        "north",
+        "south",
+        "east",
+        "west",
+        "northern",
+        "southern",
+        "eastern",
+        "western",
+        "united",
+    ]
 )
 """Words written with a capital that name nobody."""
 MIN_TERM = 3
@@ -103,7 +160,7 @@ def tokenize(text: str) -> list[str]:
 
 def shingles(tokens: list[str]) -> Iterable[str]:
     """Word bigrams; the word itself where there is only one."""
-    return (f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)) if len(tokens) > 1 else tokens
+    return (f"{a} {b}" for a, b in pairwise(tokens)) if len(tokens) > 1 else tokens
 
 
 def pack(strings: Iterable[str]) -> bytes:
@@ -123,7 +180,7 @@ def term_counts(tokens: list[str]) -> Counter[str]:
     """Crude stems: the first six characters of words; CJK bigrams."""
     counts: Counter[str] = Counter()
     for first, second in zip(tokens, [*tokens[1:], ""], strict=True):
-        if len(first) == 1 and ord(first) > 0x2E80:  # noqa: PLR2004 - CJK and Thai characters
+        if len(first) == 1 and ord(first) > 0x2E80:
             counts[first + second[:1]] += 1
         elif len(first) >= MIN_TERM and not first.isdigit():
             counts[first[:STEM_CHARACTERS]] += 1
@@ -131,7 +188,7 @@ def term_counts(tokens: list[str]) -> Counter[str]:
 
 
 def name_counts(text: str) -> dict[str, int]:
-    """Consonant skeletons of tokens with a capital inside a sentence and never in lower case, and `#` + number, with their counts."""
+    """Counts of skeletons of tokens with a capital inside a sentence and never without one, and of `#` + digits."""
     lower = {token for token in TOKEN.findall(text) if token.islower()} | CAPITALISED_WORDS
     tokens = _capitalised(text)
     inside = {token.casefold() for token, starts in tokens if not starts} - lower

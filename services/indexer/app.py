@@ -1,4 +1,4 @@
-"""A plain consumer with manual commits: poll, write, dead letters, commit; nothing is committed before it has an end."""
+"""A plain consumer with manual commits: poll, write, dead letters, commit; nothing is committed without an end."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from services.common.retries import Backoff
 from services.common.stream import prepare
 from services.indexer.bulk import Action, ItemAnswer, Verdict, make_action
 from services.indexer.documents import to_article_document, to_story_document
-from services.indexer.indices import ARTICLES, STORIES as STORIES_ALIAS
-from services.indexer.indices import ensure_indices
+from services.indexer.indices import ARTICLES, ensure_indices
+from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
 
@@ -160,7 +160,7 @@ class Indexer:
         return not self.halted and self.writer.stopped_reason is None, details
 
 
-def to_received(record: Any) -> Received:  # noqa: ANN401 - kafka-python's records are not typed
+def to_received(record: Any) -> Received:
     """A kafka-python record as the message it was."""
     return Received(
         record.topic,
@@ -173,7 +173,7 @@ def to_received(record: Any) -> Received:  # noqa: ANN401 - kafka-python's recor
     )
 
 
-def make_consumer(settings: IndexerSettings) -> Any:  # noqa: ANN401 - kafka-python is not typed
+def make_consumer(settings: IndexerSettings) -> Any:
     """A consumer of both topics that commits only when told."""
     group = settings.name(SERVICE)
     return KafkaConsumer(

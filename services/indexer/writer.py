@@ -53,7 +53,7 @@ class BulkWriter:
     def _send(self, batch: list[Action]) -> list[ItemAnswer]:
         body = b"".join(action.lines() for action in batch)
         try:
-            answer = self.client.bulk(operations=[body[:-1]], require_alias=True)
+            answer = self.client.bulk(operations=[body[:-1]], require_alias=True)  # type: ignore[list-item]  # bytes pass as they are
             return read_answer(answer.body)
         except ApiError as error:
             verdict = classify(error.status_code, str(error.error))

@@ -26,7 +26,18 @@ PLAUSIBLE = 0.5
 UNDETERMINED = Language(code="und", confidence=0.0)
 NOT_LETTERS = re.compile(r"[\W\d_]+")
 URL = re.compile(r"https?://\S+|\S+@\S+")
-SAME = {"iw": "he", "jw": "jv", "in": "id", "nb": "no", "zh-Hant": "zh", "zh-Hans": "zh", "tl": "fil", "sr-ME": "sr", "wuu": "zh", "yue": "zh"}
+SAME = {
+    "iw": "he",
+    "jw": "jv",
+    "in": "id",
+    "nb": "no",
+    "zh-Hant": "zh",
+    "zh-Hans": "zh",
+    "tl": "fil",
+    "sr-ME": "sr",
+    "wuu": "zh",
+    "yue": "zh",
+}
 """Codes of one language under several names."""
 
 
@@ -38,7 +49,7 @@ def identify(draft: ArticleDraft) -> ArticleDraft:
     return draft.model_copy(update={"language": language_of(sample, draft.declared_language)})
 
 
-def language_of(text: str, declared: str | None = None) -> Language:
+def language_of(text: str, declared: str | None = None) -> Language:  # noqa: PLR0911 - a table of cases
     """The language of a text; the declared one only breaks a tie between the two identifiers."""
     sample = URL.sub(" ", text[:SAMPLE_CHARACTERS])
     letters = len(NOT_LETTERS.sub("", sample))

@@ -18,8 +18,56 @@ MAX_CANDIDATE = 48
 MONTH_FIRST_POSSIBLE = frozenset({"en", "fil", "und"})
 """Languages in which 03/04/2021 may be March 4: there an ambiguous number date is no date."""
 DATEPARSER_LANGUAGES = frozenset(
-    "ar be bg bn ca cs da de el en es et eu fa fi fil fr gl he hi hr hu id it ja ka ko lt lv mk ms nl no pl pt ro ru sk sl "
-    "sq sr sv th tr uk ur vi zh".split()
+    [
+        "ar",
+        "be",
+        "bg",
+        "bn",
+        "ca",
+        "cs",
+        "da",
+        "de",
+        "el",
+        "en",
+        "es",
+        "et",
+        "eu",
+        "fa",
+        "fi",
+        "fil",
+        "fr",
+        "gl",
+        "he",
+        "hi",
+        "hr",
+        "hu",
+        "id",
+        "it",
+        "ja",
+        "ka",
+        "ko",
+        "lt",
+        "lv",
+        "mk",
+        "ms",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "ro",
+        "ru",
+        "sk",
+        "sl",
+        "sq",
+        "sr",
+        "sv",
+        "th",
+        "tr",
+        "uk",
+        "ur",
+        "vi",
+        "zh",
+    ]
 )
 
 ISO = r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
@@ -29,7 +77,8 @@ GLUED_HEADER = re.compile(rf"^\s*(?:date|datum|fecha|data|дата)\s*:?\s+(?P<d
 YEAR_FIRST = re.compile(r"^(?P<y>\d{4})[-/.年]\s?(?P<m>\d{1,2})[-/.月]\s?(?P<d>\d{1,2})日?(?P<rest>.*)$", re.DOTALL)
 YEAR_LAST = re.compile(r"^(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<y>\d{4})(?P<rest>.*)$", re.DOTALL)
 TIME = re.compile(
-    r"^[\sT,|·-]*(?:(?:at|om|um|à|a las|alle|às|в|о|kl\.?|saat)\s+)?(?P<h>\d{1,2})[:.h時时点](?P<mi>\d{2})(?:[:.分](?P<s>\d{2}))?"
+    r"^[\sT,|·-]*(?:(?:at|om|um|à|a las|alle|às|в|о|kl\.?|saat)\s+)?(?P<h>\d{1,2})[:.h時时点](?P<mi>\d{2})"
+    r"(?:[:.分](?P<s>\d{2}))?"
     r"(?:\.\d+)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?\s*(?:h|uur|uhr|分)?\W*$",
     re.IGNORECASE,
 )
@@ -51,7 +100,7 @@ def labelled(line: str) -> str | None:
 def is_bare_date(line: str) -> bool:
     """Whether a whole line may be nothing but a date."""
     text = line.strip()
-    return len(text) <= MAX_CANDIDATE and bool(YEAR.search(text)) and sum(c.isdigit() for c in text) >= 5  # noqa: PLR2004
+    return len(text) <= MAX_CANDIDATE and bool(YEAR.search(text)) and sum(c.isdigit() for c in text) >= 5
 
 
 @lru_cache(maxsize=4096)
@@ -89,10 +138,10 @@ def _year_last(text: str, language: str) -> tuple[datetime, DatePrecision] | Non
     if match is None:
         return None
     first, second, year = int(match["a"]), int(match["b"]), int(match["y"])
-    ambiguous = first <= 12 and second <= 12 and first != second  # noqa: PLR2004 - months
+    ambiguous = first <= 12 and second <= 12 and first != second
     if ambiguous and language in MONTH_FIRST_POSSIBLE and text[len(match["a"])] != ".":
         return None
-    month_first = second > 12 and language in MONTH_FIRST_POSSIBLE  # noqa: PLR2004 - months
+    month_first = second > 12 and language in MONTH_FIRST_POSSIBLE
     day, month = (second, first) if month_first else (first, second)
     return _assemble(year, month, day, match["rest"])
 
@@ -120,7 +169,7 @@ def _assemble(year: int, month: int, day: int, rest: str) -> tuple[datetime, Dat
 
 def _in_words(text: str, language: str) -> tuple[datetime, DatePrecision] | None:
     """`19 maart 2021`, `March 19, 2021`: dateparser, told the language and to want day, month and year."""
-    base = language.split("-")[0]
+    base = language.split("-", maxsplit=1)[0]
     if not YEAR.search(text) or len(text) > MAX_CANDIDATE:
         return None
     languages = [base] if base in DATEPARSER_LANGUAGES else ["en"]

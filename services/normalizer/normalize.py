@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from schemas.article import ArticleDraft, DateSource, Normalized, Paragraph, StatedDate
 from services.normalizer import dates
@@ -44,7 +45,9 @@ def normalize(draft: ArticleDraft) -> ArticleDraft:
     normalized = Normalized(
         title=page.title,
         text=page.clean_text() or text,
-        paragraphs=tuple(Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in page.lines),
+        paragraphs=tuple(
+            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in page.lines
+        ),
         agency=page.agency,
         byline=page.byline or (extracted.byline if extracted else None),
         dates=(*page.dates, *plausible),
@@ -66,7 +69,7 @@ class Page:
 
     text: str
     language: str
-    fetched_at: dates.datetime
+    fetched_at: datetime
     title: str | None
     lines: list[Line] = field(default_factory=list)
     dates: list[StatedDate] = field(default_factory=list)
@@ -174,14 +177,18 @@ class Page:
     def _bylines(self) -> None:
         for line in self.kept()[:HEADER_LINES]:
             match = BYLINE.match(line.text)
-            if match and all(word[0].isupper() for word in match["byline"].split() if len(word) > 3):  # noqa: PLR2004
+            if match and all(word[0].isupper() for word in match["byline"].split() if len(word) > 3):
                 self.byline, line.reason = self.byline or match["byline"], "byline"
 
     def _teasers(self) -> None:
         """Headlines of other articles at the very end, where the body's lines end like sentences."""
         kept = self.kept()
         tail = 0
-        while tail < len(kept) and _is_headline(kept[-1 - tail].text) and len(_words(kept[-1 - tail].text)) <= MAX_TEASER_WORDS:
+        while (
+            tail < len(kept)
+            and _is_headline(kept[-1 - tail].text)
+            and len(_words(kept[-1 - tail].text)) <= MAX_TEASER_WORDS
+        ):
             tail += 1
         body = kept[: len(kept) - tail]
         if tail and sum(bool(SENTENCE_END.search(line.text)) for line in body) >= MIN_BODY_LINES:
@@ -224,6 +231,6 @@ def _is_site_name(text: str) -> bool:
         len(words) <= MAX_SITE_WORDS
         and not CJK.search(text)
         and not SENTENCE_END.search(text)
-        and all(word[0].isupper() or word[0].isdigit() or len(word) <= 3 for word in words)  # noqa: PLR2004
+        and all(word[0].isupper() or word[0].isdigit() or len(word) <= 3 for word in words)
         and not re.search(r"[,;:!?]", text)
     )

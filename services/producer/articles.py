@@ -13,7 +13,9 @@ from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.store import Store
 
 
-def to_raw_article(entry: Entry, store: Store, feed: str | None = None, now: datetime | None = None) -> RawArticle | Problem:
+def to_raw_article(
+    entry: Entry, store: Store, feed: str | None = None, now: datetime | None = None
+) -> RawArticle | Problem:
     """The message of an entry; inside a transaction of the store, which is committed before the send."""
     fetched_at = now or datetime.now(UTC)
     try:

@@ -11,8 +11,32 @@ NAMESPACE = uuid.UUID("6f4c6d0e-0d0c-5b5b-9d52-2f8f6a1f7c11")
 """The UUIDv5 namespace of all article ids; changing it would make every article new."""
 TRACKING_PREFIXES = ("utm_", "at_", "mc_", "pk_", "ga_")
 TRACKING_PARAMETERS = frozenset(
-    "fbclid gclid dclid msclkid yclid igshid mkt_tok cmpid cmp ncid ocid ito smid sref spm ref ref_src source feed from "
-    "_ga xtor wt_mc wtmc".split()
+    [
+        "fbclid",
+        "gclid",
+        "dclid",
+        "msclkid",
+        "yclid",
+        "igshid",
+        "mkt_tok",
+        "cmpid",
+        "cmp",
+        "ncid",
+        "ocid",
+        "ito",
+        "smid",
+        "sref",
+        "spm",
+        "ref",
+        "ref_src",
+        "source",
+        "feed",
+        "from",
+        "_ga",
+        "xtor",
+        "wt_mc",
+        "wtmc",
+    ]
 )
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

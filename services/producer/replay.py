@@ -12,12 +12,11 @@ from itertools import islice
 from pathlib import Path
 
 from schemas.article import RawArticle
-
-from schemas.topics import DEAD, RAW
 from schemas.dead_letter import DeadLetter, ErrorClass
+from schemas.topics import DEAD, RAW
+from services import __version__
 from services.common.messages import REVISION_HEADER, encode
 from services.common.producer import Delivered, SafeProducer
-from services import __version__
 from services.producer.articles import to_raw_article
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem, ProblemKind, Source
@@ -45,12 +44,12 @@ class Replayer:
     settings: ProducerSettings
     store: Store
     producer: SafeProducer
-    on_progress: Callable[[int], None] = lambda done: None
+    on_progress: Callable[[int], None] = lambda _: None
     result: Replayed = field(default_factory=Replayed)
     _confirmed: list[LedgerLine] = field(default_factory=list)
 
     def replay(self, sources: Iterable[Source], rate: float | None = None, loops: int = 1) -> Replayed:
-        """Every entry of every source, `loops` times, at most `rate` articles a second; DeliveryError when Kafka fails."""
+        """Every entry, `loops` times, at most `rate` articles a second; DeliveryError when Kafka fails."""
         pace = Pace(rate)
         sources = list(sources)
         size = BATCH if rate is None else max(1, min(BATCH, int(rate * PACED_BATCH_SECONDS)))
@@ -114,7 +113,7 @@ class Replayer:
 
 @dataclass(slots=True)
 class Pace:
-    """Keeps an average rate; time that was lost to a slow broker is not made up for in a burst of more than a second."""
+    """Keeps an average rate; time lost to a slow broker is made up for by a burst of at most a second."""
 
     rate: float | None
     _next: float = field(default_factory=time.monotonic)

@@ -92,7 +92,7 @@ class Store:
         found = self._db.execute(
             "SELECT content_hash, revision, feeds FROM articles WHERE article_id = ?", (article_id,)
         ).fetchone()
-        known_hash, revision, feeds = found if found else ("", 0, "[]")
+        known_hash, revision, feeds = found or ("", 0, "[]")
         names: list[str] = json.loads(feeds)
         if feed is not None and feed not in names:
             names.append(feed)
@@ -125,6 +125,4 @@ class Store:
 
     def latest(self) -> Iterator[tuple[str, int, str]]:
         """Article id, revision and content hash of each article's last confirmed message."""
-        yield from self._db.execute(
-            "SELECT article_id, max(revision), content_hash FROM ledger GROUP BY article_id"
-        )
+        yield from self._db.execute("SELECT article_id, max(revision), content_hash FROM ledger GROUP BY article_id")

@@ -35,9 +35,7 @@ class Snapshot:
     problems: list[str] = field(default_factory=list)
 
 
-def collect(
-    settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_urls: Iterable[str]
-) -> Snapshot:
+def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_urls: Iterable[str]) -> Snapshot:
     """The snapshot; `ledger` is (messages, articles) of the producer's store."""
     snapshot = Snapshot()
     snapshot.outcomes = read_outcomes(metrics_urls)
@@ -98,7 +96,7 @@ def _indexed(settings: ElasticsearchSettings, dead: list[str]) -> tuple[int, int
     try:
         index = settings.name("articles")
         count = int(client.count(index=index)["count"])
-        candidates = [key for key in dead if len(key) == 36]  # noqa: PLR2004 - a UUID
+        candidates = [key for key in dead if len(key) == 36]
         if not candidates:
             return count, 0
         answer: Any = client.mget(index=index, ids=candidates, source=False)

@@ -69,12 +69,12 @@ def _searchable(client: Elasticsearch, index: str, pending: Mapping[str, int]) -
     ids = iter(pending)
     while chunk := list(islice(ids, CHUNK)):
         try:
-            answer = client.search(index=index, query={"ids": {"values": chunk}}, size=CHUNK, source=["revision"])
+            answer = client.search(
+                index=index, query={"ids": {"values": chunk}}, size=CHUNK, source_includes=["revision"]
+            )
         except (ApiError, TransportError):
             return found
-        found.update(
-            hit["_id"] for hit in answer["hits"]["hits"] if hit["_source"]["revision"] >= pending[hit["_id"]]
-        )
+        found.update(hit["_id"] for hit in answer["hits"]["hits"] if hit["_source"]["revision"] >= pending[hit["_id"]])
     return found
 
 

@@ -1,4 +1,4 @@
-"""Wires the stages to Kafka: from `articles.raw`, or the topic before the slice, to `articles.enriched`, or after it."""
+"""Wires stages to Kafka: from the topic before the slice (`articles.raw`) to the one after (`articles.enriched`)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ def make_handler(settings: Settings, stages: tuple[Stage, ...], source: Topic, t
     topic = settings.topic(target)
 
     def handle(received: Received) -> Handled:
-        if source is RAW:
-            draft = to_draft(decode(RawArticle, received.value))
-        else:
-            draft = decode(ArticleDraft, received.value)
+        value = received.value
+        draft = to_draft(decode(RawArticle, value)) if source is RAW else decode(ArticleDraft, value)
         draft = run_stages(draft, stages)
         record = to_enriched(draft) if target is ENRICHED else draft
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)

@@ -104,9 +104,7 @@ def stated_dates(draft: ArticleDraft, normalized: Normalized) -> tuple[StatedDat
     feed = draft.published_at
     if feed is None or not normalizer.is_plausible(feed, draft.fetched_at):
         return normalized.dates
-    stated = StatedDate(
-        at=feed, source=DateSource.FEED, precision=DatePrecision.SECOND, matched=feed.isoformat()
-    )
+    stated = StatedDate(at=feed, source=DateSource.FEED, precision=DatePrecision.SECOND, matched=feed.isoformat())
     return (*normalized.dates, stated)
 
 

@@ -52,7 +52,7 @@ class FolderSource:
             except OSError as error:
                 yield self._problem(guid, ProblemKind.UNREADABLE, f"cannot be read: {error.strerror}")
 
-    def _read(self, file: Path, guid: str) -> Entry | Problem:
+    def _read(self, file: Path, guid: str) -> Entry | Problem:  # noqa: PLR0911 - one way out per problem
         if not file.resolve(strict=True).is_relative_to(self._root.resolve()):
             return self._problem(guid, ProblemKind.OUTSIDE, "is a link out of the folder")
         content_type = CONTENT_TYPES.get(file.suffix.lower())
