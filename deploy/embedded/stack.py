@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,10 +25,10 @@ from deploy.embedded.elasticsearch import Elasticsearch
 from deploy.embedded.errors import StackError
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.settings import EmbeddedSettings
+from deploy.embedded.state import STACK_FILE, Stack, read_stack
 from deploy.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
 from services.common.settings import ENDPOINTS_FILE
 
-STACK_FILE = "stack.json"
 SERVERS = ("kafka", "elasticsearch")
 NEEDED_BYTES = 700 * 1024**2
 """Room for the unpacked server, Kafka's and Elasticsearch's first data and logs."""
@@ -45,35 +44,6 @@ class Reporter(Protocol):
 
     def download(self, artifact: Artifact, received: int) -> None:
         """A download has grown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """What runs: written to `stack.json` for every later command."""
-
-    kafka_port: int
-    controller_port: int
-    elasticsearch_port: int
-    transport_port: int
-    metrics_ports: dict[str, int]
-
-    @property
-    def kafka_bootstrap(self) -> str:
-        """Kafka's bootstrap server."""
-        return f"127.0.0.1:{self.kafka_port}"
-
-    @property
-    def elasticsearch_url(self) -> str:
-        """Elasticsearch's URL."""
-        return f"http://127.0.0.1:{self.elasticsearch_port}"
-
-
-def read_stack(home: Path) -> Stack | None:
-    """What the last `up` in this home wrote, or None."""
-    try:
-        return Stack(**json.loads((home / STACK_FILE).read_text(encoding="utf8")))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def service_names(workers: int) -> list[str]:

@@ -11,7 +11,7 @@ from services.cli.output import err, fail, out, print_json, progress
 
 if TYPE_CHECKING:
     from deploy.embedded.artifacts import Artifact
-    from deploy.embedded.stack import Stack
+    from deploy.embedded.state import Stack
     from services.common.settings import ElasticsearchSettings
 
 WATCH_SECONDS = 2.0
@@ -192,7 +192,7 @@ def status(
 
 def read_status() -> dict[str, Any]:
     """Everything that `status` shows."""
-    from deploy.embedded.stack import read_stack
+    from deploy.embedded.state import read_stack
     from deploy.embedded.supervisor import Supervisor
     from services.common.settings import ElasticsearchSettings
 

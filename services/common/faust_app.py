@@ -26,6 +26,8 @@ MAX_POLL_INTERVAL_SECONDS = 900.0
 class IdempotentProducer(driver.Producer):
     """Faust makes its producer idempotent only in transactions."""
 
+    logger = driver.logger
+
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
 
@@ -36,6 +38,8 @@ class GuardedConsumer(driver.Consumer):
     Faust acknowledges the messages it skips after a rebalance; where the partition comes back, that would commit past
     messages that nobody processed.
     """
+
+    logger = driver.logger
 
     def ack(self, message: Message) -> bool:
         """Mark a message as done, if its assignment still stands."""

@@ -13,8 +13,8 @@ from services.entities.gazetteer import Alias, Gazetteer, Known, Match, load_gaz
 
 VERSION = "entities@1"
 MAX_MENTIONS = 100
-CITY_PROMINENCE = 0.45
-"""Prominence of a city of about 225,000: smaller ones need their country nearby."""
+CITY_PROMINENCE = 0.6
+"""Prominence of a city of about 630,000: smaller ones need their country nearby."""
 DOMINANT = 0.3
 """By how much a city's prominence must lead to win without its country (about eight times the people)."""
 FAMILY_NAME_FIRST = frozenset({"CN", "TW", "HK", "KP", "KR", "VN"})

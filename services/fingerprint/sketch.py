@@ -179,7 +179,7 @@ def facts(text: str) -> set[str]:
 def term_counts(tokens: list[str]) -> Counter[str]:
     """Crude stems: the first six characters of words; CJK bigrams."""
     counts: Counter[str] = Counter()
-    for first, second in zip(tokens, [*tokens[1:], ""], strict=True):
+    for first, second in pairwise([*tokens, ""]):
         if len(first) == 1 and ord(first) > 0x2E80:
             counts[first + second[:1]] += 1
         elif len(first) >= MIN_TERM and not first.isdigit():

@@ -65,7 +65,7 @@ def article_id_of(source_id: str, guid: str | None, url: str | None) -> str:
         return str(uuid.uuid5(NAMESPACE, f"url\n{canonicalize_url(url)}"))
     if not guid:
         raise ValueError("an article needs a url or a guid")
-    return str(uuid.uuid5(NAMESPACE, f"guid\n{source_id}\n{guid}"))
+    return str(uuid.uuid5(NAMESPACE, f"guid\n{len(source_id)}\n{source_id}\n{guid}"))
 
 
 def content_hash_of(

@@ -1,0 +1,164 @@
+"""One service alone against the running Kafka and Elasticsearch, under names that no other service reads.
+
+`python -m benchmarks.alone producer FILE`, `… fill FILE COUNT VECTORS`, `… indexer FILE COUNT VECTORS`; the addresses
+come from the environment, the last line printed is a JSON object.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+from kafka.structs import OffsetAndMetadata
+
+from benchmarks.measures import PER, peak_mib
+from schemas.article import GroupedArticle
+from schemas.topics import DEAD, GROUPED, RAW, STORIES
+from services.common.lag import read_lag
+from services.common.messages import decode, encode
+from services.common.producer import SafeProducer
+from services.common.topics import admin_client, ensure_topics
+from services.indexer.app import SERVICE, Indexer, make_consumer, wait_for_elasticsearch
+from services.indexer.settings import IndexerSettings
+from services.producer.replay import Replayer
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import SourceOptions
+from services.producer.sources.jsonl import JsonlSource
+from services.producer.store import Store
+
+PRODUCER_NAMESPACE = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When something began, on the wall and in CPU seconds of this process."""
+
+    wall: float = field(default_factory=time.perf_counter)
+    cpu: float = field(default_factory=time.process_time)
+
+    def figures(self, articles: int) -> dict[str, Any]:
+        """Articles a second, CPU seconds per 1,000 articles and peak MiB since then."""
+        seconds, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        return {
+            "articles": articles,
+            "seconds": round(seconds, 3),
+            "articles_per_second": round(articles / seconds, 1),
+            "cpu_seconds_per_1000": round(cpu / max(1, articles) * PER, 4),
+            "peak_mib": round(peak_mib(), 1),
+        }
+
+
+def produce(path: Path) -> dict[str, Any]:
+    """Replay a file with nobody reading it: identity, store, send and ledger."""
+    settings = ProducerSettings(namespace=PRODUCER_NAMESPACE)
+    ensure_topics(settings, (RAW, DEAD))
+    store = Store(settings.home / "bench-producer.sqlite")
+    source = JsonlSource(path, SourceOptions(None, settings.max_article_bytes))
+    with SafeProducer(settings) as producer:
+        clock = Clock()
+        sent = Replayer(settings, store, producer).replay([source]).sent
+        figures = clock.figures(sent)
+    store.close()
+    return figures
+
+
+def indexer_settings(*, vectors: bool) -> IndexerSettings:
+    """The indexer's settings under a name of its own for each way."""
+    return IndexerSettings(namespace=f"bench-{'vectors' if vectors else 'plain'}")
+
+
+def fill(path: Path, count: int, *, vectors: bool) -> dict[str, Any]:
+    """Put `count` grouped articles onto the topic, the file's over and over under new ids."""
+    settings = indexer_settings(vectors=vectors)
+    ensure_topics(settings, (GROUPED, STORIES, DEAD))
+    articles = [decode(GroupedArticle, line) for line in path.read_bytes().splitlines()]
+    topic = settings.topic(GROUPED)
+    with SafeProducer(settings) as producer:
+        for number, article in enumerate(islice(cycle(articles), count)):
+            name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench:{number}"))
+            changed = {"article_id": name, "duplicate_group": name}
+            made = article.model_copy(update=changed if vectors else changed | {"embedding": None})
+            producer.send(topic, name.encode(), encode(made))
+        producer.flush()
+    return {"articles": count}
+
+
+@dataclass(slots=True)
+class CountingConsumer:
+    """The indexer's consumer, which ends the run as soon as `wanted` messages are committed."""
+
+    inner: Any
+    wanted: int
+    indexer: Indexer | None = None
+    committed: int = 0
+    _read: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def poll(self, **arguments: Any) -> dict[Any, list[Any]]:
+        """As the consumer's, counted."""
+        polled: dict[Any, list[Any]] = self.inner.poll(**arguments)
+        self._read += sum(len(records) for records in polled.values())
+        return polled
+
+    def commit(self, offsets: dict[Any, OffsetAndMetadata]) -> None:
+        """As the consumer's; what was read is done then."""
+        self.inner.commit(offsets)
+        self.committed = self._read
+        if self.indexer is not None and self.committed >= self.wanted:
+            self.indexer.stopping.set()
+
+    def join(self) -> None:
+        """Wait for the partitions, and go to their beginning: joining a group is no indexing."""
+        while not self.inner.assignment():
+            self.inner.poll(timeout_ms=100)
+        self.inner.seek_to_beginning()
+        for partition in self.inner.assignment():
+            self.inner.position(partition)
+
+
+def index(count: int, *, vectors: bool) -> dict[str, Any]:
+    """Run the indexer until the group has no lag."""
+    settings = indexer_settings(vectors=vectors)
+    wait_for_elasticsearch(settings)
+    consumer = CountingConsumer(make_consumer(settings), count)
+    indexer = Indexer(settings, consumer, SafeProducer(settings))
+    consumer.indexer = indexer
+    consumer.join()
+    clock = Clock()
+    indexer.run()
+    figures = clock.figures(consumer.committed)
+    indexer.consumer.close()
+    indexer.producer.close()
+    return {"vectors": vectors, **figures, "lag": _lag(settings)}
+
+
+def _lag(settings: IndexerSettings) -> int:
+    """Messages that the indexer's group has not committed: 0 after a whole run."""
+    admin = admin_client(settings)
+    try:
+        return sum(one.messages for one in read_lag(admin, settings.name(SERVICE), [settings.topic(GROUPED)]))
+    finally:
+        admin.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the arguments say and print the figures."""
+    what, path, *rest = arguments
+    if what == "producer":
+        figures = produce(Path(path))
+    else:
+        count, vectors = int(rest[0]), rest[1] == "true"
+        figures = fill(Path(path), count, vectors=vectors) if what == "fill" else index(count, vectors=vectors)
+    print(orjson.dumps(figures).decode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""Figures of one process and of the machine, and the targets they are shown beside."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.corpus import ROOT
+
+MIB = 1024 * 1024
+PER = 1000
+"""CPU is told in seconds per so many articles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the project wants: articles a second, and MiB of one process."""
+
+    pipeline_with_vectors: float = 40
+    pipeline_without_vectors: float = 120
+    producer: float = 5000
+    indexer: float = 4000
+    process_mib: float = 600
+
+
+TARGETS = Targets()
+
+
+def peak_mib() -> float:
+    """This process's peak resident memory in MiB.
+
+    Linux hands `ru_maxrss` on through fork and exec, so a small child of a large parent would show the parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (MIB if sys.platform == "darwin" else 1024)
+
+
+def run_child(module: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a module of ours in a process of its own and read the JSON object on its last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**clean_environment(), **(environment or {})},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    read: dict[str, Any] = orjson.loads(done.stdout.splitlines()[-1])
+    return read
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of ours that would measure another stack; the cache and Java stay."""
+    kept = {"DRAGOMAN_CACHE", "DRAGOMAN_JAVA_HOME", "DRAGOMAN_WORKERS", "DRAGOMAN_PARTITIONS"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_") or name in kept}
+
+
+def conditions(articles: int, mean_characters: float, origin: str) -> dict[str, Any]:
+    """What a figure has to be read with."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "load_average_at_start": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "articles": articles,
+        "mean_characters": round(mean_characters),
+        "made_from": origin,
+    }
+
+
+def cpu_model() -> str:
+    """The CPU's name as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share (0 to 1) of the others does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """Mean, median and 99th percentile in milliseconds."""
+    return {
+        "ms": round(statistics.fmean(seconds) * 1000, 4),
+        "median_ms": round(statistics.median(seconds) * 1000, 4),
+        "p99_ms": round(percentile(seconds, 0.99) * 1000, 4),
+    }

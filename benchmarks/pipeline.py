@@ -1,0 +1,192 @@
+"""The whole pipeline on the embedded stack, and on it the producer alone and the indexer alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from elasticsearch import ApiError, Elasticsearch, TransportError
+
+from benchmarks.corpus import Corpus
+from benchmarks.measures import run_child
+from benchmarks.processes import Running, Sampler, embedded_stack, load_average
+from services.common.elastic import make_client
+from services.common.settings import ElasticsearchSettings
+from services.dedup.files import make_grouper
+from services.worker.files import make_enricher
+
+WARM_UP = 60
+"""Articles sent beforehand, so that every process has loaded its models."""
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 120.0
+"""Without any progress for so long, a run is given up and says how far it came."""
+PRODUCER_FACTOR = 5
+"""The producer alone is so fast that it gets so many times the articles."""
+INDEXER_FACTOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is measured with: articles 0 to count - 1 of the corpus, and a folder for files."""
+
+    corpus: Corpus
+    count: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How far a run came: articles found and the Unix second of the last one."""
+
+    found: int
+    at: float
+
+
+def settings_of(running: Running) -> ElasticsearchSettings:
+    """Settings that point at this stack, whatever the environment says."""
+    return ElasticsearchSettings(
+        home=running.home,
+        namespace="",
+        kafka_bootstrap=running.stack.kafka_bootstrap,
+        elasticsearch_url=running.stack.elasticsearch_url,
+    )
+
+
+def measure_pipeline(running: Running, material: Material) -> dict[str, Any]:
+    """Everything from the first send to the last searchable article, after a warm-up; articles a second."""
+    client = make_client(settings_of(running))
+    try:
+        cold = _warm_up(running, material, client)
+        return {"vectors": running.vectors, "cold_start_seconds": cold, **_replay(running, material, client)}
+    finally:
+        client.close()
+
+
+def _warm_up(running: Running, material: Material, client: Elasticsearch) -> float:
+    """Seconds until the first articles are searchable, models being loaded on the way."""
+    path = material.folder / "warm-up.jsonl"
+    material.corpus.write(path, WARM_UP, first=10_000_000)
+    started = time.time()
+    sender = running.command("replay", str(path))
+    watched = _watch(client, WARM_UP)
+    sender.wait()
+    return round(watched.at - started, 1)
+
+
+def _replay(running: Running, material: Material, client: Elasticsearch) -> dict[str, Any]:
+    path = material.folder / "pipeline.jsonl"
+    material.corpus.write(path, material.count)
+    load = load_average()
+    with Sampler(running) as sampler:
+        sender = running.command("replay", str(path))
+        sampler.watch("producer", sender.pid)
+        watched = _watch(client, WARM_UP + material.count)
+        sender.wait()
+    searchable = watched.found - WARM_UP
+    seconds = watched.at - _first_fetched(client, WARM_UP)
+    return {
+        "articles": material.count,
+        "searchable": searchable,
+        "seconds": round(seconds, 2),
+        "articles_per_second": round(searchable / seconds, 1),
+        "load_average_before": load,
+        "processes": sampler.figures(material.count),
+    }
+
+
+def _watch(client: Elasticsearch, wanted: int) -> Watched:
+    """Count until so many are searchable, or nothing has come for the patience's time."""
+    last = Watched(0, time.time())
+    while last.found < wanted and time.time() - last.at < PATIENCE_SECONDS:
+        try:
+            found = int(client.count(index="articles")["count"])
+        except (ApiError, TransportError):
+            found = last.found
+        if found > last.found:
+            last = Watched(found, time.time())
+        time.sleep(POLL_SECONDS)
+    return last
+
+
+def _first_fetched(client: Elasticsearch, skip: int) -> float:
+    """The Unix second at which the producer took the first article after the warm-up's."""
+    answer = client.search(
+        index="articles",
+        size=1,
+        from_=skip,
+        sort=[{"fetched_at": "asc"}],
+        source=False,
+        docvalue_fields=[{"field": "fetched_at", "format": "epoch_millis"}],
+    )
+    return float(answer["hits"]["hits"][0]["fields"]["fetched_at"][0]) / 1000
+
+
+def measure_producer(running: Running, material: Material) -> dict[str, Any]:
+    """The producer alone, in a process of its own, onto topics that nobody reads."""
+    count = material.count * PRODUCER_FACTOR
+    path = material.folder / "producer.jsonl"
+    material.corpus.write(path, count)
+    with Sampler(running) as sampler:
+        figures = run_child("benchmarks.alone", "producer", str(path), environment=_addresses(running))
+    return {**figures, "servers": _servers(sampler, count)}
+
+
+def measure_indexer(running: Running, material: Material, *, vectors: bool) -> dict[str, Any]:
+    """The indexer alone, in a process of its own, on grouped articles put there beforehand."""
+    count = material.count * INDEXER_FACTOR
+    path = write_grouped(material)
+    arguments = ("indexer", str(path), str(count), str(vectors).lower())
+    run_child("benchmarks.alone", "fill", *arguments[1:], environment=_addresses(running))
+    with Sampler(running) as sampler:
+        figures = run_child("benchmarks.alone", *arguments, environment=_addresses(running))
+    return {**figures, "servers": _servers(sampler, count)}
+
+
+def _addresses(running: Running) -> dict[str, str]:
+    return {
+        "DRAGOMAN_HOME": str(running.home),
+        "DRAGOMAN_KAFKA_BOOTSTRAP": running.stack.kafka_bootstrap,
+        "DRAGOMAN_ELASTICSEARCH_URL": running.stack.elasticsearch_url,
+    }
+
+
+def _servers(sampler: Sampler, count: int) -> list[dict[str, Any]]:
+    return [one for one in sampler.figures(count) if one["process"] in {"kafka", "elasticsearch"}]
+
+
+def write_grouped(material: Material) -> Path:
+    """The corpus enriched with vectors and grouped, in this process; what the stages left is used again."""
+    path = material.folder / "grouped.jsonl"
+    if path.exists():
+        return path
+    source = material.folder / "to-group.jsonl"
+    material.corpus.write(source, material.count)
+    enrich, group = make_enricher("bench", vectors=True), make_grouper()
+    with source.open("rb") as lines, path.open("wb") as file:
+        for number, line in enumerate(lines, 1):
+            file.write(group(enrich(line, number), number) + b"\n")
+    return path
+
+
+def run(material: Material, only: str | None) -> dict[str, Any]:
+    """Start a stack with vectors and one without, and measure what is wanted on them."""
+    found: dict[str, Any] = {}
+    with embedded_stack(vectors=True) as running:
+        if only in (None, "pipeline"):
+            found["pipeline"] = [measure_pipeline(running, material)]
+        if only in (None, "producer"):
+            found["producer"] = measure_producer(running, material)
+        if only in (None, "indexer"):
+            found["indexer"] = [measure_indexer(running, material, vectors=vectors) for vectors in (True, False)]
+    if only in (None, "pipeline"):
+        with embedded_stack(vectors=False) as running:
+            found["pipeline"].append(measure_pipeline(running, material))
+    return found
+
+
+def to_json(figures: dict[str, Any]) -> bytes:
+    """Figures as readable JSON."""
+    return orjson.dumps(figures, option=orjson.OPT_INDENT_2) + b"\n"

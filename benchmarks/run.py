@@ -1,0 +1,83 @@
+"""`make bench`: articles a second, CPU and memory of each stage, each service and the whole pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import pipeline, stages, tables
+from benchmarks.corpus import open_corpus
+from benchmarks.measures import TARGETS, conditions
+
+RESULTS = Path(__file__).with_name("results.json")
+PARTS = ("stages", "pipeline", "producer", "indexer")
+EXAMPLES = """examples:
+  python -m benchmarks.run                            everything, 2,000 articles
+  python -m benchmarks.run --articles 200 --only stages
+  python -m benchmarks.run --only pipeline --json figures.json
+"""
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="Measures Dragoman on this machine, on an embedded stack of its own. Nothing passes or fails.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--articles", type=_positive, default=2000, metavar="N", help="articles (default: 2000)")
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=RESULTS,
+        metavar="PATH",
+        help=f"where the figures are written (default: {RESULTS.parent.name}/{RESULTS.name})",
+    )
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def measure(articles: int, only: str | None, console: Console) -> dict[str, Any]:
+    """The conditions and the figures of what is wanted."""
+    corpus = open_corpus()
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as name:
+        folder = Path(name)
+        written = corpus.write(folder / "corpus.jsonl", articles)
+        results: dict[str, Any] = {
+            "conditions": conditions(articles, written.mean_characters, corpus.origin),
+            "targets": asdict(TARGETS),
+        }
+        if only in (None, "stages"):
+            with console.status("stages") as status:
+                results["stages"] = stages.measure_all(folder / "corpus.jsonl", folder, status.update)
+            results["conditions"]["found"] = stages.found_in(folder)
+        if only != "stages":
+            with console.status("embedded stack"):
+                results |= pipeline.run(pipeline.Material(corpus, articles, folder), only)
+    return results
+
+
+def main() -> None:
+    """Measure, print tables, write JSON."""
+    arguments = parse()
+    results = measure(arguments.articles, arguments.only, Console(stderr=True))
+    tables.print_all(Console(), results)
+    arguments.json.write_bytes(pipeline.to_json(results))
+    print(f"Figures are in {arguments.json}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The figures as tables for a person, each beside its target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measures import TARGETS
+
+BAR_WIDTH = 24
+SERVERS = frozenset({"kafka", "elasticsearch"})
+
+
+def print_all(console: Console, results: dict[str, Any]) -> None:
+    """Every table for which there are figures."""
+    console.print(_conditions(results["conditions"]), highlight=False)
+    if "stages" in results:
+        console.print(milliseconds(results["stages"]), "")
+    for run in results.get("pipeline", ()):
+        console.print(processes(run), "")
+    if any(name in results for name in ("pipeline", "producer", "indexer")):
+        console.print(against_targets(results), "")
+
+
+def _conditions(conditions: dict[str, Any]) -> str:
+    return (
+        f"{conditions['articles']:,} articles of {conditions['mean_characters']:,} characters on average, made from "
+        f"{conditions['made_from']}; {conditions['cpu']}, {conditions['cores']} cores, load "
+        f"{conditions['load_average_at_start']}, Python {conditions['python']}, {conditions['date']}\n"
+    )
+
+
+def _table(title: str, left: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column(left)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def milliseconds(steps: Iterable[dict[str, Any]]) -> Table:
+    """Where the milliseconds of one article go, step by step; what is in brackets is no part of the sum."""
+    known = list(steps)
+    total = sum(step["cpu_seconds_per_1000"] for step in known if step["in_pipeline"])
+    table = _table(
+        "Where the milliseconds go (each step alone, warm; CPU ms an article = CPU s per 1,000)",
+        "step",
+        *("articles/s", "ms", "median", "p99", "last tenth", "CPU ms", "share", "peak MiB", "its own"),
+    )
+    table.add_column("")
+    service = ""
+    for step in known:
+        if service and step["service"] != service:
+            table.add_section()
+        service = step["service"]
+        table.add_row(*_step_cells(step, total))
+    table.add_section()
+    table.add_row("all steps", "", "", "", "", "", f"{total:.2f}", "100 %", "", "", style="bold")
+    return table
+
+
+def _step_cells(step: dict[str, Any], total: float) -> list[str]:
+    cpu = step["cpu_seconds_per_1000"]
+    share = cpu / total if total and step["in_pipeline"] else 0.0
+    name = f"{step['service']} {step['step']}"
+    return [
+        name if step["in_pipeline"] else f"({name})",
+        f"{step['articles_per_second']:,.0f}",
+        *(f"{step[key]:.2f}" for key in ("ms", "median_ms", "p99_ms", "last_tenth_ms")),
+        f"{cpu:.2f}",
+        f"{share:.0%}".replace("%", " %") if step["in_pipeline"] else "",
+        f"{step['peak_mib']:.0f}",
+        f"{step['peak_mib'] - step['before_mib']:.0f}",
+        "█" * round(share * BAR_WIDTH),
+    ]
+
+
+def processes(run: dict[str, Any]) -> Table:
+    """What each process cost in one run of the whole pipeline."""
+    how = _with(run)
+    table = _table(
+        f"The whole pipeline {how}: {run['searchable']:,} of {run['articles']:,} articles searchable after "
+        f"{run['seconds']:.1f} s ({run['articles_per_second']:,.1f}/s; cold start {run['cold_start_seconds']:.1f} s)",
+        "process",
+        *("CPU s", "CPU s per 1,000", "peak MiB", "wanted"),
+    )
+    for one in run["processes"]:
+        free = one["process"] == "dedup" or one["process"] in SERVERS
+        table.add_row(
+            one["process"],
+            f"{one['cpu_seconds']:.1f}",
+            f"{one['cpu_seconds_per_1000']:.2f}",
+            f"{one['peak_mib']:.0f}",
+            "" if free else f"≤ {TARGETS.process_mib:.0f}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        f"{sum(one['cpu_seconds'] for one in run['processes']):.1f}",
+        f"{sum(one['cpu_seconds_per_1000'] for one in run['processes']):.2f}",
+        f"{sum(one['peak_mib'] for one in run['processes']):.0f}",
+        "",
+        style="bold",
+    )
+    return table
+
+
+def against_targets(results: dict[str, Any]) -> Table:
+    """Articles a second beside what is wanted, and what each way of working costs."""
+    table = _table("Articles a second", "what", "articles/s", "wanted", "CPU s per 1,000", "peak MiB", "articles")
+    for run in results.get("pipeline", ()):
+        wanted = TARGETS.pipeline_with_vectors if run["vectors"] else TARGETS.pipeline_without_vectors
+        cpu = sum(one["cpu_seconds_per_1000"] for one in run["processes"])
+        peak = max(one["peak_mib"] for one in run["processes"] if one["process"] not in SERVERS)
+        table.add_row(*_target_cells(f"whole pipeline {_with(run)}", run, wanted, cpu, peak))
+    if "producer" in results:
+        run = results["producer"]
+        cells = _target_cells("producer alone", run, TARGETS.producer, run["cpu_seconds_per_1000"], run["peak_mib"])
+        table.add_row(*cells)
+    for run in results.get("indexer", ()):
+        name = f"indexer alone {_with(run)}"
+        cells = _target_cells(name, run, TARGETS.indexer, run["cpu_seconds_per_1000"], run["peak_mib"])
+        table.add_row(*cells)
+    return table
+
+
+def _target_cells(name: str, run: dict[str, Any], wanted: float, cpu: float, peak: float) -> list[str]:
+    speed = run["articles_per_second"]
+    colour = "green" if speed >= wanted else "yellow"
+    return [
+        name,
+        f"[{colour}]{speed:,.1f}[/]",
+        f"≥ {wanted:,.0f}",
+        f"{cpu:.2f}",
+        f"{peak:.0f}",
+        f"{run['articles']:,}",
+    ]
+
+
+def _with(run: dict[str, Any]) -> str:
+    return "with vectors" if run["vectors"] else "without vectors"

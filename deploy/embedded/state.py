@@ -1,0 +1,38 @@
+"""What `up` wrote down for every later command: quick to import, for `dragoman status` is asked often."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+STACK_FILE = "stack.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What runs: written to `stack.json` for every later command."""
+
+    kafka_port: int
+    controller_port: int
+    elasticsearch_port: int
+    transport_port: int
+    metrics_ports: dict[str, int]
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Kafka's bootstrap server."""
+        return f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def elasticsearch_url(self) -> str:
+        """Elasticsearch's URL."""
+        return f"http://127.0.0.1:{self.elasticsearch_port}"
+
+
+def read_stack(home: Path) -> Stack | None:
+    """What the last `up` in this home wrote, or None."""
+    try:
+        return Stack(**json.loads((home / STACK_FILE).read_text(encoding="utf8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,101 @@
+"""Near-duplicates: copies are found however they were edited, template news is kept apart."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from schemas.article import EnrichedArticle
+from services.dedup.grouping import Grouper, Result
+
+SEED = "002_05a3f57faac5768a.txt"
+Enrich = Callable[..., EnrichedArticle]
+
+
+def take(grouper: Grouper, article: EnrichedArticle) -> Result:
+    return grouper.take(article, len(grouper.rows))
+
+
+def shuffled(text: str) -> str:
+    lines = [line for line in text.split("\n") if line.strip()]
+    random.Random(3).shuffle(lines)
+    return "\n".join(lines)
+
+
+def replaced(text: str, share: float) -> str:
+    rnd = random.Random(4)
+    return " ".join("lorem" if rnd.random() < share and word.islower() else word for word in text.split(" "))
+
+
+EDITS: dict[str, Callable[[str], str]] = {
+    "same": lambda text: text,
+    "retyped punctuation": lambda text: text.replace("“", '"').replace("”", '"').replace("’", "'"),
+    "half": lambda text: text[: len(text) // 2],
+    "shuffled": shuffled,
+    "ten per cent replaced": lambda text: replaced(text, 0.1),
+    "boilerplate added": lambda text: text + "\nSubscribe to our newsletter\n© 2023 Another Paper",
+    "spaces": lambda text: text.replace(" ", "  "),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edited_copy_is_a_duplicate_and_says_why(
+    enriched: Enrich, seed_texts: dict[str, str], edit: Callable[[str], str]
+) -> None:
+    grouper = Grouper(timedelta(days=14))
+    original = enriched(seed_texts[SEED], guid="original")
+    take(grouper, original)
+    result = take(grouper, enriched(edit(seed_texts[SEED]), guid="copy"))
+    assert result.article is not None
+    assert result.article.duplicate_of == original.article_id
+    assert result.article.duplicate_group == original.article_id
+    assert result.article.story_id == original.article_id
+    reason = result.article.duplicate_reason
+    assert reason is not None
+    assert reason.shingle_containment == result.article.duplicate_score
+
+
+TEMPLATE = (
+    "The {index} index closed {move} {points} points at {level} on {day} in {city}, brokers said, as investors weighed "
+    "company results against fears about interest rates. Shares of {firm} rose {a} per cent while {other} fell {b} per "
+    "cent. Traders in {city} said volumes were thin before the holiday. The next session opens at nine."
+)
+CLOSES = [
+    ["Nikkei", "up", "212", "31,233", "Monday", "Tokyo", "Sony", "2.1", "Toyota", "0.4"],
+    ["Dax", "down", "97", "15,876", "Tuesday", "Frankfurt", "Siemens", "1.7", "Bayer", "3.2"],
+]
+KEYS = ["index", "move", "points", "level", "day", "city", "firm", "a", "other", "b"]
+
+
+def test_template_news_with_other_facts_is_no_duplicate(enriched: Enrich) -> None:
+    grouper = Grouper(timedelta(days=14))
+    for number, values in enumerate(CLOSES):
+        result = take(grouper, enriched(TEMPLATE.format(**dict(zip(KEYS, values, strict=True))), guid=str(number)))
+        assert result.article is not None
+        assert result.article.duplicate_of is None
+
+
+def test_only_first_members_are_matched(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    """A chain of copies has one head, so that a splice cannot join two groups."""
+    grouper = Grouper(timedelta(days=14))
+    ids = [take(grouper, enriched(replaced(seed_texts[SEED], 0.03 * n), guid=str(n))).article for n in range(4)]
+    heads = {article.duplicate_of for article in ids[1:] if article}
+    assert heads == {ids[0].article_id if ids[0] else None}
+
+
+def test_a_new_revision_of_an_article_is_no_duplicate_of_it(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    grouper = Grouper(timedelta(days=14))
+    take(grouper, enriched(seed_texts[SEED], guid="a", revision=10))
+    result = take(grouper, enriched(seed_texts[SEED] + "\nUpdated on Friday evening.", guid="a", revision=11))
+    assert result.article is not None
+    assert (result.article.duplicate_of, result.article.revision) == (None, 11)
+    assert len(grouper.rows) == 1
+
+
+def test_one_word_articles_do_not_crash_or_match_everything(enriched: Enrich) -> None:
+    grouper = Grouper(timedelta(days=14))
+    found = [take(grouper, enriched(text, guid=text)).article for text in ("Yes", "No", "?", "1", "Yes no")]
+    assert [article.duplicate_of for article in found if article] == [None] * 5

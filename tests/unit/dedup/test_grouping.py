@@ -1,0 +1,133 @@
+"""The lane: five seeds, five stories; and the same decisions from the same rows, always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from schemas.article import EnrichedArticle, GroupedArticle
+from services.common.messages import decode, encode
+from services.dedup.grouping import Grouper, Outcome
+from services.dedup.rows import Row
+from tests.conftest import NOW
+
+WINDOW = timedelta(days=14)
+Enrich = Callable[..., EnrichedArticle]
+
+
+def group_all(grouper: Grouper, articles: list[EnrichedArticle], first: int = 0) -> list[GroupedArticle]:
+    found = [grouper.take(article, first + offset).article for offset, article in enumerate(articles)]
+    return [article for article in found if article is not None]
+
+
+def seeds(enriched: Enrich, seed_texts: dict[str, str]) -> list[EnrichedArticle]:
+    return [enriched(text, guid=name) for name, text in seed_texts.items()]
+
+
+def test_the_seeds_are_five_stories_and_no_duplicates(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    """All five share Xi, Putin, China and Russia: what is always in the news must not merge them."""
+    for articles in (seeds(enriched, seed_texts), seeds(enriched, seed_texts)[::-1]):
+        found = group_all(Grouper(WINDOW), articles)
+        assert len({article.story_id for article in found}) == 5
+        assert not [article for article in found if article.duplicate_of]
+
+
+REPORT_A = (
+    "A fire in the Grand Hotel of Brighton killed three people on Saturday, Sussex police said. The blaze started at "
+    "04:15 in a kitchen on the second floor. Fire chief Helen Marchbank said 112 guests were led to safety."
+)
+REPORT_B = (
+    "Three guests died when flames swept through the Grand Hotel in Brighton early on Saturday. Helen Marchbank of the "
+    "fire brigade said the alarm came at 04:15; 112 people were rescued, Sussex police added."
+)
+OTHER = (
+    "The Bank of England raised its rate to 4.5 per cent on Thursday. Governor Andrew Bailey said inflation would fall "
+    "before Christmas, but economists at Barclays expect another rise in August."
+)
+
+
+def test_two_reports_of_one_event_are_one_story_and_say_why(enriched: Enrich) -> None:
+    first, other, second = group_all(
+        Grouper(WINDOW), [enriched(text, guid=text[:9]) for text in (REPORT_A, OTHER, REPORT_B)]
+    )
+    assert second.story_id == first.article_id
+    assert second.duplicate_of is None
+    assert other.story_id == other.article_id
+    assert other.story_reason.opened
+    assert {"mrkbnk", "#112", "brktn"} & set(second.story_reason.shared)
+
+
+def test_time_works_against_joining(enriched: Enrich) -> None:
+    late = NOW - timedelta(days=400)
+    first, second = group_all(
+        Grouper(WINDOW),
+        [enriched(REPORT_A, guid="a", published_at=NOW), enriched(REPORT_B, guid="b", published_at=late)],
+    )
+    assert second.story_id != first.story_id
+
+
+def test_a_rebuilt_lane_decides_the_same(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    """After any number of articles the rows alone, through their bytes, give the same decisions."""
+    articles = [*seeds(enriched, seed_texts)]
+    articles += [enriched(text, guid=text[:9]) for text in (REPORT_A, OTHER, REPORT_B)]
+    articles += [enriched(text[: len(text) // 2], guid=f"half {name}") for name, text in seed_texts.items()]
+    undisturbed = group_all(Grouper(WINDOW), articles)
+    for cut in range(1, len(articles)):
+        before = Grouper(WINDOW)
+        first = group_all(before, articles[:cut])
+        rows = [decode(Row, encode(row)) for row in before.rows.values()]
+        after = Grouper.rebuild(WINDOW, rows[::-1])
+        assert first + group_all(after, articles[cut:], first=cut) == undisturbed
+
+
+def test_a_redelivered_article_gets_its_own_decision_again(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    """A crash between the row and the message must not make an article a duplicate of itself."""
+    grouper = Grouper(WINDOW)
+    article = seeds(enriched, seed_texts)[0]
+    first, again = grouper.take(article, 0), grouper.take(article, 0)
+    assert again.outcome is Outcome.REPEATED
+    assert again.article == first.article
+    assert again.row == first.row
+    assert again.story == first.story
+
+
+def test_an_older_revision_changes_nothing(enriched: Enrich) -> None:
+    grouper = Grouper(WINDOW)
+    grouper.take(enriched(REPORT_A, guid="a", revision=10), 0)
+    result = grouper.take(enriched(REPORT_B, guid="a", revision=9), 1)
+    assert (result.outcome, result.row, result.article) == (Outcome.SUPERSEDED, None, None)
+
+
+def test_document_versions_grow_with_the_revision(enriched: Enrich) -> None:
+    grouper = Grouper(WINDOW)
+    old = grouper.take(enriched(REPORT_A, guid="a", revision=10), 0).article
+    new = grouper.take(enriched(REPORT_A + " More.", guid="a", revision=11), 1).article
+    assert old is not None
+    assert new is not None
+    assert new.document_version > old.document_version
+    assert new.story_id == old.story_id
+
+
+def test_stories_count_and_their_revision_grows(enriched: Enrich) -> None:
+    grouper = Grouper(WINDOW)
+    first = grouper.take(enriched(REPORT_A, guid="a", source_id="one"), 0).story
+    second = grouper.take(enriched(REPORT_B, guid="b", source_id="two"), 1).story
+    copy = grouper.take(enriched(REPORT_B, guid="c", source_id="two"), 2).story
+    assert first is not None
+    assert second is not None
+    assert copy is not None
+    assert (second.articles, second.sources, second.duplicates) == (2, ("one", "two"), 0)
+    assert (copy.articles, copy.duplicates) == (3, 1)
+    assert first.revision < second.revision < copy.revision
+
+
+def test_the_stream_expires_rows_not_the_clock(enriched: Enrich) -> None:
+    grouper = Grouper(WINDOW)
+    old = grouper.take(enriched(REPORT_A, guid="old"), 0).row
+    later = NOW + timedelta(days=15)
+    result = grouper.take(enriched(REPORT_B, guid="new", fetched_at=later), 1)
+    assert result.expired == (old,)
+    assert list(grouper.rows) == [result.row.article_id if result.row else None]
+    fresh = grouper.take(enriched(REPORT_A, guid="copy", fetched_at=later), 2).article
+    assert fresh is not None
+    assert fresh.duplicate_of is None

@@ -1,0 +1,120 @@
+"""Stages are pure functions in a fixed order: they never raise but with a reason, and twice is once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.article import ContentType, EnrichedArticle, RawArticle
+from schemas.dead_letter import ErrorClass
+from schemas.topics import ENRICHED, RAW
+from services.common.dead_letters import Received
+from services.common.messages import REVISION_HEADER, RejectedMessage, decode, encode
+from services.worker.app import make_handler, source_of, target_of
+from services.worker.settings import WorkerSettings
+from services.worker.stages import STAGES, Stage, enrich, run_stages, stage_slice, to_draft, to_enriched
+
+ALL = stage_slice((), vectors=False)
+Make = Callable[..., RawArticle]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.text(min_size=1, max_size=400))
+def test_any_text_is_enriched_or_has_no_text(raw_article: Make, content: str) -> None:
+    try:
+        raw = raw_article(content)
+        article = enrich(raw, ALL)
+    except RejectedMessage as rejected:  # a documented answer, not a failure
+        assert rejected.error_class is ErrorClass.NO_TEXT  # noqa: PT017 - it may also be enriched
+    except UnicodeEncodeError:
+        assert any("\ud800" <= character <= "\udfff" for character in content)
+    else:
+        assert article.text
+        assert decode(EnrichedArticle, encode(article)) == article
+
+
+def test_twice_is_once(raw_article: Make, seed_texts: dict[str, str]) -> None:
+    """Cleaning clean text changes nothing."""
+    for text in seed_texts.values():
+        once = enrich(raw_article(text), ALL)
+        again = enrich(raw_article(once.text), ALL)
+        assert again.text == once.text or again.title is not None
+
+
+def test_html_gives_text_title_and_the_markups_date(raw_article: Make) -> None:
+    html = (
+        "<html><head><title>Bridge opens</title><meta property='article:published_time' content='2023-05-02T08:00:00Z'>"
+        "</head><body><nav>Home</nav><article><h1>Bridge opens</h1>"
+        + "".join(f"<p>The bridge over the river was opened on Tuesday by the mayor, part {n}.</p>" for n in range(6))
+        + "</article><script>alert(1)</script></body></html>"
+    )
+    article = enrich(raw_article(html, content_type=ContentType.HTML), ALL)
+    assert "opened on Tuesday" in article.text
+    assert "alert" not in article.text
+    assert article.title == "Bridge opens"
+    assert article.published_at is not None
+    assert (article.published_at.date().isoformat(), article.published_at_source) == ("2023-05-02", "html")
+
+
+def test_html_without_text_is_a_dead_letter_not_an_empty_article(raw_article: Make) -> None:
+    with pytest.raises(RejectedMessage) as caught:
+        enrich(raw_article("<html><script>1</script></html>", content_type=ContentType.HTML), ALL)
+    assert caught.value.error_class is ErrorClass.NO_TEXT
+
+
+def test_a_single_line_is_title_and_text(raw_article: Make) -> None:
+    article = enrich(raw_article("Parliament passes budget"), ALL)
+    assert article.title == article.text == "Parliament passes budget"
+
+
+def test_an_exception_in_a_stage_names_the_stage(raw_article: Make) -> None:
+    def explode(_: object) -> object:
+        raise KeyError("boom")
+
+    broken = (Stage("language", "language@0", explode),)  # type: ignore[arg-type]
+    with pytest.raises(RejectedMessage) as caught:
+        run_stages(to_draft(raw_article("x")), broken)
+    assert (caught.value.stage, caught.value.error_class) == ("language", ErrorClass.STAGE_FAILED)
+    assert "KeyError" in caught.value.reason
+
+
+def test_every_enriched_part_says_which_version_made_it(raw_article: Make) -> None:
+    versions = enrich(raw_article("Some text here"), ALL).stage_versions
+    assert versions == {stage.name: stage.version for stage in ALL}
+
+
+def test_a_slice_must_be_consecutive_and_known() -> None:
+    names = tuple(stage.name for stage in STAGES)
+    assert stage_slice((), vectors=True) == STAGES
+    assert [stage.name for stage in stage_slice(("language", "normalizer"), vectors=True)] == ["language", "normalizer"]
+    with pytest.raises(ValueError, match="consecutive"):
+        stage_slice(("extraction", "normalizer"), vectors=True)
+    with pytest.raises(ValueError, match=", ".join(names)):
+        stage_slice(("nonsense",), vectors=True)
+
+
+def test_topics_depend_on_the_slice() -> None:
+    everything = stage_slice((), vectors=True)
+    entities = stage_slice(("entities",), vectors=True)
+    assert (source_of(everything), target_of(everything, vectors=True)) == (RAW, ENRICHED)
+    assert source_of(entities).name == "articles.normalizer"
+    assert target_of(entities, vectors=True).name == "articles.entities"
+    assert target_of(stage_slice(("fingerprint",), vectors=False), vectors=False) == ENRICHED
+
+
+def test_microservices_one_after_the_other_do_the_same_as_one_worker(raw_article: Make, tmp_path: Path) -> None:
+    """The intermediate topics carry everything that the next stage needs."""
+    raw = raw_article("Xi Jinping bezocht Rusland op maandag.\n" * 3)
+    config = WorkerSettings(home=tmp_path)
+    value, headers = encode(raw), ((REVISION_HEADER, b"7"),)
+    for stage in ALL:
+        one = (stage,)
+        handle = make_handler(config, one, source_of(one), target_of(one, vectors=False))
+        (message,) = handle(Received("t", 0, 0, None, b"k", value, headers)).outgoing
+        value, headers = message.value, message.headers
+    assert decode(EnrichedArticle, value) == to_enriched(run_stages(to_draft(raw), ALL))
+    assert headers == ((REVISION_HEADER, b"7"),)
