@@ -52,6 +52,7 @@ check: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(BIN)/python -m schemas.generate --check
 	@$(BIN)/python -m services.configuration --check
 

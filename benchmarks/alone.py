@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 from kafka.structs import OffsetAndMetadata
+from prometheus_client import REGISTRY
 
 from benchmarks.measures import PER, peak_mib
 from schemas.article import GroupedArticle
@@ -137,7 +138,13 @@ def index(count: int, *, vectors: bool) -> dict[str, Any]:
     figures = clock.figures(consumer.committed)
     indexer.consumer.close()
     indexer.producer.close()
-    return {"vectors": vectors, **figures, "lag": _lag(settings)}
+    stage_ms = {name: round(_stage_seconds(name) / count * 1000, 4) for name in ("document", "bulk")}
+    return {"vectors": vectors, **figures, "stage_ms": stage_ms, "lag": _lag(settings)}
+
+
+def _stage_seconds(stage: str) -> float:
+    """Seconds on the wall that this process's indexer has spent in one of its stages."""
+    return REGISTRY.get_sample_value("dragoman_stage_seconds_sum", {"service": SERVICE, "stage": stage}) or 0.0
 
 
 def _lag(settings: IndexerSettings) -> int:

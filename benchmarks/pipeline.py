@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+import urllib.request
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.corpus import Corpus
 from benchmarks.measures import run_child
@@ -79,13 +82,13 @@ def _warm_up(running: Running, material: Material, client: Elasticsearch) -> flo
 def _replay(running: Running, material: Material, client: Elasticsearch) -> dict[str, Any]:
     path = material.folder / "pipeline.jsonl"
     material.corpus.write(path, material.count)
-    load = load_average()
+    load, before = load_average(), stage_seconds(running)
     with Sampler(running) as sampler:
         sender = running.command("replay", str(path))
         sampler.watch("producer", sender.pid)
         watched = _watch(client, WARM_UP + material.count)
         sender.wait()
-    searchable = watched.found - WARM_UP
+    searchable, after = watched.found - WARM_UP, stage_seconds(running)
     seconds = watched.at - _first_fetched(client, WARM_UP)
     return {
         "articles": material.count,
@@ -94,7 +97,23 @@ def _replay(running: Running, material: Material, client: Elasticsearch) -> dict
         "articles_per_second": round(searchable / seconds, 1),
         "load_average_before": load,
         "processes": sampler.figures(material.count),
+        "stage_ms": {
+            name: round((seconds - before.get(name, 0.0)) / material.count * 1000, 3) for name, seconds in after.items()
+        },
     }
+
+
+def stage_seconds(running: Running) -> dict[str, float]:
+    """Seconds on the wall that the services have spent in each of their stages so far, by their own metrics."""
+    seconds: dict[str, float] = defaultdict(float)
+    for port in running.stack.metrics_ports.values():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "dragoman_stage_seconds_sum":
+                    seconds[f"{sample.labels['service']} {sample.labels['stage']}"] += sample.value
+    return dict(seconds)
 
 
 def _watch(client: Elasticsearch, wanted: int) -> Watched:

@@ -20,7 +20,7 @@ import psutil
 from benchmarks.corpus import ROOT
 from benchmarks.measures import MIB, PER, clean_environment
 from deploy.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
-from deploy.embedded.stack import Stack, read_stack
+from deploy.embedded.state import Stack, read_stack
 from deploy.embedded.supervisor import Supervisor
 
 SAMPLE_SECONDS = 0.5

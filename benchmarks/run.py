@@ -74,7 +74,7 @@ def main() -> None:
     """Measure, print tables, write JSON."""
     arguments = parse()
     results = measure(arguments.articles, arguments.only, Console(stderr=True))
-    tables.print_all(Console(), results)
+    tables.print_all(results)
     arguments.json.write_bytes(pipeline.to_json(results))
     print(f"Figures are in {arguments.json}.")
 

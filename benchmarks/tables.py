@@ -10,17 +10,22 @@ from rich.table import Table
 
 from benchmarks.measures import TARGETS
 
-BAR_WIDTH = 24
+MIN_WIDTH = 132
+"""Characters of the widest table, for where there is no terminal or a narrow one."""
+BAR_WIDTH = 20
 SERVERS = frozenset({"kafka", "elasticsearch"})
 
 
-def print_all(console: Console, results: dict[str, Any]) -> None:
+def print_all(results: dict[str, Any]) -> None:
     """Every table for which there are figures."""
+    console = Console()
+    console.width = max(console.width, MIN_WIDTH)
     console.print(_conditions(results["conditions"]), highlight=False)
     if "stages" in results:
         console.print(milliseconds(results["stages"]), "")
     for run in results.get("pipeline", ()):
         console.print(processes(run), "")
+        console.print(running_stages(run), "")
     if any(name in results for name in ("pipeline", "producer", "indexer")):
         console.print(against_targets(results), "")
 
@@ -35,9 +40,9 @@ def _conditions(conditions: dict[str, Any]) -> str:
 
 def _table(title: str, left: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None)
-    table.add_column(left)
+    table.add_column(left, no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
@@ -105,6 +110,14 @@ def processes(run: dict[str, Any]) -> Table:
         "",
         style="bold",
     )
+    return table
+
+
+def running_stages(run: dict[str, Any]) -> Table:
+    """Milliseconds on the wall an article, as the services themselves measured them while everything ran."""
+    table = _table(f"The same run's stages {_with(run)}, all at work at once", "stage", "ms an article")
+    for name, milliseconds_each in run["stage_ms"].items():
+        table.add_row(name, f"{milliseconds_each:.2f}")
     return table
 
 

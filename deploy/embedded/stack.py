@@ -25,9 +25,9 @@ from deploy.embedded.elasticsearch import Elasticsearch
 from deploy.embedded.errors import StackError
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.settings import EmbeddedSettings
-from deploy.embedded.state import STACK_FILE, Stack, read_stack
+from deploy.embedded.state import Stack, read_stack
 from deploy.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
-from services.common.settings import ENDPOINTS_FILE
+from services.common.settings import ENDPOINTS_FILE, STACK_FILE
 
 SERVERS = ("kafka", "elasticsearch")
 NEEDED_BYTES = 700 * 1024**2

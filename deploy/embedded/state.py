@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-STACK_FILE = "stack.json"
+from services.common.settings import STACK_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -192,24 +193,10 @@ def status(
 
 def read_status() -> dict[str, Any]:
     """Everything that `status` shows."""
-    from deploy.embedded.state import read_stack
-    from deploy.embedded.supervisor import Supervisor
     from services.common.settings import ElasticsearchSettings
 
     settings = ElasticsearchSettings()
-    started = read_stack(settings.home)
-    states = Supervisor(settings.home).states()
-    ports = started.metrics_ports if started and states else {}
-    services = [
-        {
-            "name": state.name,
-            "pid": state.pid,
-            "state": state.state,
-            "uptime_seconds": round(state.uptime_seconds),
-            "metrics_url": f"http://127.0.0.1:{ports[state.name]}/metrics" if state.name in ports else None,
-        }
-        for state in states
-    ]
+    services = _processes(settings.home)
     report: dict[str, Any] = {
         "home": str(settings.home),
         "kafka_bootstrap": settings.kafka_bootstrap,
@@ -221,8 +208,31 @@ def read_status() -> dict[str, Any]:
         "problems": [],
     }
     if services or _is_configured_elsewhere():
-        report |= _measured(settings, [f"http://127.0.0.1:{port}/metrics" for port in ports.values()])
+        report |= _measured(settings, [service["metrics_url"] for service in services if service["metrics_url"]])
     return report
+
+
+def _processes(home: Path) -> list[dict[str, Any]]:
+    """What `up` started in this home; nothing where the embedded stack is not even installed (in a container)."""
+    from services.common.settings import STACK_FILE
+
+    if not (home / STACK_FILE).is_file():
+        return []
+    from deploy.embedded.state import read_stack
+    from deploy.embedded.supervisor import Supervisor
+
+    started = read_stack(home)
+    ports = started.metrics_ports if started else {}
+    return [
+        {
+            "name": state.name,
+            "pid": state.pid,
+            "state": state.state,
+            "uptime_seconds": round(state.uptime_seconds),
+            "metrics_url": f"http://127.0.0.1:{ports[state.name]}/metrics" if state.name in ports else None,
+        }
+        for state in Supervisor(home).states()
+    ]
 
 
 def _is_configured_elsewhere() -> bool:

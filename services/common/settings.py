@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, JsonConfigSettingsSource, PydanticBa
 from schemas.topics import Topic
 
 ENDPOINTS_FILE = "endpoints.json"
+STACK_FILE = "stack.json"
+"""What `dragoman up` writes into the home: the endpoints for every command, the processes for its own."""
 MESSAGE_OVERHEAD = 4
 """An enriched article carries content, text and paragraphs, a dead letter base64: at most four times as much."""
 

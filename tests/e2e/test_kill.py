@@ -1,0 +1,157 @@
+"""kill -9, SIGTERM, a wiped store, workers that come and go: nothing lost, nothing twice, the same decisions."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas.article import EnrichedArticle
+from services.common.messages import decode
+from services.dedup.grouping import Grouper
+from services.dedup.settings import DedupSettings
+from tests.articles import write_articles
+from tests.conftest import DRAGOMAN, ROOT, Stack, start
+
+RATE = "25"
+BATCH = 150
+SEED = int(os.environ.get("SEED", "7"))
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Stack]:
+    """A stack of its own, because it is broken on purpose."""
+    home = Path(tempfile.mkdtemp(prefix="dragoman-kill-"))
+    running = Stack(home, {"DRAGOMAN_VECTORS": "false"})
+    try:
+        yield start(home, DRAGOMAN_VECTORS="false")
+    finally:
+        running.run("down", check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def replay_in_background(stack: Stack, path: Path, rate: str = RATE) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **stack.environment, "DRAGOMAN_HOME": str(stack.home)}
+    command = [str(DRAGOMAN), "replay", str(path), "--rate", rate]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def pid_of(stack: Stack, name: str) -> int | None:
+    services = {service["name"]: service["pid"] for service in stack.json("status")["services"]}
+    pid: int | None = services[name]
+    return pid
+
+
+def kill(stack: Stack, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+    pid = pid_of(stack, name)
+    if pid:
+        os.kill(pid, number)
+
+
+def settle(stack: Stack, path: Path) -> None:
+    """Everything of the file searchable, and the oracle content: the ledger is the index and the dead, one by one."""
+    assert "0 dead" in stack.run("replay", str(path), "--wait", "--timeout", "120").stdout
+    found = stack.json("verify")
+    assert (found["missing"], found["different"]) == ([], [])
+    assert found["articles"] == found["indexed"]
+
+
+def enriched_in_order(bootstrap: str) -> list[tuple[int, EnrichedArticle]]:
+    """What the lane has read, with offsets, straight from Kafka."""
+    partition = TopicPartition("articles.enriched", 0)
+    consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer.assign([partition])
+    end = consumer.end_offsets([partition])[partition]
+    consumer.seek_to_beginning(partition)
+    records: list[Any] = []
+    while consumer.position(partition) < end:
+        records += consumer.poll(timeout_ms=1000).get(partition, [])
+    consumer.close()
+    return [(record.offset, decode(EnrichedArticle, record.value)) for record in records]
+
+
+def check_decisions(stack: Stack) -> None:
+    """The index holds what an undisturbed lane decides on the same articles in the same order."""
+    grouper = Grouper(timedelta(days=DedupSettings().window_days))
+    for offset, article in enriched_in_order(stack.json("status")["kafka_bootstrap"]):
+        grouper.take(article, offset)
+    expected = {row.article_id: (row.decision.story_id, row.decision.duplicate_of) for row in grouper.rows.values()}
+    hits = stack.json("search", "*", "--limit", "1000", "--duplicates")["hits"]
+    found = {hit["article"]["article_id"]: (hit["article"]["story_id"], hit["article"]["duplicate_of"]) for hit in hits}
+    assert found == expected
+    assert sum(duplicate is not None for _, duplicate in found.values()) >= 10
+
+
+def test_kill_9_of_every_worker_in_mid_stream(fragile: Stack, tmp_path: Path) -> None:
+    path = write_articles(tmp_path / "kills.jsonl", BATCH, seed=1)
+    rnd = random.Random(SEED)
+    feed = replay_in_background(fragile, path)
+    for name in ("worker-1", "dedup", "indexer", "worker-2", "dedup"):
+        time.sleep(rnd.uniform(0.3, 1.5))
+        kill(fragile, name)
+    assert feed.wait(timeout=120) == 0
+    settle(fragile, path)
+    check_decisions(fragile)
+
+
+def test_sigterm_under_load_ends_cleanly_and_loses_nothing(fragile: Stack, tmp_path: Path) -> None:
+    path = write_articles(tmp_path / "terms.jsonl", BATCH, seed=2)
+    feed = replay_in_background(fragile, path, rate="60")
+    for name in ("worker-1", "dedup", "indexer"):
+        time.sleep(0.5)
+        kill(fragile, name, signal.SIGTERM)
+    assert feed.wait(timeout=120) == 0
+    settle(fragile, path)
+
+
+def test_a_worker_leaves_and_another_takes_over(fragile: Stack, tmp_path: Path) -> None:
+    """Stopped past its session, its partitions move; awake again, what it still holds does not count."""
+    path = write_articles(tmp_path / "leaves.jsonl", BATCH, seed=3)
+    pid = pid_of(fragile, "worker-2")
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        feed = replay_in_background(fragile, path)
+        time.sleep(14)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert feed.wait(timeout=120) == 0
+    settle(fragile, path)
+
+
+def test_a_wiped_store_and_a_restart_decide_the_same(fragile: Stack, tmp_path: Path) -> None:
+    """`down`, no local store, another number of workers, `up`: the changelog alone gives the state back."""
+    before = fragile.json("search", "*", "--limit", "1000", "--duplicates")["hits"]
+    fragile.run("down")
+    shutil.rmtree(fragile.home / "faust" / "dedup")
+    fragile.run("up", "--detach", "--workers", "1")
+    path = write_articles(tmp_path / "wiped.jsonl", 60, seed=4)
+    fragile.run("replay", str(path))
+    settle(fragile, path)
+    check_decisions(fragile)
+    after = {hit["article"]["article_id"]: hit["article"] for hit in _all(fragile)}
+    assert all(after[hit["article"]["article_id"]] == hit["article"] for hit in before)
+
+
+def _all(stack: Stack) -> list[dict[str, Any]]:
+    hits: list[dict[str, Any]] = stack.json("search", "*", "--limit", "1000", "--duplicates")["hits"]
+    return hits
+
+
+def test_down_leaves_nothing_running(fragile: Stack) -> None:
+    pids = [service["pid"] for service in fragile.json("status")["services"] if service["pid"]]
+    fragile.run("down")
+    assert pids
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert "Nothing was running" in fragile.run("down").stdout

@@ -1,0 +1,100 @@
+"""Writing to the real Elasticsearch: versions, refusals, blocks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from schemas.article import GroupedArticle
+from services.common.elastic import make_client
+from services.common.messages import decode
+from services.indexer.bulk import Action, Verdict, make_action
+from services.indexer.documents import to_article_document
+from services.indexer.indices import ensure_indices
+from services.indexer.settings import IndexerSettings
+from services.indexer.writer import BulkWriter
+from tests.examples import GROUPED_EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def desk() -> str:
+    """A namespace of its own, so that no other test sees these documents."""
+    return f"t{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def client(settings_of: Callable[..., Any], desk: str) -> Iterator[Elasticsearch]:
+    settings = settings_of(IndexerSettings, namespace=desk)
+    made = make_client(settings)
+    ensure_indices(made, settings)
+    yield made
+    made.close()
+
+
+def writer(client: Elasticsearch, waits: list[float], lift: Callable[[], object] = lambda: None) -> BulkWriter:
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        lift()
+
+    return BulkWriter(client, "indexer", 100, 1_000_000, wait)
+
+
+def action(desk: str, version: int, **fields: Any) -> Action:
+    article = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
+    return make_action(f"{desk}.articles", "one", version, to_article_document(article) | fields)
+
+
+def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client: Elasticsearch, desk: str) -> None:
+    verdicts = [writer(client, []).write([action(desk, version)])[0].verdict for version in (5, 5, 4, 6)]
+    assert verdicts == [Verdict.INDEXED, Verdict.UNCHANGED, Verdict.UNCHANGED, Verdict.INDEXED]
+
+
+def test_every_example_is_indexed(client: Elasticsearch, desk: str) -> None:
+    for name, data in GROUPED_EXAMPLES.items():
+        article = decode(GroupedArticle, data)
+        made = make_action(f"{desk}.articles", name, 1, to_article_document(article))
+        (answer,) = writer(client, []).write([made])
+        assert answer.verdict is Verdict.INDEXED, answer.reason
+
+
+REFUSED = {
+    "mapping conflict": {"fetched_at": "yesterday"},
+    "unknown field": {"surprise": 1},
+    "keyword": {"guid": "g" * 40_000},
+}
+
+
+@pytest.mark.parametrize("fields", REFUSED.values(), ids=REFUSED)
+def test_a_document_that_can_never_be_indexed_is_dead_and_its_neighbours_are_not(
+    client: Elasticsearch, desk: str, fields: dict[str, Any]
+) -> None:
+    bad = action(desk, 1000, **fields)
+    good = make_action(f"{desk}.articles", uuid.uuid4().hex, 1, {"article_id": "x"})
+    answers = writer(client, []).write([bad, good])
+    assert [answer.verdict for answer in answers] == [Verdict.DEAD, Verdict.INDEXED]
+    assert answers[0].reason
+
+
+def test_a_write_block_is_waited_out(client: Elasticsearch, desk: str) -> None:
+    index = f"{desk}.articles-v1"
+    client.indices.put_settings(index=index, settings={"index.blocks.write": True})
+    waits: list[float] = []
+    lift = lambda: client.indices.put_settings(index=index, settings={"index.blocks.write": False})  # noqa: E731
+    answers = writer(client, waits, lift).write([make_action(f"{desk}.articles", "blocked", 1, {"guid": "x"})])
+    assert answers[0].verdict is Verdict.INDEXED
+    assert len(waits) == 1
+
+
+def test_a_missing_index_is_never_made_by_guessing(client: Elasticsearch) -> None:
+    waits: list[float] = []
+
+    def give_up() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        writer(client, waits, give_up).write([make_action("nowhere", "x", 1, {"guid": "x"})])
+    assert not client.indices.exists(index="nowhere")

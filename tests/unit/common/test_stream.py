@@ -1,0 +1,139 @@
+"""The safe stream loop on faust's real consumer: what it may commit, and when (faust-streaming/faust#606)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from faust.types import TP, Message
+
+from schemas.dead_letter import DeadLetter, ErrorClass
+from schemas.topics import RAW
+from services.common.dead_letters import Received
+from services.common.faust_app import IdempotentProducer, make_app
+from services.common.messages import RejectedMessage, decode
+from services.common.settings import Settings
+from services.common.stream import Handled, StreamWorker
+
+PARTITION = TP("articles.raw", 0)
+IN_FLIGHT, LAST = 2585, 2589
+"""The numbers of #606: 2585 is in flight, 2586 to 2589 are done, faust commits 2590."""
+
+
+def message(offset: int, generation: int) -> Message:
+    made = Message("articles.raw", 0, offset, 0.0, 0, [], b"k", b"v", None, generation_id=generation)
+    made.incref()
+    return made
+
+
+class Events:
+    """Makes events whose acknowledgement reaches the consumer, as faust's own do."""
+
+    def __init__(self, app: faust.App) -> None:
+        self.consumer: Any = app.consumer
+        self.acked: list[int] = []
+
+    def event(self, offset: int, generation: int = 0) -> Any:
+        return SimpleNamespace(message=message(offset, generation))
+
+    async def ack(self, event: Any) -> None:
+        self.acked.append(event.message.offset)
+        self.consumer.ack(event.message)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Any:
+    made: Any = make_app(Settings(home=tmp_path, instance="worker-1"), "worker", tmp_path / "faust")
+    made.topics._acking_topics = {"articles.raw"}
+    return made
+
+
+def worker(app: Any, tmp_path: Path) -> StreamWorker:
+    return StreamWorker(Settings(home=tmp_path), "worker", app, RAW, lambda _: Handled("done"))
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_nothing_is_committed_past_a_message_in_flight(app: Any, tmp_path: Path) -> None:
+    """2586 to 2589 are confirmed, 2585 is not: no acknowledgement may happen before 2585's."""
+
+    async def scenario() -> None:
+        loop = worker(app, tmp_path)
+        loop._queue = asyncio.Queue()
+        events = Events(app)
+        events.consumer._committed_offset[PARTITION] = IN_FLIGHT
+        pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for offset in range(IN_FLIGHT, LAST + 1):
+            confirmations: list[Awaitable[object]] = [pending] if offset == IN_FLIGHT else []
+            await loop._queue.put((events.event(offset), "done", confirmations))
+        stream: Any = events
+        acker = asyncio.ensure_future(loop._acknowledge(stream))
+        await settle()
+        assert events.acked == []
+        assert events.consumer._new_offset(PARTITION) is None
+        pending.set_result(None)
+        await settle()
+        assert events.acked == list(range(IN_FLIGHT, LAST + 1))
+        assert events.consumer._new_offset(PARTITION) == LAST + 1
+        acker.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_faust_alone_commits_past_it(app: Any) -> None:
+    """The defect that the loop answers; when this fails, faust has mended #606."""
+    events = Events(app)
+    events.consumer._committed_offset[PARTITION] = IN_FLIGHT
+    for offset in range(IN_FLIGHT + 1, LAST + 1):
+        events.consumer.ack(message(offset, 0))
+    assert events.consumer._new_offset(PARTITION) == LAST + 1
+
+
+def test_an_acknowledgement_of_an_older_assignment_does_not_count(app: Any) -> None:
+    consumer = app.consumer
+    stale = message(7, generation=app.consumer_generation_id - 1)
+    assert consumer.ack(stale) is False
+    assert consumer._new_offset(PARTITION) is None
+    assert consumer.ack(message(7, generation=app.consumer_generation_id)) is True
+
+
+def test_the_producer_is_idempotent_and_waits_for_all(app: Any) -> None:
+    assert app.transport.Producer is IdempotentProducer
+    settings = IdempotentProducer._settings_extra(SimpleNamespace())  # type: ignore[arg-type]
+    assert settings == {"acks": "all", "enable_idempotence": True}
+
+
+def test_settings_that_would_lose_data_are_off(app: Any) -> None:
+    conf = app.conf
+    assert not conf.web_enabled
+    assert conf.stream_wait_empty is False
+    assert conf.topic_disable_leader
+    assert conf.consumer_group_instance_id == "worker-worker-1"
+    assert conf.broker_session_timeout <= 10
+
+
+def test_the_environment_cannot_change_faust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "kafka://elsewhere:1")
+    monkeypatch.setenv("WEB_PORT", "1")
+    app: Any = make_app(Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:7"), "g", tmp_path / "f")
+    assert [str(url) for url in app.conf.broker] == ["aiokafka://127.0.0.1:7"]
+
+
+def test_a_rejected_message_becomes_a_letter_with_everything(app: Any, tmp_path: Path) -> None:
+    def reject(_: Received) -> Handled:
+        raise RejectedMessage("entities", ErrorClass.STAGE_FAILED, "boom")
+
+    loop = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, reject)
+    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", None))
+    (outgoing,) = handled.outgoing
+    letter = decode(DeadLetter, outgoing.value)
+    assert (handled.outcome, outgoing.topic, outgoing.key) == ("dead", "articles.dead", b"articles.raw/1/5")
+    assert (letter.stage, letter.original_key, letter.original_value) == ("entities", b"k", None)
