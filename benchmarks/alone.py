@@ -1,7 +1,7 @@
 """One service alone against the running Kafka and Elasticsearch, under names that no other service reads.
 
-`python -m benchmarks.alone producer FILE`, `… fill FILE COUNT VECTORS`, `… indexer FILE COUNT VECTORS`; the addresses
-come from the environment, the last line printed is a JSON object.
+`python -m benchmarks.alone producer FILE`, `… fill FILE COUNT WAY`, `… indexer FILE COUNT WAY`, where a way is one of
+WAYS; the addresses come from the environment, the last line printed is a JSON object.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from services.producer.sources.jsonl import JsonlSource
 from services.producer.store import Store
 
 PRODUCER_NAMESPACE = "bench"
+WARM_UP, VECTORS, PLAIN = "warm-up", "vectors", "plain"
+WAYS = (WARM_UP, VECTORS, PLAIN)
+"""The first run is for Elasticsearch's JVM, which would else be slower in whatever comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,14 @@ def produce(path: Path) -> dict[str, Any]:
     return figures
 
 
-def indexer_settings(*, vectors: bool) -> IndexerSettings:
+def indexer_settings(way: str) -> IndexerSettings:
     """The indexer's settings under a name of its own for each way."""
-    return IndexerSettings(namespace=f"bench-{'vectors' if vectors else 'plain'}")
+    return IndexerSettings(namespace=f"bench-{way}")
 
 
-def fill(path: Path, count: int, *, vectors: bool) -> dict[str, Any]:
+def fill(path: Path, count: int, way: str) -> dict[str, Any]:
     """Put `count` grouped articles onto the topic, the file's over and over under new ids."""
-    settings = indexer_settings(vectors=vectors)
+    settings = indexer_settings(way)
     ensure_topics(settings, (GROUPED, STORIES, DEAD))
     articles = [decode(GroupedArticle, line) for line in path.read_bytes().splitlines()]
     topic = settings.topic(GROUPED)
@@ -84,7 +87,7 @@ def fill(path: Path, count: int, *, vectors: bool) -> dict[str, Any]:
         for number, article in enumerate(islice(cycle(articles), count)):
             name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench:{number}"))
             changed = {"article_id": name, "duplicate_group": name}
-            made = article.model_copy(update=changed if vectors else changed | {"embedding": None})
+            made = article.model_copy(update=changed | {"embedding": None} if way == PLAIN else changed)
             producer.send(topic, name.encode(), encode(made))
         producer.flush()
     return {"articles": count}
@@ -125,9 +128,9 @@ class CountingConsumer:
             self.inner.position(partition)
 
 
-def index(count: int, *, vectors: bool) -> dict[str, Any]:
+def index(count: int, way: str) -> dict[str, Any]:
     """Run the indexer until the group has no lag."""
-    settings = indexer_settings(vectors=vectors)
+    settings = indexer_settings(way)
     wait_for_elasticsearch(settings)
     consumer = CountingConsumer(make_consumer(settings), count)
     indexer = Indexer(settings, consumer, SafeProducer(settings))
@@ -139,7 +142,7 @@ def index(count: int, *, vectors: bool) -> dict[str, Any]:
     indexer.consumer.close()
     indexer.producer.close()
     stage_ms = {name: round(_stage_seconds(name) / count * 1000, 4) for name in ("document", "bulk")}
-    return {"vectors": vectors, **figures, "stage_ms": stage_ms, "lag": _lag(settings)}
+    return {"vectors": way != PLAIN, **figures, "stage_ms": stage_ms, "lag": _lag(settings)}
 
 
 def _stage_seconds(stage: str) -> float:
@@ -162,8 +165,8 @@ def main(arguments: list[str]) -> None:
     if what == "producer":
         figures = produce(Path(path))
     else:
-        count, vectors = int(rest[0]), rest[1] == "true"
-        figures = fill(Path(path), count, vectors=vectors) if what == "fill" else index(count, vectors=vectors)
+        count, way = int(rest[0]), rest[1]
+        figures = fill(Path(path), count, way) if what == "fill" else index(count, way)
     print(orjson.dumps(figures).decode())
 
 

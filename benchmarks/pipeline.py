@@ -13,6 +13,7 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.alone import WAYS
 from benchmarks.corpus import Corpus
 from benchmarks.measures import run_child
 from benchmarks.processes import Running, Sampler, embedded_stack, load_average
@@ -153,11 +154,11 @@ def measure_producer(running: Running, material: Material) -> dict[str, Any]:
     return {**figures, "servers": _servers(sampler, count)}
 
 
-def measure_indexer(running: Running, material: Material, *, vectors: bool) -> dict[str, Any]:
+def measure_indexer(running: Running, material: Material, way: str) -> dict[str, Any]:
     """The indexer alone, in a process of its own, on grouped articles put there beforehand."""
     count = material.count * INDEXER_FACTOR
     path = write_grouped(material)
-    arguments = ("indexer", str(path), str(count), str(vectors).lower())
+    arguments = ("indexer", str(path), str(count), way)
     run_child("benchmarks.alone", "fill", *arguments[1:], environment=_addresses(running))
     with Sampler(running) as sampler:
         figures = run_child("benchmarks.alone", *arguments, environment=_addresses(running))
@@ -199,7 +200,7 @@ def run(material: Material, only: str | None) -> dict[str, Any]:
         if only in (None, "producer"):
             found["producer"] = measure_producer(running, material)
         if only in (None, "indexer"):
-            found["indexer"] = [measure_indexer(running, material, vectors=vectors) for vectors in (True, False)]
+            found["indexer"] = [measure_indexer(running, material, way) for way in WAYS][1:]
     if only in (None, "pipeline"):
         with embedded_stack(vectors=False) as running:
             found["pipeline"].append(measure_pipeline(running, material))

@@ -113,12 +113,9 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def settings_of(stack: Stack) -> Callable[..., Any]:
-    """Makes a service's settings that point at the running stack."""
+    """Makes a service's settings that point at the running stack, as its commands find it."""
 
     def make(settings: type[Any], **values: Any) -> Any:
-        status = stack.json("status")
-        endpoints = {name: status[name] for name in ("kafka_bootstrap", "elasticsearch_url")}
-        known = {name: value for name, value in endpoints.items() if name in settings.model_fields}
-        return settings(home=stack.home, **known, **values)
+        return settings(home=stack.home, **values)
 
     return make

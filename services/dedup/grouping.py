@@ -78,10 +78,10 @@ class Grouper:
 
     def _decide(self, article: EnrichedArticle, offset: int) -> Row:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-        counters = {"arrival": self._arrivals, "owner_offset": offset, "decision_seq": 0}
-        draft = to_row(article, opened, story_revision=1, **counters)
-        decision = self._duplicate(draft) or self._join(draft) or opened
-        return to_row(article, decision, story_revision=self._next_story_revision(decision, article), **counters)
+        row = to_row(article, opened, arrival=self._arrivals, owner_offset=offset, decision_seq=0, story_revision=1)
+        decision = self._duplicate(row) or self._join(row) or opened
+        revision = self._next_story_revision(decision, article)
+        return row.model_copy(update={"decision": decision, "story_revision": revision})
 
     def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Row:
         """A new revision of a known article: new content under the decision that stands."""

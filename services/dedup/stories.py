@@ -107,16 +107,22 @@ class Profile:
 
 @dataclass(slots=True)
 class Frequencies:
-    """In how many live articles each key stands."""
+    """In how many live articles each key stands. Weights and norms are remembered until a count changes."""
 
     articles: int = 0
     _numbers: dict[str, int] = field(default_factory=dict)
+    _free: list[int] = field(default_factory=list)
     _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1024, dtype=np.int64))
     _logs: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(1024, math.log(0.5)))
+    _known_weights: dict[str, float] = field(default_factory=dict)
+    _known_norms: dict[int, tuple[Bag, float]] = field(default_factory=dict)
 
     def number(self, key: str) -> int:
-        """The key's place in the table."""
-        number = self._numbers.setdefault(key, len(self._numbers))
+        """The key's place in the table; a place that expired keys left free is used again."""
+        number = self._numbers.get(key)
+        if number is not None:
+            return number
+        number = self._numbers[key] = self._free.pop() if self._free else len(self._numbers)
         if number >= len(self._counts):
             grow = len(self._counts)
             self._counts = np.concatenate([self._counts, np.zeros(grow, dtype=np.int64)])
@@ -125,8 +131,18 @@ class Frequencies:
 
     def change(self, bag: Bag, by: int) -> None:
         """Count a bag in (1) or out (-1)."""
+        self._known_weights.clear()
+        self._known_norms.clear()
         self._counts[bag.numbers] += by
         self._logs[bag.numbers] = np.log(self._counts[bag.numbers] + 0.5)
+        if by < 0:
+            self._release(bag)
+
+    def _release(self, bag: Bag) -> None:
+        for key, number in zip(sorted(bag.counts), bag.numbers.tolist(), strict=True):
+            if not self._counts[number] and self._numbers.get(key) == number:
+                del self._numbers[key]
+                self._free.append(number)
 
     def count(self, key: str) -> int:
         """Live articles with the key."""
@@ -139,7 +155,11 @@ class Frequencies:
 
     def weight(self, key: str) -> float:
         """The inverse document frequency of one key."""
-        return max(0.1, math.log((self.articles + 1) / (self.count(key) + 0.5)))
+        weight = self._known_weights.get(key)
+        if weight is None:
+            weight = max(0.1, math.log((self.articles + 1) / (self.count(key) + 0.5)))
+            self._known_weights[key] = weight
+        return weight
 
     def bag(self, counts: dict[str, float]) -> Bag:
         """A bag of these keys."""
@@ -149,7 +169,11 @@ class Frequencies:
 
     def norm(self, bag: Bag) -> float:
         """The length of a bag's weighted vector."""
-        return float(np.linalg.norm(bag.values * self.weights(bag.numbers)))
+        known = self._known_norms.get(id(bag))
+        if known is None:
+            known = bag, float(np.linalg.norm(bag.values * self.weights(bag.numbers)))
+            self._known_norms[id(bag)] = known  # holds the bag, so its id is not used again
+        return known[1]
 
 
 @dataclass(slots=True)
@@ -209,8 +233,7 @@ class StoryIndex:
         profile = self.profile(row)
         weights, _ = load_weights()
         scored: dict[str, list[tuple[float, PairFeatures]]] = defaultdict(list)
-        for article_id in self._candidates(profile):
-            other = self._profiles[article_id]
+        for other in self.candidates(profile):
             features = self.features(profile, other)
             logit = sum(weight * value for weight, value in zip(weights, features.values, strict=True))
             scored[other.row.decision.story_id].append((logit, features))
@@ -221,7 +244,7 @@ class StoryIndex:
             matches.append(StoryMatch(story_id, sum(logit for logit, _ in best) / len(best), best[0][1]))
         return sorted(matches, key=lambda match: (-match.score, match.story_id))
 
-    def _candidates(self, profile: Profile) -> list[str]:
+    def candidates(self, profile: Profile) -> list[Profile]:
         """Articles that share rare keys, those with the rarest first."""
         names = self._rarest(profile.names)
         terms = self._rarest(profile.terms)
@@ -232,7 +255,7 @@ class StoryIndex:
                 shared[article_id] += weight
         shared.pop(profile.row.article_id, None)
         ranked = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
-        return [article_id for article_id, _ in ranked[:MAX_CANDIDATES]]
+        return [self._profiles[article_id] for article_id, _ in ranked[:MAX_CANDIDATES]]
 
     def _rarest(self, bag: Bag) -> list[tuple[int, str]]:
         known = ((self._frequencies.count(key), key) for key in bag.counts)

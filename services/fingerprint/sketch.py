@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from anyascii import anyascii
@@ -21,6 +22,8 @@ MAX_TERMS = 150
 MAX_NAMES = 120
 LEDE_CHARACTERS = 400
 STEM_CHARACTERS = 6
+ROOT_CHARACTERS = 4
+"""Letters that a country and its adjective share: Russia, Russian; China, Chinese."""
 PROMINENT = 0.4
 """Names of entities that are always in the news count as actors only, where grouping damps them."""
 ADJECTIVE_ENDING = 2
@@ -92,6 +95,8 @@ MIN_TERM = 3
 MIN_SKELETON = 2
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 """Words; single characters in scripts without spaces."""
+CAPITALISED = re.compile(r"(?<![^\W_])[^\W\d_a-zа-яß-öø-ÿ][^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
+"""What may begin with a capital, found quickly; `isupper` decides."""
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f' ]*\d|\d")
 SENTENCE_START = re.compile(r"(?:^|[.!?…。！？:\n]|[.!?][\"'”’»)])\s*[\"'“”‘’«»(\[–—-]*\s*$")
 SEPARATORS = re.compile(r"\D")
@@ -112,12 +117,15 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
     normalized = draft.normalized
     title = (normalized.title if normalized else draft.title) or ""
     body = normalized.text if normalized else draft.content
-    whole = f"{title}\n{body}" if title and title != body else body
+    heading = f"{title}\n" if title and title != body else ""
+    whole = heading + body
     tokens = tokenize(whole)[:MAX_TOKENS]
+    capitals = capitalised_tokens(whole)
     entities = draft.entities or ()
-    names = unknown_names(name_counts(whole), entities)
-    head = len(title) + 1 + LEDE_CHARACTERS if title and title != body else LEDE_CHARACTERS
-    lede_names = set(name_counts(whole[:head])) & set(names)
+    names = unknown_names(name_counts(whole, capitals), entities)
+    lede_end = len(heading) + LEDE_CHARACTERS
+    lede_names = {skeleton(token.text) for token in capitals if token.start < lede_end}
+    lede_names |= {f"#{digits}" for digits in numbers(whole[:lede_end])}
     lede_actors = {
         entity.id
         for entity in entities
@@ -126,10 +134,10 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
     made = Fingerprint(
         shingles=pack(shingles(tokens)),
         words=pack(tokens),
-        facts=pack(facts(body)),
-        terms=dict(term_counts(tokens).most_common(MAX_TERMS)),
+        facts=pack(facts(body, [token for token in capitals if token.start >= len(heading)])),
+        terms=dict(unknown_terms(term_counts(tokens), entities).most_common(MAX_TERMS)),
         names=names,
-        lede=tuple(sorted(lede_names | lede_actors)),
+        lede=tuple(sorted((lede_names & names.keys()) | lede_actors)),
         actors={entity.id: entity.prominence for entity in entities},
     )
     return draft.model_copy(update={"fingerprint": made})
@@ -153,6 +161,21 @@ def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str
     }
 
 
+def unknown_terms(terms: Counter[str], entities: Iterable[Entity]) -> Counter[str]:
+    """Without the words of those names and adjectives: an actor counts once, as an actor."""
+    prominent = [entity for entity in entities if entity.prominence >= PROMINENT]
+    tokens = {token for entity in prominent for mention in entity.mentions for token in tokenize(mention.surface)}
+    stems = {token[:STEM_CHARACTERS] for token in tokens}
+    roots = {token[:ROOT_CHARACTERS] for token in tokens if len(token) > ROOT_CHARACTERS}
+    return Counter(
+        {
+            term: count
+            for term, count in terms.items()
+            if term not in stems and not (len(term) > ROOT_CHARACTERS and term[:ROOT_CHARACTERS] in roots)
+        }
+    )
+
+
 def tokenize(text: str) -> list[str]:
     """Words after NFKC and case folding; characters where the script has no spaces."""
     return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
@@ -169,11 +192,32 @@ def pack(strings: Iterable[str]) -> bytes:
     return np.sort(np.fromiter(hashes, dtype="<u4", count=len(hashes))).tobytes()
 
 
-def facts(text: str) -> set[str]:
+class Token(NamedTuple):
+    """A word with a capital: where it begins, and whether a sentence begins with it."""
+
+    text: str
+    start: int
+    opens_sentence: bool
+
+
+def capitalised_tokens(text: str) -> list[Token]:
+    """Words of two letters and more that begin with a capital."""
+    return [
+        Token(match[0], match.start(), bool(SENTENCE_START.search(text, max(0, match.start() - 12), match.start())))
+        for match in CAPITALISED.finditer(text)
+        if match[0][0].isupper()
+    ]
+
+
+def numbers(text: str) -> list[str]:
+    """The digits of every number, without separators."""
+    return [SEPARATORS.sub("", match[0]) for match in NUMBER.finditer(text)]
+
+
+def facts(text: str, capitals: Iterable[Token] | None = None) -> set[str]:
     """Numbers without separators, and capitalised tokens inside sentences: what template news differs in."""
-    found = {SEPARATORS.sub("", match[0]) for match in NUMBER.finditer(text)}
-    found.update(token.casefold() for token, starts in _capitalised(text) if not starts)
-    return {fact for fact in found if fact}
+    tokens = capitalised_tokens(text) if capitals is None else capitals
+    return {*numbers(text), *(token.text.casefold() for token in tokens if not token.opens_sentence)}
 
 
 def term_counts(tokens: list[str]) -> Counter[str]:
@@ -187,20 +231,17 @@ def term_counts(tokens: list[str]) -> Counter[str]:
     return counts
 
 
-def name_counts(text: str) -> dict[str, int]:
+def name_counts(text: str, capitals: list[Token] | None = None) -> dict[str, int]:
     """Counts of skeletons of tokens with a capital inside a sentence and never without one, and of `#` + digits."""
+    tokens = capitalised_tokens(text) if capitals is None else capitals
     lower = {token for token in TOKEN.findall(text) if token.islower()} | CAPITALISED_WORDS
-    tokens = _capitalised(text)
-    inside = {token.casefold() for token, starts in tokens if not starts} - lower
+    inside = {token.text.casefold() for token in tokens if not token.opens_sentence} - lower
     counts: Counter[str] = Counter()
-    for token, _ in tokens:
-        key = skeleton(token) if token.casefold() in inside else ""
+    for token in tokens:
+        key = skeleton(token.text) if token.text.casefold() in inside else ""
         if len(key) >= MIN_SKELETON:
             counts[key] += 1
-    for match in NUMBER.finditer(text):
-        digits = SEPARATORS.sub("", match[0])
-        if len(digits) > 1:
-            counts[f"#{digits}"] += 1
+    counts.update(f"#{digits}" for digits in numbers(text) if len(digits) > 1)
     return dict(counts.most_common(MAX_NAMES))
 
 
@@ -211,12 +252,3 @@ def skeleton(name: str) -> str:
     for pattern, replacement in SKELETON_STEPS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _capitalised(text: str) -> list[tuple[str, bool]]:
-    """Tokens that begin with a capital, and whether each stands at a sentence's start."""
-    return [
-        (match[0], bool(SENTENCE_START.search(text, max(0, match.start() - 12), match.start())))
-        for match in TOKEN.finditer(text)
-        if match[0][0].isupper() and len(match[0]) > 1
-    ]

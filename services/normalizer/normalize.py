@@ -205,6 +205,9 @@ class Page:
 
 
 def _key(text: str) -> str:
+    """What a short line says, however it is quoted; a long one as it is."""
+    if len(text) > MAX_TITLE:
+        return text
     return re.sub(r"\W+", " ", text.translate(QUOTES)).casefold().strip()
 
 

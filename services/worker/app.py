@@ -10,7 +10,7 @@ from services.common.messages import REVISION_HEADER, decode, encode
 from services.common.settings import Settings
 from services.common.stream import Handled, Handler, Outgoing, StreamWorker, prepare
 from services.worker.settings import WorkerSettings
-from services.worker.stages import STAGES, Stage, run_stages, stage_slice, to_draft, to_enriched
+from services.worker.stages import STAGES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up
 
 SERVICE = "worker"
 
@@ -50,6 +50,7 @@ def main(stage_names: str | None = None) -> None:
     stages = stage_slice(names, vectors=settings.vectors)
     source, target = source_of(stages), target_of(stages, vectors=settings.vectors)
     prepare(settings, SERVICE, source, target, DEAD)
+    warm_up(stages)
     group = settings.name(SERVICE if not names else f"{SERVICE}-{stages[0].name}-{stages[-1].name}")
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))
     worker = StreamWorker(settings, SERVICE, app, source, make_handler(settings, stages, source, target))

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from schemas.article import ArticleDraft, DatePrecision, DateSource, EnrichedArticle, Normalized, RawArticle, StatedDate
+from schemas.article import (
+    ArticleDraft,
+    ContentType,
+    DatePrecision,
+    DateSource,
+    EnrichedArticle,
+    Normalized,
+    RawArticle,
+    StatedDate,
+)
 from schemas.dead_letter import ErrorClass
 from services import entities, extraction, fingerprint, language, normalizer
 from services.common.messages import RejectedMessage
@@ -106,6 +117,24 @@ def stated_dates(draft: ArticleDraft, normalized: Normalized) -> tuple[StatedDat
         return normalized.dates
     stated = StatedDate(at=feed, source=DateSource.FEED, precision=DatePrecision.SECOND, matched=feed.isoformat())
     return (*normalized.dates, stated)
+
+
+def warm_up(stages: tuple[Stage, ...]) -> None:
+    """Load every model that these stages use, by running a short article through all of them."""
+    text = "Plaatsingstijd: 19 maart 2021\nDe minister sprak maandag in Berlijn met zijn Duitse collega over de handel."
+    raw = RawArticle(
+        article_id=str(uuid.uuid5(uuid.NAMESPACE_URL, "warm-up")),
+        source_id="warm-up",
+        content_type=ContentType.TEXT,
+        content=text,
+        fetched_at=datetime.now(UTC),
+        content_hash="0" * 64,
+        revision=1,
+    )
+    draft = to_draft(raw)
+    for stage in STAGES:
+        if stage.name != "embedding" or stage in stages:
+            draft = stage.run(draft)
 
 
 def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, SEEDS, Stack
+from tests.conftest import ROOT, SEEDS, Stack, start
 
 GOLD: dict[str, Any] = json.loads((ROOT / "benchmarks" / "seeds-gold.json").read_text(encoding="utf8"))["docs"]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack of its own: the decisions on five articles depend on what else is there."""
+    home = Path(tempfile.mkdtemp(prefix="dragoman-seeds-"))
+    try:
+        yield start(home)
+    finally:
+        Stack(home).run("down", check=False)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

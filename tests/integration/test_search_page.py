@@ -34,6 +34,7 @@ def indexed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture
 def client(indexed: Stack, settings_of: Callable[..., Any]) -> Any:
+    assert indexed.home.is_dir()
     made = make_client(settings_of(ElasticsearchSettings))
     yield made
     made.close()
