@@ -90,7 +90,7 @@ def _lane_steps() -> list[Step]:
 def _indexer_steps() -> list[Step]:
     return [
         Step("indexer", "decode", GROUPED_FILE, bytes, _load_grouped),
-        Step("indexer", "document", GROUPED_FILE, _load_grouped, _to_action),
+        Step("indexer", "document", GROUPED_FILE, lambda line: (_load_grouped(line), line), _to_action),
     ]
 
 
@@ -130,8 +130,9 @@ def _encode_result(result: Result) -> int:
     return sum(len(encode(record)) for record in records if record is not None)
 
 
-def _to_action(article: GroupedArticle) -> bytes:
-    return make_action("articles", article.article_id, 1, to_article_document(article)).lines()
+def _to_action(read: tuple[GroupedArticle, bytes]) -> bytes:
+    article, line = read
+    return make_action("articles", article.article_id, 1, to_article_document(article, line)).lines()
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,8 @@ def _socket_path(folder: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     private = Path(tempfile.gettempdir()) / f"dragoman-{os.geteuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
+    if private.stat().st_uid != os.geteuid():
+        raise StackError(f"{private} belongs to somebody else. Set DRAGOMAN_HOME to a folder with a shorter path.")
     return private / f"{digest}.sock"
 
 

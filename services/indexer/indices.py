@@ -25,12 +25,7 @@ def mapping(alias: str) -> dict[str, Any]:
     if alias == ARTICLES:
         read["properties"]["localized"] = {
             "properties": {
-                name: {
-                    "properties": {
-                        field: {"type": "text", "analyzer": name, "index_options": "offsets"}
-                        for field in ("title", "text")
-                    }
-                }
+                name: {"properties": {field: {"type": "text", "analyzer": name} for field in ("title", "text")}}
                 for name in sorted({*ANALYZERS.values(), "brazilian"})
             }
         }

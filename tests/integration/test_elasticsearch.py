@@ -44,8 +44,9 @@ def writer(client: Elasticsearch, waits: list[float], lift: Callable[[], object]
 
 
 def action(desk: str, version: int, **fields: Any) -> Action:
-    article = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
-    return make_action(f"{desk}.articles", "one", version, to_article_document(article) | fields)
+    data = GROUPED_EXAMPLES["v1-opened.json"]
+    document = to_article_document(decode(GroupedArticle, data), data)
+    return make_action(f"{desk}.articles", "one", version, document | fields)
 
 
 def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client: Elasticsearch, desk: str) -> None:
@@ -56,7 +57,7 @@ def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client:
 def test_every_example_is_indexed(client: Elasticsearch, desk: str) -> None:
     for name, data in GROUPED_EXAMPLES.items():
         article = decode(GroupedArticle, data)
-        made = make_action(f"{desk}.articles", name, 1, to_article_document(article))
+        made = make_action(f"{desk}.articles", name, 1, to_article_document(article, data))
         (answer,) = writer(client, []).write([made])
         assert answer.verdict is Verdict.INDEXED, answer.reason
 

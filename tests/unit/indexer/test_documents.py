@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
-import schemas
 from deploy.embedded.plugin import analyzers
 from schemas.article import GroupedArticle
 from schemas.base import Record
 from schemas.story import Story
 from services.common.languages import ANALYZERS, analyzer_for
-from services.common.messages import decode
-from services.indexer.documents import to_article_document, to_story_document
+from services.common.messages import decode, encode
+from services.indexer.documents import to_article_document
 from services.indexer.indices import INDEX_ONLY, mapping
-
-EXAMPLES = Path(schemas.__file__).with_name("examples")
+from tests.examples import GROUPED_EXAMPLES
 
 
 def record_fields(record: type[BaseModel], properties: dict[str, Any], prefix: str = "") -> set[str]:
@@ -60,23 +57,19 @@ def test_every_analyzer_is_in_both_servers() -> None:
 
 
 def test_only_the_languages_own_analyzer_is_filled() -> None:
-    article = decode(GroupedArticle, (EXAMPLES / "articles.grouped/valid/v1-opened.json").read_bytes())
-    document = to_article_document(article)
+    article = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
+    document = to_article_document(article, GROUPED_EXAMPLES["v1-opened.json"])
     assert document["localized"] == {"dutch": {"title": article.title, "text": article.text}}
     assert document["article_id"] == article.article_id
     json.dumps(document)
 
 
 def test_the_vector_is_signed_hex_and_absent_is_null() -> None:
-    article = decode(GroupedArticle, (EXAMPLES / "articles.grouped/valid/v1-opened.json").read_bytes())
+    article = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
     assert article.embedding is not None
-    assert bytes.fromhex(to_article_document(article)["embedding"]) == article.embedding
-    assert to_article_document(article.model_copy(update={"embedding": None}))["embedding"] is None
-
-
-def test_a_story_is_its_record() -> None:
-    story = decode(Story, (EXAMPLES / "stories/valid/v1.json").read_bytes())
-    assert to_story_document(story)["story_id"] == story.story_id
+    assert bytes.fromhex(to_article_document(article, encode(article))["embedding"]) == article.embedding
+    without = article.model_copy(update={"embedding": None})
+    assert to_article_document(without, encode(without))["embedding"] is None
 
 
 @pytest.mark.parametrize(
