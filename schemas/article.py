@@ -14,6 +14,10 @@ LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-
 """A BCP 47 tag; `und` when nobody can tell."""
 
 
+Revision = Annotated[int, Field(ge=1, lt=2**43)]
+"""A Unix second; with 20 bits of decision it stays inside Elasticsearch's 63-bit versions."""
+
+
 class ContentType(StrEnum):
     """What `content` holds."""
 
@@ -60,7 +64,7 @@ class Article(Record):
     declared_language: LanguageCode | None = Field(default=None, description="what the source claims")
     fetched_at: Timestamp
     content_hash: Sha256 = Field(description="of content, title, url, published_at and declared_language")
-    revision: PositiveInt = Field(description="Unix second at which the producer first saw this content")
+    revision: Revision = Field(description="Unix second at which the producer first saw this content")
 
 
 class RawArticle(Article):

@@ -31,4 +31,4 @@ class Story(Record):
     duplicates: NonNegativeInt
     entities: tuple[StoryEntity, ...]
     merged_into: ArticleId | None = None
-    revision: Annotated[int, Field(ge=1)] = Field(description="grows with each change; the document version")
+    revision: Annotated[int, Field(ge=1, lt=2**63)] = Field(description="grows with each change; the document version")

@@ -91,6 +91,7 @@ class AlreadyRunningError(StackError):
         running = ", ".join(f"{state.name} ({state.state})" for state in states)
         super().__init__(f"Already running: {running}. `dragoman status` shows more, `dragoman down` stops it.")
         self.states = states
+        self.is_whole = all(state.state in {"running", "starting"} for state in states)
 
 
 def down(home: Path) -> list[str]:
@@ -101,7 +102,7 @@ def down(home: Path) -> list[str]:
     orphan = _orphaned_elasticsearch(home)
     if orphan is not None:
         orphan.terminate()
-        orphan.wait(30)
+        psutil.wait_procs([orphan], timeout=30)
         names.append("elasticsearch (orphaned)")
     return names
 

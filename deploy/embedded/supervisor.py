@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import stat
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,7 @@ class Supervisor:
         self.log_folder = folder / "logs"
         self._config = folder / "supervisord.conf"
         self._socket = _socket_path(folder)
+        self._started: subprocess.Popen[bytes] | None = None
 
     def write_config(self, programs: Sequence[Program]) -> None:
         """Write supervisord's configuration; takes effect at the next start."""
@@ -106,7 +108,7 @@ class Supervisor:
         prefix = [] if outlive_caller else ["setpriv", "--pdeathsig", "TERM", "--"]
         command = [*prefix, sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._config)]
         with (self.log_folder / "supervisord.out").open("ab") as output:
-            process = subprocess.Popen(
+            process = self._started = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         deadline = time.monotonic() + 20
@@ -153,8 +155,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop every process, services before servers, then supervisord; returns when all are gone."""
-        pid = self.pid()
-        if pid is None:
+        pid = self.pid() or (self._started.pid if self._started else None)
+        if pid is None or not psutil.pid_exists(pid):
             return
         process = psutil.Process(pid)
         children = process.children(recursive=True)
@@ -192,8 +194,11 @@ def _socket_path(folder: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     private = Path(tempfile.gettempdir()) / f"dragoman-{os.geteuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
-    if private.stat().st_uid != os.geteuid():
-        raise StackError(f"{private} belongs to somebody else. Set DRAGOMAN_HOME to a folder with a shorter path.")
+    found = private.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077 or not stat.S_ISDIR(found.st_mode):
+        raise StackError(
+            f"{private} is not a private folder of this user. Set DRAGOMAN_HOME to a folder with a shorter path."
+        )
     return private / f"{digest}.sock"
 
 

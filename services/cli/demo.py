@@ -15,6 +15,11 @@ SEARCHES = (
     ("nuclear reactors", None, "English words, in any language"),
 )
 MAX_ENTITIES = 4
+KEPT_APART = tuple(
+    f"DRAGOMAN_{name}"
+    for name in ("KAFKA_BOOTSTRAP", "ELASTICSEARCH_URL", "NAMESPACE", "STORE_PATH", "QUARANTINE_PATH")
+)
+"""Settings that would point the demo at somebody's real stack or ledger."""
 
 
 def demo(seeds: Path = Path("seeds/articles")) -> None:
@@ -24,7 +29,7 @@ def demo(seeds: Path = Path("seeds/articles")) -> None:
         fail(f"{seeds} is not there: run this from the project's folder.", code=2)
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as home:
         os.environ["DRAGOMAN_HOME"] = home
-        for name in ("DRAGOMAN_KAFKA_BOOTSTRAP", "DRAGOMAN_ELASTICSEARCH_URL"):
+        for name in KEPT_APART:
             os.environ.pop(name, None)
         _run(seeds, Path(home))
     err.print(f"Done in {time.monotonic() - began:.0f} s; everything was stopped.", style="bold")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,18 +70,19 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
     from services.common.topics import TopicMismatchError
 
     settings = EmbeddedSettings()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return stack.up(
             settings,
             ConsoleReporter(),
             lambda started: prepare_servers(started.kafka_bootstrap, started.elasticsearch_url),
-            max_message_bytes=Settings().max_message_bytes,
+            max_message_bytes=Settings().max_request_bytes,
             services=stack.service_names(workers or settings.workers),
             detach=detach,
         )
     except stack.AlreadyRunningError as error:
-        err.print(str(error), markup=False)
-        raise typer.Exit(0) from error
+        err.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(0 if error.is_whole else 4) from error
     except (StackError, TopicMismatchError) as error:
         fail(str(error))
 
@@ -105,17 +107,16 @@ def up(
         _follow()
 
 
+def _interrupt(*_: object) -> None:
+    """SIGTERM ends `up` as Ctrl-C does: with everything stopped."""
+    raise KeyboardInterrupt
+
+
 def _follow() -> None:
     """Show every change of a process until Ctrl-C or SIGTERM, then stop everything."""
-    import signal
-
     from deploy.embedded.supervisor import Supervisor
     from services.common.settings import default_home
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
     supervisor = Supervisor(default_home())
     last: dict[str, tuple[str, int | None]] = {}
     try:
@@ -167,7 +168,8 @@ def status(
 ) -> None:
     """Show processes, lag per topic, outcomes per service, and whether the books balance.
 
-    Exit code 0 when all is well, 3 when nothing runs, 4 when a process is down or the books do not balance.
+    Exit code 0 when all is well, 3 when nothing runs, 4 when a process or a server is down or the books do not balance;
+    with --json always 0, for the object says it.
     """
     if watch and not as_json:
         from rich.live import Live
@@ -181,14 +183,19 @@ def status(
         print_json(report)
     else:
         out.print(_render(report))
-    books = report["books"]
+    code = exit_code(report)
+    if code and not as_json:
+        raise typer.Exit(code)
+
+
+def exit_code(report: dict[str, Any]) -> int:
+    """0 when all is well, 3 when nothing runs, 4 when something is wrong."""
     states = [service["state"] for service in report["services"]]
-    if as_json:
-        return
-    if not states:
-        raise typer.Exit(3)
-    if any(state not in HEALTHY_STATES for state in states) or (books and not books["balanced"]):
-        raise typer.Exit(4)
+    if not states and not report["lag"]:
+        return 4 if report["problems"] else 3
+    books = report["books"]
+    ill = any(state not in HEALTHY_STATES for state in states) or (books is not None and not books["balanced"])
+    return 4 if ill or report["problems"] else 0
 
 
 def read_status() -> dict[str, Any]:
@@ -309,14 +316,26 @@ def verify(
 
     Exit code 0 when nothing is missing, 4 when something is.
     """
+    from elasticsearch import ApiError, TransportError
+    from kafka.errors import KafkaError
+
     from services.common.settings import ElasticsearchSettings
     from services.producer.settings import ProducerSettings
     from services.producer.store import Store
     from services.status.verification import verify_ledger
 
-    store = Store(ProducerSettings().store_file)
-    found = verify_ledger(ElasticsearchSettings(), store.latest())
-    store.close()
+    settings, store_file = ElasticsearchSettings(), ProducerSettings().store_file
+    if not store_file.is_file():
+        fail(f"There is no ledger in {store_file}: nothing was replayed from here.", code=2)
+    store = Store(store_file)
+    try:
+        found = verify_ledger(settings, store.latest())
+    except KafkaError as error:
+        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
+    except (ApiError, TransportError) as error:
+        fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
+    finally:
+        store.close()
     if as_json:
         print_json(found.to_dict())
     else:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
-from schemas.dead_letter import DeadLetter
-from schemas.topics import DEAD
+from schemas.dead_letter import DeadLetter, ErrorClass
+from schemas.topics import DEAD, STORIES
 from services import __version__
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, header_int
 from services.common.producer import SafeProducer
 from services.common.settings import Settings
 
-READ_TIMEOUT_MS = 30_000
+READ_TIMEOUT_SECONDS = 30.0
+"""Without a single record for so long, the broker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +79,54 @@ def read_letters(settings: Settings) -> Iterator[DeadLetter]:
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap.split(","),
         enable_auto_commit=False,
-        max_partition_fetch_bytes=settings.max_message_bytes * 2,
-        fetch_max_bytes=settings.max_message_bytes * 4,
+        max_partition_fetch_bytes=settings.max_request_bytes,
+        fetch_max_bytes=settings.max_request_bytes * 2,
         bootstrap_timeout_ms=10_000,
         check_crcs=False,
     )
     letters: dict[str, DeadLetter] = {}
+    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     try:
         consumer.assign([partition])
         end = consumer.end_offsets([partition])[partition]
         consumer.seek_to_beginning(partition)
         while consumer.position(partition) < end:
-            for record in consumer.poll(timeout_ms=1000).get(partition, ()):
+            records = consumer.poll(timeout_ms=1000).get(partition, ())
+            if records:
+                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+            elif time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"{partition.topic} could not be read to its end")
+            for record in records:
                 key = (record.key or b"").decode("utf8", "replace")
                 previous = letters.pop(key, None)
-                if record.value is None:
-                    continue
-                letter = decode(DeadLetter, record.value)
-                if previous is not None:
-                    letter = letter.model_copy(update={"first_failed_at": previous.first_failed_at})
-                letters[key] = letter
+                if record.value is not None:
+                    letters[key] = _to_letter(key, record, previous)
     finally:
         consumer.close()
     yield from letters.values()
+
+
+def _to_letter(key: str, record: Any, previous: DeadLetter | None) -> DeadLetter:
+    """The letter of a record; what is no letter of ours is shown as one, so that it can be seen and dropped."""
+    try:
+        letter = decode(DeadLetter, record.value)
+    except RejectedMessage as rejected:
+        received = Received(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value)
+        foreign = RejectedMessage("unreadable letter", ErrorClass.INVALID_MESSAGE, rejected.reason)
+        at = datetime.fromtimestamp(max(0, record.timestamp or 0) / 1000, UTC)
+        letter = make_letter(received, foreign, "unknown", at)
+        return letter.model_copy(update={"letter_id": key[:1024] or letter.letter_id})
+    if previous is not None:
+        letter = letter.model_copy(update={"first_failed_at": previous.first_failed_at})
+    return letter
+
+
+def dead_articles(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
+    """Article id and revision of letters that hold an article and no story; an unstated revision covers all."""
+    stories = settings.topic(STORIES)
+    for letter in letters:
+        if letter.original_key is not None and letter.source_topic != stories:
+            yield letter.original_key.decode("utf8", "replace"), letter.revision or sys.maxsize
 
 
 def replay_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter) -> None:

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from kafka.errors import KafkaError
-
 from services.common.lag import PartitionLag, read_lag
 from services.common.logging import get_logger
 from services.common.metrics import LAG, PROGRESS
@@ -75,7 +73,7 @@ class LivenessProbe:
                         time.sleep(INTERVAL_SECONDS)
                 finally:
                     admin.close()
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 - a probe that dies sees nothing any more
                 log.warning("lag is unknown", error=type(error).__name__)
                 detector = StallDetector(self.settings.stall_seconds)
                 time.sleep(INTERVAL_SECONDS)

@@ -46,7 +46,7 @@ class SafeProducer:
             compression_type="lz4",
             linger_ms=10,
             batch_size=256 * 1024,
-            max_request_size=self.settings.max_message_bytes,
+            max_request_size=self.settings.max_request_bytes,
             max_block_ms=15_000,
             delivery_timeout_ms=120_000,
             request_timeout_ms=30_000,
@@ -81,7 +81,10 @@ class SafeProducer:
 
     def flush(self) -> None:
         """Wait until every message is confirmed."""
-        self._producer.flush(timeout=130)
+        try:
+            self._producer.flush(timeout=130)
+        except KafkaError as error:
+            raise DeliveryError(f"Kafka did not confirm a message: {error}") from error
         self.settle()
 
     def close(self) -> None:

@@ -19,7 +19,9 @@ ENDPOINTS_FILE = "endpoints.json"
 STACK_FILE = "stack.json"
 """What `dragoman up` writes into the home: the endpoints for every command, the processes for its own."""
 MESSAGE_OVERHEAD = 4
-"""An enriched article carries content, text and paragraphs, a dead letter base64: at most four times as much."""
+"""An enriched article carries content, text and paragraphs; one that is larger still is a dead letter."""
+LETTER_OVERHEAD = 1.5
+"""A dead letter carries the message in base64."""
 
 
 def default_home() -> Path:
@@ -65,8 +67,13 @@ class Settings(BaseSettings):
 
     @property
     def max_message_bytes(self) -> int:
-        """The largest message Kafka must take: the article, its enrichment and base64 in a dead letter."""
+        """The largest message of a service: an article with its enrichment."""
         return self.max_article_bytes * MESSAGE_OVERHEAD + 256 * 1024
+
+    @property
+    def max_request_bytes(self) -> int:
+        """The largest message Kafka must take: a dead letter around the largest message."""
+        return int(self.max_message_bytes * LETTER_OVERHEAD) + 64 * 1024
 
     def name(self, name: str) -> str:
         """A group's or an index's name inside this desk."""

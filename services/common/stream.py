@@ -18,6 +18,7 @@ from faust.exceptions import FaustError
 from faust.types import EventT, StreamT
 from kafka.errors import KafkaError
 
+from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, Topic
 from services.common.dead_letters import Received, make_letter
 from services.common.halt import HaltRule
@@ -34,6 +35,8 @@ EXIT_UNDELIVERED = 74
 """EX_IOERR of sysexits.h: Kafka did not confirm; nothing after it was acknowledged."""
 MAX_UNACKED = 500
 """Events whose sends are not confirmed yet: the back-pressure."""
+MAX_BUSY_SECONDS = 1800.0
+"""A table is recovered, or the lane rebuilt from it (1.2 ms an article), in at most so long; longer is a stall."""
 log = get_logger(__name__)
 
 
@@ -74,6 +77,8 @@ class StreamWorker:
     _halted: bool = field(init=False, default=False)
     _running: bool = field(init=False, default=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
+    _taking: bool = field(init=False, default=False)
+    _busy_since: float = field(init=False, default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
@@ -99,10 +104,20 @@ class StreamWorker:
             self._running = False
             acker.cancel()
 
+    def is_excused(self) -> bool:
+        """Whether no commit is no stall: halted, or at work in a way that shows in none, though not for ever."""
+        is_busy = self.app.rebalancing or self.app.in_recovery or self._taking
+        now = time.monotonic()
+        if not is_busy:
+            self._busy_since = now
+        return self._halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
+
     async def _take(self, event: EventT[Any]) -> None:
         received = to_received(event)
         try:
+            self._taking = True
             handled = self._outcome(received)
+            self._taking = False
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
             for message in handled.outgoing:
                 sent = await self._topic(message.topic).send(
@@ -120,7 +135,7 @@ class StreamWorker:
 
     def _outcome(self, received: Received) -> Handled:
         try:
-            return self.handle(received)
+            return within_limit(self.handle(received), self.settings.max_message_bytes)
         except RejectedMessage as rejected:
             letter = make_letter(received, rejected, self.service)
             DEAD_LETTERS.labels(self.service, rejected.stage, rejected.error_class).inc()
@@ -178,7 +193,7 @@ class StreamWorker:
             group=self.app.conf.id,
             topics=(self.settings.topic(self.source),),
             assigned=self.assigned,
-            is_excused=lambda: self._halted,
+            is_excused=self.is_excused,
         ).start()
 
 
@@ -195,6 +210,15 @@ def prepare(settings: Settings, service: str, *topics: Topic) -> None:
             wait = min(wait * 2, 15)
         else:
             return
+
+
+def within_limit(handled: Handled, limit: int) -> Handled:
+    """The same; RejectedMessage when a message has grown past what Kafka takes: sending it would fail every time."""
+    for message in handled.outgoing:
+        if len(message.value) > limit:
+            reason = f"enriched to {len(message.value):,} bytes; messages have at most {limit:,}"
+            raise RejectedMessage("size", ErrorClass.TOO_LARGE, reason)
+    return handled
 
 
 def to_received(event: EventT[Any]) -> Received:

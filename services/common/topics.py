@@ -34,7 +34,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
             new = {
                 "num_partitions": topic.partitions or settings.partitions,
                 "replication_factor": settings.replication,
-                "configs": topic.config(settings.max_message_bytes),
+                "configs": topic.config(settings.max_request_bytes),
             }
             try:
                 admin.create_topics({name: new}, wait_for_metadata=True)

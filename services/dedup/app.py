@@ -43,7 +43,7 @@ class Lane:
         self._rebuild_if_reassigned()
         article = decode(EnrichedArticle, received.value)
         with STAGE_SECONDS.labels(SERVICE, "grouping").time():
-            result = self._grouper.take(article, received.offset)
+            result = self._grouper.take(article, received.offset, received.timestamp_ms)
         for row in result.expired:
             self._store.delete(row)
         if result.row is not None:

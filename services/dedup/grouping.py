@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
@@ -64,8 +64,12 @@ class Grouper:
         """Stories with a live article."""
         return len(self._stories)
 
-    def take(self, article: EnrichedArticle, offset: int) -> Result:
-        """Decide on one article that lies at this source offset."""
+    def take(self, article: EnrichedArticle, offset: int, timestamp_ms: int | None = None) -> Result:
+        """Decide on one article that lies at this source offset, where Kafka put it at `timestamp_ms`."""
+        seen_at = article.fetched_at
+        if timestamp_ms is not None:  # a wrong clock somewhere must not move the window
+            seen_at = min(seen_at, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
+            article = article.model_copy(update={"fetched_at": seen_at}) if seen_at != article.fetched_at else article
         known = self.rows.get(article.article_id)
         if known is not None and article.revision < known.revision:
             return Result(Outcome.SUPERSEDED)

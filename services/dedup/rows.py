@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeInt, PositiveInt
 
-from schemas.article import DuplicateReason, EnrichedArticle, Fingerprint, LanguageCode, StoryReason
+from schemas.article import DuplicateReason, EnrichedArticle, Fingerprint, LanguageCode, Revision, StoryReason
 from schemas.base import ArticleId, Record, ShortText, Timestamp
 
 Hashes = npt.NDArray[np.uint32]
@@ -37,7 +37,7 @@ class Row(Record):
     article_id: ArticleId
     arrival: NonNegativeInt
     owner_offset: NonNegativeInt
-    revision: PositiveInt
+    revision: Revision
     decision_seq: NonNegativeInt
     story_revision: PositiveInt
     fetched_at: Timestamp

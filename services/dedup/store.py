@@ -49,7 +49,7 @@ class RowStore:
             partitions=ENRICHED.partitions,
             options={"driver": "rocksdict"},
             extra_topic_configs={
-                "max.message.bytes": settings.max_message_bytes,
+                "max.message.bytes": settings.max_request_bytes,
                 "delete.retention.ms": DAY_MS,
                 "cleanup.policy": "compact",
             },

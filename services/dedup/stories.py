@@ -21,8 +21,8 @@ from services.dedup.rows import Row
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 POSTING_CAP = 200
-RAREST_KEYS = 14
-MAX_CANDIDATES = 20
+RAREST_KEYS = 12
+MAX_CANDIDATES = 12
 BEST_MEMBERS = 3
 ALWAYS_IN_THE_NEWS = 0.4
 """Prominence from which an actor's weight is damped."""

@@ -71,7 +71,7 @@ class Indexer:
     def run(self) -> None:
         """Until `stopping` is set; what was polled is finished and committed first."""
         while not self.stopping.is_set():
-            polled = self.consumer.poll(timeout_ms=POLL_MS, max_records=self.settings.bulk_documents)
+            polled = self._poll()
             records = [record for partition in polled.values() for record in partition]
             if not records:
                 continue
@@ -80,6 +80,22 @@ class Indexer:
             if self.halted:
                 log.error("halted: too many dead letters; mend the cause and restart the service")
                 self._stay_in_group(float("inf"))
+
+    def _poll(self) -> dict[TopicPartition, list[Any]]:
+        """Records of one bulk request: what there is, and what comes within the linger."""
+        gathered: dict[TopicPartition, list[Any]] = {}
+        missing, deadline = self.settings.bulk_documents, None
+        while missing > 0:
+            left = POLL_MS if deadline is None else int((deadline - time.monotonic()) * 1000)
+            if left <= 0:
+                break
+            for partition, records in self.consumer.poll(timeout_ms=left, max_records=missing).items():
+                gathered.setdefault(partition, []).extend(records)
+                missing -= len(records)
+            if not gathered:
+                break
+            deadline = deadline or time.monotonic() + self.settings.bulk_linger_seconds
+        return gathered
 
     def _process(self, received: Sequence[Received]) -> None:
         actions: list[tuple[Received, Action, datetime | None]] = []
@@ -187,8 +203,8 @@ def make_consumer(settings: IndexerSettings) -> Any:
         session_timeout_ms=10_000,
         heartbeat_interval_ms=3_000,
         max_poll_interval_ms=900_000,
-        max_partition_fetch_bytes=settings.max_message_bytes,
-        fetch_max_bytes=max(50 * 1024 * 1024, settings.max_message_bytes),
+        max_partition_fetch_bytes=settings.max_request_bytes,
+        fetch_max_bytes=max(50 * 1024 * 1024, settings.max_request_bytes),
         fetch_max_wait_ms=200,
     )
 

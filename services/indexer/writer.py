@@ -82,6 +82,6 @@ class BulkWriter:
     def _resume(self) -> None:
         if self.waiting:
             log.info("Elasticsearch takes documents again")
+            HALTED.labels(self.service).set(0)
         self.waiting, self.stopped_reason = False, None
         self._backoff.reset()
-        HALTED.labels(self.service).set(0)

@@ -16,7 +16,7 @@ from schemas.article import ArticleDraft, Language, LanguageScore
 
 VERSION = "language@1"
 SAMPLE_CHARACTERS = 3000
-SLOW_SAMPLE_CHARACTERS = 800
+SLOW_SAMPLE_CHARACTERS = 500
 """py3langid walks every byte in Python; its answer on news documents does not change beyond this."""
 MIN_LETTERS = 3
 SURE = 0.9

@@ -67,18 +67,14 @@ class Replayer:
         return self.result
 
     def _send(self, batch: list[Entry | Problem]) -> None:
-        articles: list[RawArticle] = []
         with self.store.transaction():
-            for item in batch:
-                made = to_raw_article(item, self.store) if isinstance(item, Entry) else item
-                if isinstance(made, Problem):
-                    self._keep(made)
-                else:
-                    articles.append(made)
-                if isinstance(item, Entry) and item.note:
-                    self.result.notes[item.note] += 1
+            made = [to_raw_article(item, self.store) if isinstance(item, Entry) else item for item in batch]
+        self.result.notes.update(item.note for item in batch if isinstance(item, Entry) and item.note)
         topic = self.settings.topic(RAW)
-        for article in articles:
+        for article in made:
+            if isinstance(article, Problem):
+                self._keep(article)
+                continue
             headers = [(REVISION_HEADER, str(article.revision).encode())]
             self.producer.send(topic, article.article_id.encode(), encode(article), headers, self._on_ack(article))
         self.producer.settle(leave_open=10**9)

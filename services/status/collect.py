@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.topics import ENRICHED, GROUPED, RAW, STORIES
-from services.common.dead_letters import read_letters
+from services.common.dead_letters import dead_articles, read_letters
 from services.common.elastic import make_client
 from services.common.lag import read_lag
 from services.common.settings import ElasticsearchSettings
@@ -86,8 +86,7 @@ def _lag(settings: ElasticsearchSettings) -> dict[str, int]:
 
 def _dead_articles(settings: ElasticsearchSettings) -> list[str]:
     """The keys of dead letters: article ids, where the message was an article's."""
-    keys = {letter.original_key for letter in read_letters(settings) if letter.original_key}
-    return sorted(key.decode("utf8", "replace") for key in keys)
+    return sorted({article_id for article_id, _ in dead_articles(settings, read_letters(settings))})
 
 
 def _indexed(settings: ElasticsearchSettings, dead: list[str]) -> tuple[int, int]:
@@ -95,6 +94,7 @@ def _indexed(settings: ElasticsearchSettings, dead: list[str]) -> tuple[int, int
     client = make_client(settings, timeout_seconds=5)
     try:
         index = settings.name("articles")
+        client.indices.refresh(index=index)  # committed and not yet searchable is not missing
         count = int(client.count(index=index)["count"])
         candidates = [key for key in dead if len(key) == 36]
         if not candidates:

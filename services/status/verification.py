@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from services.common.dead_letters import read_letters
+from services.common.dead_letters import dead_articles, read_letters
 from services.common.elastic import make_client
 from services.common.settings import ElasticsearchSettings
 
@@ -39,7 +39,9 @@ class Verification:
 
 def verify_ledger(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]]) -> Verification:
     """Every (article id, revision, content hash) of the ledger must be indexed as such, or dead."""
-    dead = {(letter.original_key or b"").decode("utf8", "replace") for letter in read_letters(settings)}
+    dead: dict[str, int] = {}
+    for article_id, revision in dead_articles(settings, read_letters(settings)):
+        dead[article_id] = max(revision, dead.get(article_id, 0))
     found = Verification()
     client = make_client(settings)
     index = settings.name("articles")
@@ -54,7 +56,7 @@ def verify_ledger(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, i
 
 
 def _verify_chunk(
-    client: Elasticsearch, index: str, chunk: list[tuple[str, int, str]], dead: set[str], found: Verification
+    client: Elasticsearch, index: str, chunk: list[tuple[str, int, str]], dead: dict[str, int], found: Verification
 ) -> None:
     ids = [article_id for article_id, _, _ in chunk]
     answer: Any = client.mget(index=index, ids=ids, source_includes=["revision", "content_hash"])
@@ -63,11 +65,11 @@ def _verify_chunk(
         found.articles += 1
         document = documents.get(article_id)
         if document is None:
-            if article_id in dead:
+            if dead.get(article_id, 0) >= revision:
                 found.dead += 1
             else:
                 found.missing.append(article_id)
-        elif document["revision"] < revision and article_id in dead:
+        elif document["revision"] < revision <= dead.get(article_id, 0):
             found.dead += 1
         elif document["revision"] != revision or document["content_hash"] != content_hash:
             found.different.append(article_id)

@@ -11,7 +11,7 @@ from itertools import islice
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from kafka.errors import KafkaError
 
-from services.common.dead_letters import read_letters
+from services.common.dead_letters import dead_articles, read_letters
 from services.common.elastic import make_client
 from services.common.settings import ElasticsearchSettings
 
@@ -84,5 +84,4 @@ def _dead(settings: ElasticsearchSettings, pending: Mapping[str, int], since: da
     except KafkaError:
         return set()
     recent = (letter for letter in letters if letter.last_failed_at >= since.astimezone(UTC) - CLOCK_SLACK)
-    keys = {letter.original_key.decode("utf8", "replace") for letter in recent if letter.original_key}
-    return keys & pending.keys()
+    return {key for key, revision in dead_articles(settings, recent) if key in pending and revision >= pending[key]}

@@ -113,3 +113,28 @@ def test_an_article_as_large_as_allowed_arrives(stack: Stack, tmp_path: Path) ->
     sentence = "The harbour of Bergen was closed on Monday for repairs to the northern quay. "
     path.write_text(json.dumps({"guid": "limit", "content": sentence * (1_040_000 // len(sentence))}) + "\n")
     assert "1 searchable, 0 dead" in stack.run("replay", str(path), "--wait").stdout
+
+
+def test_a_message_on_the_topic_that_is_no_letter_can_be_seen_and_dropped(
+    stack: Stack, settings_of: SettingsOf
+) -> None:
+    with SafeProducer(settings_of(Settings)) as producer:
+        producer.send("articles.dead", b"foreign/1", b"hello")
+        producer.flush()
+    (letter,) = letters(stack)
+    assert (letter["letter_id"], letter["stage"]) == ("foreign/1", "unreadable letter")
+    assert stack.json("status")["books"]["balanced"]
+    stack.run("dead", "drop", "foreign/1")
+    assert letters(stack) == []
+
+
+def test_an_article_that_grows_too_large_is_a_letter_and_the_next_one_passes(stack: Stack, tmp_path: Path) -> None:
+    """Very many short lines: each costs a record of its own."""
+    path = tmp_path / "grows.jsonl"
+    table = "\n".join(f"{n} x" for n in range(140_000))
+    lines = [{"guid": "table", "content": table}, {"guid": "next", "content": "The harbour of Ghent opened on Monday."}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "1 searchable, 1 dead" in stack.run("replay", str(path), "--wait").stdout
+    (letter,) = letters(stack)
+    assert letter["error_class"] == "too_large"
+    stack.run("dead", "drop", "--all")

@@ -44,7 +44,7 @@ class FolderSource:
     def entries(self) -> Iterator[Entry | Problem]:
         """Each file as an entry, or what is wrong with it."""
         for file in self._files:
-            guid = file.relative_to(self._root).as_posix()
+            guid = os.fsencode(file.relative_to(self._root)).decode("utf8", "replace")
             try:
                 yield self._read(file, guid)
             except FileNotFoundError:
@@ -70,6 +70,10 @@ class FolderSource:
             return self._problem(guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=data)
         if not text.strip():
             return self._problem(guid, ProblemKind.EMPTY, "is empty")
+        size = len(text.encode("utf8", "surrogatepass"))
+        if size > self._max_bytes:
+            reason = f"has {size:,} bytes as UTF-8; the limit is {self._max_bytes:,}"
+            return self._problem(guid, ProblemKind.TOO_LARGE, reason, data=data)
         note = None if encoding in UTF8 else f"decoded as {encoding}"
         return Entry(self._source_id, guid, text, content_type, note=note)
 

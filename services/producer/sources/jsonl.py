@@ -26,7 +26,7 @@ class JsonlLine(BaseModel):
     source_id: ShortText | None = None
     url: Url | None = None
     content_type: ContentType = ContentType.TEXT
-    title: str | None = None
+    title: str | None = Field(default=None, max_length=10_000)
     published_at: AwareDatetime | None = None
     declared_language: LanguageCode | None = None
 

@@ -1,4 +1,4 @@
-"""Bytes to text: the declared encoding first, then the detected one."""
+"""Bytes to text: by its mark, as UTF-8 where it is valid, as declared, as detected."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2
 DECLARATION_BYTES = 2048
 SAMPLE_BYTES = 64 * 1024
 MAX_CONTROL_SHARE = 0.01
+SEVEN_BIT = ("iso-2022", "hz", "utf-7")
+"""Encodings whose bytes are all valid UTF-8: only for them the declaration is asked first. Anywhere else bytes that are
+valid UTF-8 are UTF-8, whatever a template or a sentence in the text declares."""
 CONTROL_BYTES = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 
 
@@ -39,11 +42,12 @@ def decode_text(data: bytes) -> tuple[str, str]:
         if data.startswith(bom):
             return _strict(data, encoding), encoding
     match = DECLARED.search(data[:DECLARATION_BYTES])
-    declared = [match[1].decode("ascii")] if match else []
-    for encoding in (*declared, "utf-8"):
+    declared = match[1].decode("ascii").lower() if match else "utf-8"
+    order = (declared, "utf-8") if declared.startswith(SEVEN_BIT) else ("utf-8", declared)
+    for encoding in order:
         try:
-            return data.decode(encoding), encoding.lower()
-        except (UnicodeDecodeError, LookupError):
+            return data.decode(encoding), encoding
+        except (UnicodeError, LookupError):
             continue
     best = from_bytes(data[:SAMPLE_BYTES]).best()
     if best is None:
@@ -54,5 +58,5 @@ def decode_text(data: bytes) -> tuple[str, str]:
 def _strict(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise UndecodableError(f"its bytes are not {encoding}") from error

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from services import __version__
 from services.cli.main import app
+from services.cli.stack import exit_code
 
 run = CliRunner().invoke
 COMMANDS = ["up", "down", "status", "verify", "setup", "replay", "search", "enrich", "group", "demo"]
@@ -107,3 +108,29 @@ def test_enrich_and_group_on_files(home: Path) -> None:
     assert (first["duplicate_of"], second["duplicate_of"]) == (None, first["article_id"])
     assert second["story_id"] == first["story_id"]
     assert second["duplicate_reason"]
+
+
+def report(**values: object) -> dict[str, object]:
+    whole: dict[str, object] = {"services": [{"state": "running"}], "lag": {"t": 0}, "books": None, "problems": []}
+    return whole | values
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({}, 0),
+        ({"services": [{"state": "fatal"}]}, 4),
+        ({"books": {"balanced": False}}, 4),
+        ({"problems": ["Kafka does not answer"]}, 4),
+        ({"services": [], "lag": {}}, 3),
+        ({"services": []}, 0),
+    ],
+)
+def test_exit_codes_of_status(values: dict[str, object], code: int) -> None:
+    assert exit_code(report(**values)) == code
+
+
+def test_verify_without_a_ledger_says_so(home: Path) -> None:
+    result = run(app, ["verify"])
+    assert (result.exit_code, "no ledger" in result.output) == (2, True)
+    assert not list(home.glob("**/*.sqlite"))

@@ -14,11 +14,11 @@ from faust.types import TP, Message
 
 from schemas.dead_letter import DeadLetter, ErrorClass
 from schemas.topics import RAW
-from services.common.dead_letters import Received
+from services.common.dead_letters import Received, make_letter
 from services.common.faust_app import IdempotentProducer, make_app
-from services.common.messages import RejectedMessage, decode
+from services.common.messages import RejectedMessage, decode, encode
 from services.common.settings import Settings
-from services.common.stream import Handled, StreamWorker
+from services.common.stream import MAX_BUSY_SECONDS, Handled, Outgoing, StreamWorker
 
 PARTITION = TP("articles.raw", 0)
 IN_FLIGHT, LAST = 2585, 2589
@@ -137,3 +137,31 @@ def test_a_rejected_message_becomes_a_letter_with_everything(app: Any, tmp_path:
     letter = decode(DeadLetter, outgoing.value)
     assert (handled.outcome, outgoing.topic, outgoing.key) == ("dead", "articles.dead", b"articles.raw/1/5")
     assert (letter.stage, letter.original_key, letter.original_value) == ("entities", b"k", None)
+
+
+def test_an_article_that_grew_past_the_limit_is_a_letter_and_no_crash_loop(app: Any, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    large = Outgoing("articles.enriched", b"k", b"x" * (settings.max_message_bytes + 1))
+    loop = StreamWorker(settings, "worker", app, RAW, lambda _: Handled("enriched", (large,)))
+    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"))
+    letter = decode(DeadLetter, handled.outgoing[0].value)
+    assert (handled.outcome, letter.error_class) == ("dead", ErrorClass.TOO_LARGE)
+
+
+def test_the_letter_of_the_largest_message_fits_into_kafka(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    received = Received("articles.enriched", 0, 1, 0, b"k", b"x" * settings.max_message_bytes)
+    letter = make_letter(received, RejectedMessage("s", ErrorClass.TOO_LARGE, "r" * 1000), "dedup")
+    assert len(encode(letter)) < settings.max_request_bytes
+
+
+def test_a_long_recovery_is_no_stall_and_a_halt_neither(app: Any, tmp_path: Path) -> None:
+    loop = worker(app, tmp_path)
+    app.rebalancing = app.in_recovery = False
+    assert not loop.is_excused()
+    app.in_recovery = True
+    assert loop.is_excused()
+    loop._busy_since -= MAX_BUSY_SECONDS + 1
+    assert not loop.is_excused()
+    loop._halted = True
+    assert loop.is_excused()

@@ -131,3 +131,15 @@ def test_the_stream_expires_rows_not_the_clock(enriched: Enrich) -> None:
     fresh = grouper.take(enriched(REPORT_A, guid="copy", fetched_at=later), 2).article
     assert fresh is not None
     assert fresh.duplicate_of is None
+
+
+def test_a_clock_that_is_wrong_somewhere_does_not_move_the_window(enriched: Enrich) -> None:
+    """Kafka's own time bounds what an article says of when it was fetched."""
+    grouper = Grouper(WINDOW)
+    sent_at = int(NOW.timestamp() * 1000)
+    grouper.take(enriched(REPORT_A, guid="a"), 0, sent_at)
+    future = grouper.take(enriched(OTHER, guid="b", fetched_at=NOW + timedelta(days=65_000)), 1, sent_at)
+    assert future.expired == ()
+    assert future.row is not None
+    assert future.row.fetched_at == NOW
+    assert len(grouper.rows) == 2

@@ -182,7 +182,7 @@ def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
 def test_kafka_takes_the_largest_message(compose: dict[str, Any], ours: dict[str, dict[str, Any]]) -> None:
     """Kafka's limit is the one that follows from the largest article, and topics are not made by accident."""
     (largest,) = {one["environment"]["DRAGOMAN_MAX_ARTICLE_BYTES"] for one in ours.values()}
-    limit = Settings(home=ROOT / "does-not-exist", max_article_bytes=int(largest)).max_message_bytes
+    limit = Settings(home=ROOT / "does-not-exist", max_article_bytes=int(largest)).max_request_bytes
     kafka = compose["services"]["kafka"]["environment"]
     assert int(kafka["KAFKA_MESSAGE_MAX_BYTES"]) == limit
     assert int(kafka["KAFKA_REPLICA_FETCH_MAX_BYTES"]) == limit

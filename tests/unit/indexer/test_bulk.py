@@ -12,6 +12,7 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elastic_transport import ConnectionError as RefusedError
 from elasticsearch import ApiError
 
+from services.common.metrics import HALTED
 from services.indexer.bulk import Action, Verdict, batches, classify, make_action, read_answer
 from services.indexer.writer import BulkWriter
 
@@ -145,3 +146,10 @@ def test_a_missing_index_stops_alarms_and_goes_on_when_mended() -> None:
     assert [answer.verdict for answer in answers] == [Verdict.INDEXED]
     assert reasons[0]
     assert bulk.stopped_reason is None
+
+
+def test_an_outage_that_ends_does_not_clear_a_halt() -> None:
+    HALTED.labels("indexer").set(1)
+    assert writer(FakeClient(lambda _, ids: [201] * len(ids)), []).write([]) == []
+    assert HALTED.labels("indexer")._value.get() == 1
+    HALTED.labels("indexer").set(0)

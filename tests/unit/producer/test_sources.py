@@ -152,3 +152,28 @@ def test_what_is_no_source_is_said_in_a_sentence(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path / "picture.png"):
         with pytest.raises(SourceError, match=path.name):
             open_source(path, OPTIONS)
+
+
+def test_valid_utf_8_is_utf_8_whatever_a_template_or_a_sentence_declares(folder: Path) -> None:
+    (folder / "undefined.html").write_text('<meta charset="undefined"><p>Zürich é</p>', encoding="utf8")
+    (folder / "mentions.txt").write_text("The file said encoding = latin-1, wrote Zoë.", encoding="utf8")
+    items = read(folder)
+    for name, word in (("undefined.html", "Zürich"), ("mentions.txt", "Zoë")):
+        item = items[name]
+        assert isinstance(item, Entry)
+        assert word in item.content
+
+
+def test_a_file_that_grows_past_the_limit_when_decoded_is_too_large(folder: Path) -> None:
+    (folder / "grows.txt").write_bytes((RUSSIAN * 900).encode("cp1251"))
+    item = read(folder)["grows.txt"]
+    assert isinstance(item, Problem)
+    assert item.kind is ProblemKind.TOO_LARGE
+
+
+def test_a_name_that_is_no_utf_8_is_an_article_too(folder: Path) -> None:
+    with open(os.fsencode(folder) + b"/caf\xe9.txt", "w") as file:  # noqa: PTH123 - bytes
+        file.write("Text.")
+    names = [name for name in read(folder) if name.startswith("caf")]
+    assert len(names) == 1
+    names[0].encode("utf8")
