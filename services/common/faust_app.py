@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import faust
-import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import Message
 
+from services.common.logging import get_logger
 from services.common.settings import Settings
 
 SESSION_TIMEOUT_SECONDS = 10.0
@@ -25,8 +25,6 @@ MAX_POLL_INTERVAL_SECONDS = 900.0
 
 class IdempotentProducer(driver.Producer):
     """Faust makes its producer idempotent only in transactions."""
-
-    logger = driver.logger
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
@@ -38,8 +36,6 @@ class GuardedConsumer(driver.Consumer):
     Faust acknowledges the messages it skips after a rebalance; where the partition comes back, that would commit past
     messages that nobody processed.
     """
-
-    logger = driver.logger
 
     def ack(self, message: Message) -> bool:
         """Mark a message as done, if its assignment still stands."""
@@ -106,5 +102,6 @@ def run_app(app: faust.App) -> None:
         loglevel="WARNING",
         stdout=sys.stderr,
     )
-    structlog.get_logger(__name__).info("started", group=app.conf.id)
+    worker.spinner = None  # writes terminal codes into the JSON log
+    get_logger("services.worker").info("started", group=app.conf.id)
     worker.execute_from_commandline()

@@ -41,7 +41,19 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "kafka", "elastic_transport", "faust", "mode", "urllib3", "trafilatura", "htmldate"):
+    # faust's services, ours derived from them included, say when they start and stop
+    for noisy in (
+        "services.common.faust_app",
+        "services.dedup.store",
+        "aiokafka",
+        "kafka",
+        "elastic_transport",
+        "faust",
+        "mode",
+        "urllib3",
+        "trafilatura",
+        "htmldate",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
 
 

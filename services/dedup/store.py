@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Iterator
 from typing import Any
 
@@ -19,8 +18,6 @@ TABLE = "rows"
 
 class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is generic in stubs only
     """A table that keeps the futures of its changelog records: faust drops them, and with them the failed ones."""
-
-    logger = logging.getLogger("faust.tables")
 
     def __post_init__(self) -> None:
         self.unconfirmed: list[Awaitable[object]] = []

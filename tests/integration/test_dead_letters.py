@@ -131,7 +131,7 @@ def test_a_message_on_the_topic_that_is_no_letter_can_be_seen_and_dropped(
 def test_an_article_that_grows_too_large_is_a_letter_and_the_next_one_passes(stack: Stack, tmp_path: Path) -> None:
     """Very many short lines: each costs a record of its own."""
     path = tmp_path / "grows.jsonl"
-    table = "\n".join(f"{n} x" for n in range(140_000))
+    table = "\n".join(f"{n} x" for n in range(120_000))
     lines = [{"guid": "table", "content": table}, {"guid": "next", "content": "The harbour of Ghent opened on Monday."}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert "1 searchable, 1 dead" in stack.run("replay", str(path), "--wait").stdout
