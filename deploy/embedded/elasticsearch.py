@@ -28,8 +28,10 @@ from deploy.embedded.plugin import build_plugin
 
 JVM_OPTIONS = """-Xms512m
 -Xmx512m
+-XX:TieredStopAtLevel=1
 """
-"""512 MB is enough here. (A class data archive was tried: Elasticsearch's module layers keep it empty.)"""
+"""512 MB is enough here. The quick compiler only: the other one took more CPU for itself than all our services together
+in the first minutes of two cores (docs/adr/0004)."""
 UNPRIVILEGED_ID = 1000
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 30
