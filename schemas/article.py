@@ -50,6 +50,41 @@ class EntityType(StrEnum):
     LOCATION = "LOC"
 
 
+class DeclaredBy(StrEnum):
+    """Who said it: the entry itself, the feed around it, the page, a file, a push, or the user's feeds.yaml."""
+
+    ENTRY = "entry"
+    FEED = "feed"
+    PAGE = "page"
+    FILE = "file"
+    PUSH = "push"
+    CONFIGURATION = "configuration"
+
+
+class DeclaredValue(Record):
+    """Something the source claims: a hint, as it was written."""
+
+    value: ShortText
+    source: DeclaredBy
+
+
+class DeclaredDate(Record):
+    """A date that the source claims, and what it claims it to be (`published`, `updated`, `archived`)."""
+
+    kind: ShortText
+    at: Timestamp
+    source: DeclaredBy
+
+
+class Declared(Record):
+    """What the source says of an article beside its text. Hints, each with its source; nothing here is checked."""
+
+    languages: tuple[DeclaredValue, ...] = ()
+    dates: tuple[DeclaredDate, ...] = ()
+    authors: tuple[DeclaredValue, ...] = ()
+    tags: tuple[DeclaredValue, ...] = ()
+
+
 class Article(Record):
     """What every form of an article carries unchanged from the edge to the index."""
 
@@ -62,6 +97,7 @@ class Article(Record):
     content_type: ContentType
     content: str = Field(min_length=1, description="as fetched, decoded, otherwise untouched")
     declared_language: LanguageCode | None = Field(default=None, description="what the source claims")
+    declared: Declared = Field(default=Declared(), description="languages, dates, authors and tags as claimed")
     fetched_at: Timestamp
     content_hash: Sha256 = Field(description="of content, title, url, published_at and declared_language")
     revision: Revision = Field(description="Unix second at which the producer first saw this content")

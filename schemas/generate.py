@@ -1,4 +1,6 @@
-"""Writes the JSON Schema of every record on a topic; `--check` fails when a committed one is stale.
+"""Writes the JSON Schema of every record on a topic, and of the feeds file.
+
+`--check` fails when a committed one is stale.
 
 python -m schemas.generate [--check]
 """
@@ -9,8 +11,10 @@ import json
 import sys
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from schemas.article import ArticleDraft
-from schemas.base import Record
+from schemas.feed import FeedsFile
 from schemas.topics import TOPICS
 
 FOLDER = Path(__file__).with_name("json")
@@ -18,8 +22,8 @@ FOLDER = Path(__file__).with_name("json")
 
 def render() -> dict[Path, str]:
     """Every schema file and what it must hold."""
-    records: dict[str, type[Record]] = {topic.record.__name__: topic.record for topic in TOPICS}
-    records[ArticleDraft.__name__] = ArticleDraft
+    records: dict[str, type[BaseModel]] = {topic.record.__name__: topic.record for topic in TOPICS}
+    records |= {record.__name__: record for record in (ArticleDraft, FeedsFile)}
     return {
         FOLDER / f"{name}.json": json.dumps(record.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
         for name, record in records.items()

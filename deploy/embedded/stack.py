@@ -30,6 +30,8 @@ from deploy.embedded.supervisor import ProcessState, Program, Supervisor, last_l
 from services.common.settings import ENDPOINTS_FILE, STACK_FILE
 
 SERVERS = ("kafka", "elasticsearch")
+PRODUCER = "producer"
+"""The service that collects feeds and takes pushes; `services.producer`."""
 NEEDED_BYTES = 700 * 1024**2
 """Room for the unpacked server, Kafka's and Elasticsearch's first data and logs."""
 START_SECONDS = 120
@@ -48,7 +50,7 @@ class Reporter(Protocol):
 
 def service_names(workers: int) -> list[str]:
     """The services' processes, in the order in which they start."""
-    return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer"]
+    return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer", PRODUCER]
 
 
 def up(
@@ -59,6 +61,7 @@ def up(
     max_message_bytes: int,
     services: list[str],
     detach: bool,
+    ingest_port: int = 0,
 ) -> Stack:
     """Start the servers, `prepare` topics and indices, start the services; StackError leaves nothing running."""
     supervisor = Supervisor(settings.home)
@@ -66,7 +69,7 @@ def up(
         if supervisor.is_running():
             raise AlreadyRunningError(supervisor.states())
         server_java = java.find_java()
-        stack, kafka, search = _configure(settings, reporter, server_java, max_message_bytes, services)
+        stack, kafka, search = _configure(settings, reporter, server_java, max_message_bytes, services, ingest_port)
         supervisor.write_config(_programs(settings, kafka, search, stack))
         try:
             supervisor.start(outlive_caller=detach)
@@ -130,7 +133,12 @@ def _exclusive(home: Path) -> Iterator[None]:
 
 
 def _configure(
-    settings: EmbeddedSettings, reporter: Reporter, server_java: java.Java, max_message_bytes: int, services: list[str]
+    settings: EmbeddedSettings,
+    reporter: Reporter,
+    server_java: java.Java,
+    max_message_bytes: int,
+    services: list[str],
+    ingest_port: int,
 ) -> tuple[Stack, Kafka, Elasticsearch]:
     cache = settings.cache or artifacts.cache_folder()
     reporter.step("Checking downloads")
@@ -143,7 +151,7 @@ def _configure(
     by_name = {artifact.name: artifact for artifact in lock}
     archive, compiler = by_name["elasticsearch"], by_name["ecj"]
     server = elasticsearch.install(archive, compiler.path(cache), cache, server_java)
-    stack = _choose_ports(settings, services)
+    stack = _choose_ports(settings, services, ingest_port)
     jars = tuple(artifact.path(cache) for artifact in lock if artifact not in (archive, compiler))
     kafka = Kafka(
         server_java, jars, settings.home / "kafka", stack.kafka_port, stack.controller_port, max_message_bytes
@@ -181,7 +189,7 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _choose_ports(settings: EmbeddedSettings, services: list[str]) -> Stack:
+def _choose_ports(settings: EmbeddedSettings, services: list[str], ingest_port: int = 0) -> Stack:
     """Fixed ports must be free; the others are those of the last time where they still are, else free ones."""
     last = read_stack(settings.home) or Stack(0, 0, 0, 0, {})
     taken: set[int] = set()
@@ -199,6 +207,7 @@ def _choose_ports(settings: EmbeddedSettings, services: list[str]) -> Stack:
         elasticsearch_port=choose(settings.elasticsearch_port, last.elasticsearch_port, "DRAGOMAN_ELASTICSEARCH_PORT"),
         transport_port=choose(0, last.transport_port, ""),
         metrics_ports={name: choose(0, last.metrics_ports.get(name, 0), "") for name in services},
+        ingest_port=choose(ingest_port, last.ingest_port, "DRAGOMAN_INGEST_PORT"),
     )
 
 
@@ -238,6 +247,8 @@ def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, s
             "DRAGOMAN_INSTANCE": name,
             "DRAGOMAN_METRICS_PORT": str(port),
         }
+        if name == PRODUCER:
+            environment["DRAGOMAN_INGEST_PORT"] = str(stack.ingest_port)
         programs.append(Program(name, [sys.executable, "-m", module], priority=100, environment=environment))
     return programs
 

@@ -18,11 +18,17 @@ class Stack:
     elasticsearch_port: int
     transport_port: int
     metrics_ports: dict[str, int]
+    ingest_port: int = 0
 
     @property
     def kafka_bootstrap(self) -> str:
         """Kafka's bootstrap server."""
         return f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def ingest_url(self) -> str:
+        """Where articles are pushed to."""
+        return f"http://127.0.0.1:{self.ingest_port}/articles"
 
     @property
     def elasticsearch_url(self) -> str:

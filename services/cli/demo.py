@@ -43,7 +43,7 @@ def _run(seeds: Path, home: Path) -> None:
     try:
         start_stack(workers=None, detach=False)
         err.print("• Replaying the seed articles", style="dim")
-        replay([seeds], rate=None, loop=1, wait=True, source_id=None, timeout=120)
+        replay([str(seeds)], rate=None, loop=1, wait=True, source_id=None, timeout=120)
         _show()
     finally:
         err.print("• Stopping everything", style="dim")

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from services import __version__
-from services.cli import dead, demo, files, replay, search, stack
+from services.cli import collect, dead, demo, feeds, files, replay, search, stack
 from services.cli.output import fail
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command()(stack.status)
 app.command()(stack.verify)
 app.command()(stack.setup)
 app.command()(replay.replay)
+app.command()(collect.collect)
+app.add_typer(feeds.app, name="feeds")
 app.command()(search.search)
 app.command()(files.enrich)
 app.command()(files.group)

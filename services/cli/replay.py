@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from services.cli.output import err, fail, out, progress
 
 if TYPE_CHECKING:
+    from schemas.feed import Columns
     from services.producer.replay import Replayed
     from services.producer.settings import ProducerSettings
     from services.producer.sources import Source
@@ -19,37 +20,58 @@ MAX_SHOWN = 20
 
 
 def replay(
-    paths: Annotated[list[Path], typer.Argument(help="Folders, text or HTML files, JSONL files.", show_default=False)],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, text or HTML files, JSONL, CSV, WARC, feeds, or kafka://host:port/topic.", show_default=False
+        ),
+    ],
     rate: Annotated[float | None, typer.Option(min=0.001, help="At most so many articles a second.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.000001, help="Oldest first, so many times faster than it was published.")
+    ] = None,
     loop: Annotated[int, typer.Option(min=1, help="Replay everything so many times.")] = 1,
     wait: Annotated[bool, typer.Option("--wait", help="Return when every article is searchable or dead.")] = False,
     source_id: Annotated[
         str | None, typer.Option(help="Source of the articles (default: the folder's name, or what a line says).")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="CSV columns or JSON keys: guid=id,content=body,published_at=meta.date")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="From the beginning, also where an earlier run was cut off.")
+    ] = False,
     timeout: Annotated[
         float, typer.Option(min=1, help="With --wait: give up after so many seconds without progress.")
     ] = 300,
 ) -> None:
     """Put articles onto Kafka. Doing it again changes nothing in the index.
 
-    A file's guid is its path inside the folder. Exit code 1 when something gave no article, 2 when a path cannot be
-    read at all, 5 when --wait gave up.
+    A file's guid is its path inside the folder. A replay that is cut off goes on where it stopped when the same command
+    is given again. Exit code 1 when something gave no article, 2 when a path cannot be read at all, 5 when --wait gave
+    up.
 
-    Examples: `dragoman replay seeds/articles --wait`; `dragoman replay archive.jsonl --rate 50 --loop 2`.
+    Examples: `dragoman replay seeds/articles --wait`; `dragoman replay archive.jsonl --rate 50 --loop 2`;
+    `dragoman replay 2023.csv --columns guid=id,content=body --speed 3600`; `dragoman replay CC-NEWS.warc.gz`.
     """
     from services.common.producer import DeliveryError
+    from services.producer.replay import name_of
     from services.producer.settings import ProducerSettings
-    from services.producer.sources import SourceError, SourceOptions, open_source
+    from services.producer.sources import SourceError, SourceOptions, open_place
 
+    if rate is not None and speed is not None:
+        fail("--rate and --speed exclude each other: one is articles a second, the other follows their dates.", code=2)
     settings = ProducerSettings()
-    try:
-        options = SourceOptions(source_id, settings.max_article_bytes)
-        sources = [open_source(path, options) for path in paths]
-    except SourceError as error:
-        fail(str(error), code=2)
+    options = SourceOptions(
+        source_id, settings.max_article_bytes, to_columns(columns), max_document_bytes=settings.max_document_bytes
+    )
     started = datetime.now(UTC)
     try:
-        result = _send(settings, sources, rate, loop)
+        sources = [open_place(path, options) for path in paths]
+        name = name_of(paths, [source_id, columns, loop, speed is not None, settings.kafka_bootstrap])
+        result = _send(settings, sources, Manner(rate, loop, speed, name, restart))
+    except SourceError as error:
+        fail(str(error), code=2)
     except DeliveryError as error:
         fail(f"{error}. Nothing is lost: what was confirmed is in the ledger; run the same command again.")
     _report(result)
@@ -59,7 +81,32 @@ def replay(
         raise typer.Exit(1)
 
 
-def _send(settings: ProducerSettings, sources: list[Source], rate: float | None, loops: int) -> Replayed:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a replay is to go, and the name under which its place is kept."""
+
+    rate: float | None
+    loops: int
+    speed: float | None
+    name: str
+    restart: bool
+
+
+def to_columns(text: str | None) -> Columns:
+    """`guid=id,content=body` as a column map, or the end with a sentence."""
+    from pydantic import ValidationError
+
+    from schemas.feed import Columns
+
+    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    try:
+        return Columns.model_validate({name.strip(): column.strip() for name, _, column in pairs})
+    except ValidationError:
+        known = ", ".join(Columns.model_fields)
+        fail(f"--columns {text!r} is none: write field=column, with commas between; fields are {known}.", code=2)
+
+
+def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> Replayed:
     from kafka.errors import KafkaError
     from rich.progress import TextColumn, TimeRemainingColumn
 
@@ -79,14 +126,19 @@ def _send(settings: ProducerSettings, sources: list[Source], rate: float | None,
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with producer, bar:
-            task = bar.add_task("replaying", total=count_items(sources, loops), rate="")
+            task = bar.add_task("replaying", total=count_items(sources, manner.loops), rate="")
 
-            def advance(count: int) -> None:
+            def advance(count: int, at: datetime | None) -> None:
                 bar.advance(task, count)
                 speed = bar.tasks[task].speed
-                bar.update(task, rate=f"{speed:,.0f} articles/s" if speed else "")
+                when = f"  {at:%Y-%m-%d %H:%M}" if at else ""
+                bar.update(task, rate=f"{speed:,.0f} articles/s{when}" if speed else when)
 
-            return Replayer(settings, store, producer, advance).replay(sources, rate, loops)
+            if manner.restart:
+                with store.transaction():
+                    store.drop_checkpoint(manner.name)
+            replayer = Replayer(settings, store, producer, advance, manner.name)
+            return replayer.replay(sources, manner.rate, manner.loops, manner.speed)
     finally:
         store.close()
 
@@ -95,6 +147,9 @@ def _report(result: Replayed) -> None:
     from services.producer.replay import iterate_problems
 
     out.print(f"{result.sent:,} messages confirmed, {len(result.revisions):,} articles.")
+    if result.skipped:
+        skipped = f"{result.skipped:,} items were confirmed before this replay was cut off, and left out"
+        err.print(f"{skipped} (--restart takes them again).", style="dim", soft_wrap=True)
     for note, count in result.notes.most_common():
         err.print(f"{count:,} × {note}", style="yellow", markup=False)
     sentences = list(iterate_problems(result))

@@ -66,19 +66,20 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
     from deploy.embedded import stack
     from deploy.embedded.errors import StackError
     from deploy.embedded.settings import EmbeddedSettings
-    from services.common.settings import Settings
     from services.common.topics import TopicMismatchError
+    from services.producer.settings import ProducerSettings
 
-    settings = EmbeddedSettings()
+    settings, producer = EmbeddedSettings(), ProducerSettings()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return stack.up(
             settings,
             ConsoleReporter(),
             lambda started: prepare_servers(started.kafka_bootstrap, started.elasticsearch_url),
-            max_message_bytes=Settings().max_request_bytes,
+            max_message_bytes=producer.max_request_bytes,
             services=stack.service_names(workers or settings.workers),
             detach=detach,
+            ingest_port=producer.ingest_port,
         )
     except stack.AlreadyRunningError as error:
         err.print(str(error), markup=False, soft_wrap=True)
@@ -102,6 +103,7 @@ def up(
     out.print(f"Kafka          {started.kafka_bootstrap}\nElasticsearch  {started.elasticsearch_url}")
     for name, port in started.metrics_ports.items():
         out.print(f"{name:<14} http://127.0.0.1:{port}/metrics")
+    out.print(f"push           {started.ingest_url}")
     if not detach:
         err.print("Ready. Ctrl-C stops everything.", style="bold")
         _follow()

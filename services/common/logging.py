@@ -53,6 +53,8 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
         "urllib3",
         "trafilatura",
         "htmldate",
+        "watchfiles",
+        "aiohttp",
     ):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
 

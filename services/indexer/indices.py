@@ -49,7 +49,10 @@ def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
                 "mappings": mapping(alias),
             },
         )
-        if not client.indices.exists_alias(name=name):
+        if client.indices.exists_alias(name=name):
+            # fields that are new since the index was made; a changed field is refused, and needs a new VERSION
+            client.indices.put_mapping(index=name, **mapping(alias))
+        else:
             _create(client, f"{name}-v{VERSION}", name)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
+from services import __version__
 from services.common.settings import Settings
+from services.producer.fetch.guard import parse_networks
 from services.producer.store import STORE_FILE
 
 
@@ -14,11 +16,51 @@ class ProducerSettings(Settings):
     """What the producer needs beside the common settings."""
 
     store_path: Path | None = Field(
-        default=None, description="SQLite file of identity, revision and ledger; in DRAGOMAN_HOME when not set"
+        default=None, description="SQLite file of identity, revision, ledger and feeds; in DRAGOMAN_HOME when not set"
     )
     quarantine_path: Path | None = Field(
         default=None, description="folder for what is too large for Kafka; in DRAGOMAN_HOME when not set"
     )
+    feeds: Path = Field(default=Path("seeds/feeds.yaml"), description="the feeds file; edits take effect at once")
+    connections: int = Field(default=64, ge=1, le=5000, description="HTTP connections at once, of all hosts together")
+    host_connections: int = Field(default=2, ge=1, le=100, description="HTTP connections at once to one host")
+    host_spacing_seconds: float = Field(default=1.0, ge=0, le=3600, description="between two requests to one host")
+    fetch_seconds: float = Field(default=60.0, gt=0, le=3600, description="until a document must be there whole")
+    max_document_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=1024, description="largest feed, sitemap or page, decompressed"
+    )
+    retry_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="first wait after a failed poll; doubled each time, up to hours by kind of error",
+    )
+    allow_networks: str = Field(
+        default="", description="networks that may be fetched from though they are not public: 10.1.0.0/16, ::1/128"
+    )
+    user_agent: str = Field(
+        default=f"Dragoman/{__version__} (news feed collector)",
+        min_length=3,
+        description="how the collector calls itself",
+    )
+    outbox_messages: int = Field(
+        default=100_000, ge=100, description="messages kept while Kafka is away, before collecting waits"
+    )
+    ingest_host: str = Field(default="127.0.0.1", description="address of POST /articles")
+    ingest_port: int = Field(default=0, ge=0, le=65535, description="port of POST /articles; 0 takes a free one")
+    ingest_token: SecretStr = Field(
+        default=SecretStr(""), description="bearer token of POST /articles; in DRAGOMAN_HOME/ingest.token when not set"
+    )
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _absolute_feeds(cls, value: Path) -> Path:
+        return value.absolute()
 
     @property
     def store_file(self) -> Path:
@@ -29,3 +71,8 @@ class ProducerSettings(Settings):
     def quarantine_folder(self) -> Path:
         """The quarantine's folder."""
         return self.quarantine_path or self.home / "quarantine"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token of POST /articles is kept when the environment gives none."""
+        return self.home / "ingest.token"

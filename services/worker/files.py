@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from schemas.article import RawArticle
 from schemas.dead_letter import ErrorClass
 from services.common.messages import RejectedMessage, encode
 from services.common.settings import Settings
-from services.producer.identity import article_id_of, content_hash_of
+from services.producer.articles import make_raw_article
+from services.producer.identity import article_id_of
 from services.producer.sources.base import Problem, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
 from services.worker.stages import enrich, stage_slice
@@ -28,25 +28,11 @@ def make_enricher(default_source_id: str, *, vectors: bool) -> Callable[[bytes, 
             reason = entry.reason.removeprefix(f"line {number}: ")
             raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, reason)
         now = datetime.now(UTC)
-        stated = (entry.content, entry.title, entry.url, entry.published_at, entry.declared_language)
         try:
             article_id = article_id_of(entry.source_id, entry.guid, entry.url)
         except ValueError as error:
             raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, str(error)) from error
-        raw = RawArticle(
-            article_id=article_id,
-            source_id=entry.source_id,
-            url=entry.url,
-            guid=entry.guid,
-            content_type=entry.content_type,
-            content=entry.content,
-            title=entry.title,
-            published_at=entry.published_at,
-            declared_language=entry.declared_language,
-            fetched_at=now,
-            content_hash=content_hash_of(*stated),
-            revision=int(now.timestamp()),
-        )
+        raw = make_raw_article(entry, article_id, int(now.timestamp()), now)
         return encode(enrich(raw, stages))
 
     return convert

@@ -9,7 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from schemas.article import ContentType
+from schemas.article import ContentType, Declared
+from schemas.feed import Columns
+
+NOTHING_DECLARED = Declared()
+SAME_NAMES = Columns()
 
 
 class SourceError(Exception):
@@ -27,11 +31,12 @@ class ProblemKind(StrEnum):
     UNREADABLE = "unreadable"
     OUTSIDE = "outside"
     INVALID = "invalid"
+    REPEATED = "repeated"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One article as its source states it; `note` says what had to be guessed about it."""
+    """One article as its source states it; `note` says what was guessed, `observed_at` when an archive took it."""
 
     source_id: str
     guid: str
@@ -42,11 +47,21 @@ class Entry:
     published_at: datetime | None = None
     declared_language: str | None = None
     note: str | None = None
+    declared: Declared = NOTHING_DECLARED
+    observed_at: datetime | None = None
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """When it was published, else when the archive saw it: what a replay by time goes by."""
+        return self.published_at or self.observed_at
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One item that gives no article: which, why in a sentence, and its bytes where they must be kept."""
+    """One item that gives no article: which, why in a sentence, and its bytes where they must be kept.
+
+    `kept_at` says where those bytes lie already (an archive and the offset), so that they need no second copy.
+    """
 
     source_id: str
     guid: str
@@ -54,6 +69,7 @@ class Problem:
     reason: str
     path: Path | None = None
     data: bytes | None = None
+    kept_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,11 @@ class SourceOptions:
 
     source_id: str | None
     max_article_bytes: int
+    columns: Columns = SAME_NAMES
+    max_document_bytes: int = 10 * 1024 * 1024
+    """Largest feed document that is read into memory; files of lines and archives are streamed."""
+    changed_since: float | None = None
+    """Unix seconds: files of a folder that have not changed since then are left out."""
 
 
 class Source(Protocol):

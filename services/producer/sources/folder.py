@@ -28,6 +28,8 @@ class FolderSource:
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._root = path if path.is_dir() else path.parent
         self._files = sorted(_walk(path)) if path.is_dir() else [path]
+        if options.changed_since is not None:
+            self._files = [file for file in self._files if _changed_at(file) >= options.changed_since]
         self._source_id = options.source_id or self._root.resolve().name or "folder"
         self._max_bytes = options.max_article_bytes
 
@@ -90,3 +92,11 @@ def _walk(root: Path) -> Iterator[Path]:
         for name in files:
             if not name.startswith("."):
                 yield Path(folder) / name
+
+
+def _changed_at(file: Path) -> float:
+    """When a file came or changed, in Unix seconds: the inode's time, which copying with the old date sets too."""
+    try:
+        return file.stat().st_ctime
+    except OSError:
+        return float("inf")

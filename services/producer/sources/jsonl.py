@@ -1,34 +1,19 @@
-"""A file of JSON lines: an object an article, with at least `guid` and `content`."""
+"""A file of JSON lines: an object an article, with at least `guid` and `content` (or what a column map says)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+import orjson
+from pydantic import ValidationError
 
-from schemas.article import ContentType, LanguageCode
-from schemas.base import ShortText, Url
+from schemas.feed import Columns
 from services.common.messages import describe
-from services.producer.sources.base import Entry, Problem, ProblemKind, SourceOptions
+from services.producer.sources.base import SAME_NAMES, Entry, Problem, ProblemKind, SourceOptions
+from services.producer.sources.rows import Row, read_row, to_entry
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".jsonlines"})
-CHUNK_BYTES = 1024 * 1024
-
-
-class JsonlLine(BaseModel):
-    """What a line may hold; what is not named here is left alone."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    guid: ShortText
-    content: str = Field(min_length=1)
-    source_id: ShortText | None = None
-    url: Url | None = None
-    content_type: ContentType = ContentType.TEXT
-    title: str | None = Field(default=None, max_length=10_000)
-    published_at: AwareDatetime | None = None
-    declared_language: LanguageCode | None = None
 
 
 class JsonlSource:
@@ -39,6 +24,7 @@ class JsonlSource:
         self._source_id = options.source_id
         self._default_source_id = options.source_id or path.stem
         self._max_bytes = options.max_article_bytes
+        self._columns = options.columns
 
     @staticmethod
     def accepts(path: Path) -> bool:
@@ -60,25 +46,26 @@ class JsonlSource:
 
     def read_line(self, line: bytes, number: int) -> Entry | Problem:
         """One line as an entry; its number names it where it has no guid."""
-        name = f"{self._path.name}:{number}"
+        read = read_json_row(line, self._columns)
+        if isinstance(read, str):
+            name = f"{self._path.name}:{number}"
+            return Problem(self._default_source_id, name, ProblemKind.INVALID, f"line {number}: {read}")
+        return to_entry(read, f"line {number}", self._source_id, self._default_source_id, self._max_bytes, line)
+
+
+def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None) -> Row | str:
+    """One JSON object as a row, or what is wrong with it; `default_guid` names it where it has no name itself."""
+    if columns == SAME_NAMES and default_guid is None:
         try:
-            read = JsonlLine.model_validate_json(line)
+            return Row.model_validate_json(line)
         except ValidationError as error:
-            return Problem(self._default_source_id, name, ProblemKind.INVALID, f"line {number}: {describe(error)}")
-        source_id = self._source_id or read.source_id or self._default_source_id
-        if not read.content.strip():
-            return Problem(source_id, read.guid, ProblemKind.EMPTY, f"line {number}: content is blank")
-        size = len(read.content.encode("utf8", "surrogatepass"))
-        if size > self._max_bytes:
-            reason = f"line {number}: content has {size:,} bytes; the limit is {self._max_bytes:,}"
-            return Problem(source_id, read.guid, ProblemKind.TOO_LARGE, reason, data=line)
-        return Entry(
-            source_id,
-            read.guid,
-            read.content,
-            read.content_type,
-            read.url,
-            read.title,
-            read.published_at,
-            read.declared_language,
-        )
+            return describe(error)
+    try:
+        read = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"no JSON: {error}"
+    if not isinstance(read, dict):
+        return "is no object"
+    if default_guid is not None and "." not in columns.guid:
+        read.setdefault(columns.guid, default_guid)
+    return read_row(read, columns)

@@ -36,14 +36,16 @@ def is_binary(data: bytes) -> bool:
     return b"\x00" in sample or len(sample.translate(None, CONTROL_BYTES)) < len(sample) * (1 - MAX_CONTROL_SHARE)
 
 
-def decode_text(data: bytes) -> tuple[str, str]:
-    """The text and the encoding that gave it; UndecodableError when none does."""
+def decode_text(data: bytes, charset: str | None = None) -> tuple[str, str]:
+    """The text and the encoding that gave it; UndecodableError when none does. `charset` is what a server claims."""
     for bom, encoding in BOMS:
         if data.startswith(bom):
             return _strict(data, encoding), encoding
     match = DECLARED.search(data[:DECLARATION_BYTES])
     declared = match[1].decode("ascii").lower() if match else "utf-8"
-    order = (declared, "utf-8") if declared.startswith(SEVEN_BIT) else ("utf-8", declared)
+    order = [declared, "utf-8"] if declared.startswith(SEVEN_BIT) else ["utf-8", declared]
+    if charset:
+        order.insert(0 if charset.lower().startswith(SEVEN_BIT) else 1, charset)
     for encoding in order:
         try:
             return data.decode(encoding), encoding

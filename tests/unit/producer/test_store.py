@@ -29,8 +29,9 @@ def test_new_content_is_always_newer_even_when_the_clock_goes_back(store: Store)
 
 def test_every_feed_that_carried_it_is_remembered_once(store: Store) -> None:
     store.identify("a", "h", "feed-1", now=1)
-    store.identify("a", "h", "feed-2", now=2)
-    assert store.identify("a", "h", "feed-1", now=3) == (1, ("feed-1", "feed-2"))
+    both = store.identify("a", "h", "feed-2", now=2)
+    assert both == (2, ("feed-1", "feed-2")), "a further feed is a new revision: the index must name it"
+    assert store.identify("a", "h", "feed-1", now=3) == both
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:

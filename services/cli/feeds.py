@@ -1,0 +1,322 @@
+"""`dragoman feeds list|check|test|add|pause|resume|import|export`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli import feeds_online
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
+from services.cli.output import err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from schemas.feed import Feed, FeedsFile
+    from services.producer.settings import ProducerSettings
+    from services.producer.state import FeedState
+
+app = typer.Typer(help="Look at feeds, try them, add them, pause them.", no_args_is_help=True)
+app.command("test")(feeds_online.try_feed)
+app.command("add")(feeds_online.add)
+
+Ids = Annotated[list[str], typer.Argument(help="Ids of feeds.", show_default=False)]
+STYLES = {"failing": "red", "silent": "yellow", "paused": "dim", "new": "cyan"}
+
+
+# --- list and check ---------------------------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_feeds(
+    file: File = None,
+    failing: Annotated[bool, typer.Option("--failing", help="Only feeds that fail or fell silent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show every feed: its state, last success, next poll, entries a day, and why it fails.
+
+    A feed is silent when it brought nothing for three times its longest gap so far, and a day at least.
+
+    Example: `dragoman feeds list --failing`.
+    """
+    settings = settings_of(file)
+    rows = read_rows(settings, load(settings))
+    if failing:
+        rows = [row for row in rows if row["state"] in ("failing", "silent")]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        out.print("No feed fails or is silent." if failing else f"No feeds in {settings.feeds} yet.")
+        return
+    out.print(_to_table(rows))
+
+
+def read_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any]]:
+    """What `list` shows of each feed, those of OPML lists too."""
+    from services.producer.collect import children_of
+    from services.producer.state import FeedState
+    from services.producer.store import Store
+
+    states: dict[str, FeedState] = {}
+    store = Store(settings.store_file) if settings.store_file.exists() else None
+    if store is not None:
+        states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
+    now, rows = time.time(), []
+    for feed in file.feeds:
+        for one in (feed, *children_of(feed, states.get(feed.id))):
+            state = states.get(one.id, FeedState())
+            week = store.count_first_seen(one.id, int(now - 7 * 86400)) if store is not None else 0
+            rows.append(_row(one, state, week, now))
+    if store is not None:
+        store.close()
+    return rows
+
+
+def _row(feed: Feed, state: FeedState, week: int, now: float) -> dict[str, Any]:
+    from services.producer import schedule
+    from services.producer.collect import feed_condition
+    from services.producer.state import to_time
+
+    silent = schedule.silent_since(state, now)
+    return {
+        "id": feed.id,
+        "place": feed.place,
+        "state": feed_condition(feed, state, now),
+        "format": state.format,
+        "title": state.title,
+        "interval": feed.interval,
+        "learned_interval_seconds": round(state.interval_seconds),
+        "last_success_at": to_time(state.last_success_at),
+        "next_poll_at": None if feed.paused else to_time(state.next_poll_at or None),
+        "last_new_at": to_time(state.last_new_at),
+        "silent_since": to_time(silent),
+        "entries_a_day": round(week / 7, 1),
+        "error_streak": state.error_streak,
+        "failure": state.failure,
+        "error": state.error,
+        "moved_to": state.moved_to,
+        "notes": list(state.notes),
+        "tags": list(feed.tags),
+    }
+
+
+def _to_table(rows: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    now = datetime.now(UTC)
+    table = Table(box=None)
+    for column in ("feed", "state", "last success", "next poll", "a day", "errors", "remarks"):
+        right = column in ("a day", "errors")
+        table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=column == "state")
+    for row in rows:
+        table.add_row(
+            row["id"],
+            row["state"],
+            ago(row["last_success_at"], now),
+            ahead(row["next_poll_at"], now),
+            f"{row['entries_a_day']:g}",
+            str(row["error_streak"] or ""),
+            _remark(row, now),
+            style=STYLES.get(row["state"], ""),
+        )
+    return table
+
+
+def _remark(row: dict[str, Any], now: datetime) -> str:
+    from rich.markup import escape
+
+    parts = [row["error"]] if row["error"] else []
+    if row["silent_since"]:
+        parts.append(f"nothing new since {ago(row['silent_since'], now)}")
+    if row["moved_to"]:
+        parts.append(f"moved to {row['moved_to']}")
+    return escape("; ".join([*parts, *row["notes"][:2]]))
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """`3 min ago`; `-` for never."""
+    return "-" if at is None else f"{_span((now - at).total_seconds())} ago"
+
+
+def ahead(at: datetime | None, now: datetime) -> str:
+    """`in 3 min`; `now` for what is due."""
+    if at is None:
+        return "-"
+    seconds = (at - now).total_seconds()
+    return "now" if seconds < 1 else f"in {_span(seconds)}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size * 1.5:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
+
+
+@app.command()
+def check(file: File = None, as_json: Json = False) -> None:
+    """Check the feeds file: every mistake with its line and field, and variables that are not set.
+
+    Nothing is fetched. Exit code 0 when the file is good, 2 when it has mistakes.
+
+    Example: `dragoman feeds check --feeds my-feeds.yaml`.
+    """
+    from services.producer.feeds_file import FeedsFileError, load_feeds, missing_variables
+
+    settings = settings_of(file)
+    problems: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    feeds = 0
+    try:
+        loaded = load_feeds(settings.feeds)
+        feeds = len(loaded.feeds)
+        for feed in loaded.feeds:
+            warnings += [f"{feed.id}: {name} is not set in this environment" for name in missing_variables(feed)]
+            if feed.path is not None and not (settings.feeds.parent / feed.path).exists():
+                warnings.append(f"{feed.id}: {settings.feeds.parent / feed.path} is not there yet")
+    except FeedsFileError as error:
+        problems = [
+            {"file": str(one.path), "line": one.line, "field": one.field, "message": one.message}
+            for one in error.problems
+        ]
+        if not as_json:
+            fail(str(error), code=EXIT_UNUSABLE)
+    if as_json:
+        print_json({"file": str(settings.feeds), "feeds": feeds, "problems": problems, "warnings": warnings})
+    else:
+        out.print(f"{settings.feeds}: {feeds:,} feeds, no mistakes.", markup=False, soft_wrap=True)
+        for warning in warnings:
+            err.print(warning, style="yellow", markup=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(EXIT_UNUSABLE)
+
+
+# --- pause, resume, OPML ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def pause(ids: Ids, file: File = None) -> None:
+    """Stop collecting feeds; they stay in the file, and nothing that is known of them is lost.
+
+    Example: `dragoman feeds pause bbc-world`.
+    """
+    _set_paused(ids, file, paused=True)
+
+
+@app.command()
+def resume(ids: Ids, file: File = None) -> None:
+    """Collect paused feeds again, at once.
+
+    Example: `dragoman feeds resume bbc-world dw-top`.
+    """
+    _set_paused(ids, file, paused=False)
+
+
+def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
+    from services.producer.feeds_file import FeedsFileError, UnknownFeedError, edit_feeds, set_paused
+
+    settings = settings_of(file)
+    load(settings)
+    changed: list[str] = []
+
+    def change(listed: Any) -> None:
+        changed.extend(one for one in ids if set_paused(listed, one, paused=paused))
+
+    try:
+        edit_feeds(settings.feeds, change)
+    except (UnknownFeedError, FeedsFileError) as error:
+        fail(str(error), code=EXIT_UNUSABLE)
+    word = "Paused" if paused else "Resumed"
+    same = [one for one in ids if one not in changed]
+    if changed:
+        out.print(f"{word} {', '.join(changed)}.")
+    if same:
+        err.print(f"{', '.join(same)}: {'paused' if paused else 'not paused'} already.", style="dim")
+
+
+@app.command("import")
+def import_opml(
+    opml: Annotated[Path, typer.Argument(help="An OPML file.", show_default=False)],
+    tag: Annotated[list[str] | None, typer.Option(help="A label for all of them; may be repeated.")] = None,
+    file: File = None,
+    as_json: Json = False,
+) -> None:
+    """Write the feeds of an OPML file to the feeds file: folders become tags, what is there already is left alone.
+
+    To follow a list that changes, write it as a feed of `type: opml` instead.
+
+    Example: `dragoman feeds import subscriptions.opml --tag reading`.
+    """
+    from pydantic import ValidationError
+
+    from schemas.feed import Feed
+    from services.common.messages import describe
+    from services.producer.feeds_file import free_id
+    from services.producer.poll import host_name
+    from services.producer.sources.documents import Document, NotThisFormatError
+    from services.producer.sources.opml import Opml
+
+    settings = settings_of(file)
+    try:
+        parsed = Opml.parse(Document(opml.absolute().as_uri(), opml.read_bytes()), "opml", datetime.now(UTC))
+    except OSError as error:
+        fail(f"{opml} cannot be read: {error.strerror}.", code=EXIT_UNUSABLE)
+    except NotThisFormatError as error:
+        fail(f"{opml}: {error}.", code=EXIT_UNUSABLE)
+    known = load(settings).feeds if settings.feeds.exists() else ()
+    urls, taken = {feed.url for feed in known}, {feed.id for feed in known}
+    feeds, bad = [], []
+    for child in parsed.children:
+        if child.url in urls:
+            continue
+        name = free_id(child.title or host_name(child.url), taken)
+        tags = tuple(dict.fromkeys((*(tag or ()), *child.tags)))
+        try:
+            feeds.append(Feed(id=name, url=child.url, source=child.title, language=child.language, tags=tags))
+        except ValidationError as error:
+            bad.append(f"{child.url}: {describe(error)}")
+            continue
+        taken.add(name)
+        urls.add(child.url)
+    if feeds:
+        append(settings, feeds)
+    there = len(parsed.children) - len(feeds) - len(bad)
+    if as_json:
+        print_json({"added": [feed.id for feed in feeds], "there_already": there, "problems": bad})
+    else:
+        out.print(f"Added {len(feeds):,} feeds to {settings.feeds}; {there:,} were there already.", soft_wrap=True)
+        for line in bad:
+            err.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_opml(
+    opml: Annotated[Path, typer.Argument(help="Where to write it; - for standard output.", show_default=False)],
+    file: File = None,
+) -> None:
+    """Write the feeds as OPML, for other readers. Headers stay here: they may be secret.
+
+    Example: `dragoman feeds export feeds.opml`.
+    """
+    from services.producer.sources.opml import write_opml
+
+    feeds = load(settings_of(file)).feeds
+    written = write_opml(feeds)
+    if str(opml) == "-":
+        sys.stdout.buffer.write(written)
+        return
+    try:
+        opml.write_bytes(written)
+    except OSError as error:
+        fail(f"{opml} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
+    count = written.count(b"xmlUrl=")
+    out.print(f"Wrote {count:,} feeds to {opml}.")
+    left = len(feeds) - count
+    if left:
+        err.print(f"{left:,} have no URL that a reader could fetch, and were left out.", style="dim")

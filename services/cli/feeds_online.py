@@ -1,0 +1,244 @@
+"""`dragoman feeds test|add`: the commands that fetch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
+from services.cli.output import err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from schemas.feed import Feed
+    from services.producer.discovery import Found
+    from services.producer.settings import ProducerSettings
+    from services.producer.sources.base import Entry, Problem
+    from services.producer.sources.documents import Parsed
+
+
+def _online(settings: ProducerSettings, work: Any) -> Any:
+    """Run something that needs the client, under the same limits as the collector."""
+    from services.producer.fetch.client import Client
+    from services.producer.fetch.robots import Robots
+
+    async def run() -> Any:
+        async with Client(settings) as client:
+            coroutine: Coroutine[Any, Any, Any] = work(client, Robots(client, settings.user_agent))
+            return await coroutine
+
+    return asyncio.run(run())
+
+
+def _to_url(text: str) -> str:
+    """A URL as people type it: without a scheme it is https."""
+    return text if "://" in text else f"https://{text}"
+
+
+def try_feed(
+    url: Annotated[str, typer.Argument(help="A URL, or the id of a feed in the file.", show_default=False)],
+    file: File = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show so many entries.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Fetch once and show what would be produced, entry by entry, and what is wrong. Nothing is sent or remembered.
+
+    Exit code 1 when nothing can be read.
+
+    Examples: `dragoman feeds test https://example.org/rss.xml`; `dragoman feeds test bbc-world --json`.
+    """
+    from schemas.feed import Feed
+    from services.producer.discovery import fetch_once
+    from services.producer.fetch.client import FetchError
+    from services.producer.sources.documents import NotThisFormatError
+
+    settings = settings_of(file)
+    named = [one for one in load(settings).feeds if one.id == url] if settings.feeds.exists() else []
+    if named and named[0].url is None:
+        fail(f"{url} is a path: `dragoman replay {named[0].path}` reads it.", code=EXIT_UNUSABLE)
+    try:
+        feed = named[0] if named else Feed(id="test", url=_to_url(url))
+        document, parsed = _online(settings, lambda client, robots: fetch_once(client, robots, feed, datetime.now(UTC)))
+    except FetchError as error:
+        fail(f"{url}: {error.reason}.")
+    except NotThisFormatError as error:
+        fail(f"{url} was fetched, but {error}.")
+    except ValueError as error:
+        fail(f"{url} is no URL and no feed of {settings.feeds}: {_first_reason(error)}", code=EXIT_UNUSABLE)
+    items = [_shown(feed, item) for item in parsed.items]
+    if as_json:
+        print_json(_as_dict(document.url, parsed, items))
+        return
+    _show(document.url, parsed, items, limit)
+
+
+def _first_reason(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    text = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+    return text.removeprefix("Value error, ")
+
+
+def _shown(feed: Feed, item: Entry | Problem) -> Entry | Problem:
+    """An item as the collector would take it."""
+    from services.producer.poll import make_item, wants_pages
+    from services.producer.sources.document_file import with_text
+
+    taken = make_item(feed, item).entry
+    return taken if wants_pages(feed, feed.type or _kind(item)) else with_text(taken)
+
+
+def _kind(item: Entry | Problem) -> Any:
+    """A sitemap's entries have no text of their own, and their pages would be fetched."""
+    from schemas.feed import FeedType
+    from services.producer.sources.base import Entry
+
+    is_bare = isinstance(item, Entry) and not item.content and item.guid == item.url
+    return FeedType.SITEMAP if is_bare else FeedType.FEED
+
+
+def _as_dict(url: str, parsed: Parsed, items: list[Entry | Problem]) -> dict[str, Any]:
+    from services.producer.sources.base import Entry
+
+    entries = [item for item in items if isinstance(item, Entry)]
+    return {
+        "url": url,
+        "format": parsed.format,
+        "title": parsed.title,
+        "language": parsed.language,
+        "ttl_seconds": parsed.ttl_seconds,
+        "notes": parsed.notes,
+        "entries": [
+            {
+                "guid": entry.guid,
+                "url": entry.url,
+                "title": entry.title,
+                "published_at": entry.published_at,
+                "declared_language": entry.declared_language,
+                "declared": entry.declared.model_dump(mode="json"),
+                "content_type": entry.content_type,
+                "content": entry.content,
+            }
+            for entry in entries
+        ],
+        "problems": [
+            {"guid": item.guid, "kind": item.kind, "reason": item.reason}
+            for item in items
+            if not isinstance(item, Entry)
+        ],
+        "children": [child.url for child in parsed.children],
+    }
+
+
+def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) -> None:
+    from services.producer.sources.base import Entry
+    from services.producer.sources.html import to_text
+
+    problems = [item for item in items if not isinstance(item, Entry)]
+    about = [parsed.format, parsed.title, parsed.language]
+    about.append(f"fresh for {parsed.ttl_seconds} s" if parsed.ttl_seconds else None)
+    out.print(url, style="bold", markup=False, soft_wrap=True)
+    out.print("  ".join(str(one) for one in about if one), markup=False, soft_wrap=True)
+    for note in parsed.notes:
+        err.print(note, style="yellow", markup=False, soft_wrap=True)
+    for child in parsed.children[:limit]:
+        out.print(f"  points to {child.url}", markup=False, soft_wrap=True)
+    for item in items[:limit]:
+        if not isinstance(item, Entry):
+            out.print(f"\n✗ {item.guid}\n  {item.reason}", style="red", markup=False, soft_wrap=True)
+            continue
+        out.print(f"\n• {item.title or '(no title)'}", style="bold", markup=False, soft_wrap=True)
+        stated = item.published_at.strftime("%Y-%m-%d %H:%M UTC") if item.published_at else "no date"
+        authors = ", ".join(one.value for one in item.declared.authors[:3])
+        tags = ", ".join(one.value for one in item.declared.tags[:5])
+        facts = (stated, item.declared_language, authors and f"by {authors}", tags and f"tags {tags}")
+        out.print(f"  {'  '.join(one for one in facts if one)}", markup=False, soft_wrap=True)
+        if item.url:
+            out.print(f"  {item.url}", markup=False, soft_wrap=True)
+        text = " ".join(to_text(item.content).split()) or "its page would be fetched"
+        out.print(f"  {text[:200]}{'…' if len(text) > 200 else ''}", style="dim", markup=False, soft_wrap=True)
+    more = f" ({limit} shown)" if len(items) > limit else ""
+    counted = f"{len(items) - len(problems):,} entries{more}, {len(problems):,} problems."
+    out.print(f"\n{counted}" if not parsed.children else f"\n{len(parsed.children):,} documents to follow, {counted}")
+
+
+def add(
+    url: Annotated[str, typer.Argument(help="A feed's URL, or a site's.", show_default=False)],
+    feed_id: Annotated[str | None, typer.Option("--id", help="The feed's id (default: from its host).")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Add everything that is found, not only the first.")] = False,
+    interval: Annotated[str, typer.Option(help="auto, or like 15m.")] = "auto",
+    language: Annotated[str | None, typer.Option(help="A hint, where the feed states none.")] = None,
+    source: Annotated[str | None, typer.Option(help="The publisher's name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Your own label; may be repeated.")] = None,
+    full_text: Annotated[
+        bool | None, typer.Option("--full-text/--no-full-text", help="Fetch each entry's page.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be added.")] = False,
+    file: File = None,
+    as_json: Json = False,
+) -> None:
+    """Find the feeds of a site and write them to the feeds file, whose comments stay.
+
+    Looked at: the URL itself, its page's `<link>`s, the sitemaps of its robots.txt, and where feeds usually are. A
+    running collector takes the feed at once. Exit code 1 when nothing is found.
+
+    Examples: `dragoman feeds add https://example.org`; `dragoman feeds add example.org --all --tag science`.
+    """
+    from pydantic import ValidationError
+
+    from services.common.messages import describe
+    from services.producer.discovery import discover
+    from services.producer.fetch.client import FetchError
+
+    settings = settings_of(file)
+    try:
+        found: list[Found] = _online(settings, lambda client, robots: discover(client, robots, _to_url(url)))
+    except FetchError as error:
+        fail(f"{url}: {error.reason}.")
+    if not found:
+        fail(f"No feed was found at {url}: no link to one, no sitemap, and nothing where feeds usually are.")
+    known = load(settings).feeds if settings.feeds.exists() else ()
+    options = {"interval": interval, "language": language, "source": source, "full_text": full_text, "tags": tag}
+    try:
+        feeds = _to_feeds(found if every else found[:1], feed_id, known, options)
+    except ValidationError as error:
+        fail(f"This cannot be added: {describe(error)}.", code=EXIT_UNUSABLE)
+    if feeds and not dry_run:
+        append(settings, feeds)
+    if as_json:
+        print_json(
+            {"dry_run": dry_run, "added": [feed.model_dump(mode="json", exclude_defaults=True) for feed in feeds]}
+        )
+        return
+    added = {feed.url for feed in feeds}
+    for one in found:
+        mark = "+" if one.url in added else "·"
+        out.print(f"{mark} {one.url}", style="bold" if one.url in added else "", markup=False, soft_wrap=True)
+        out.print(f"    {one.parsed.format}, {one.entries:,} entries; {one.why}", style="dim", markup=False)
+    verb = "Would add" if dry_run else "Added"
+    names = ", ".join(feed.id for feed in feeds)
+    out.print(f"{verb} {names} to {settings.feeds}." if feeds else "It is in the file already.", soft_wrap=True)
+    if len(found) > 1 and not every:
+        err.print("`--all` adds the others too.", style="dim")
+
+
+def _to_feeds(found: list[Found], feed_id: str | None, known: Any, options: dict[str, Any]) -> list[Feed]:
+    """Records for what is not in the file yet."""
+    from schemas.feed import Feed, FeedType
+    from services.producer.feeds_file import free_id
+    from services.producer.poll import host_name
+
+    urls, taken = {feed.url for feed in known}, {feed.id for feed in known}
+    stated = {name: value for name, value in options.items() if value is not None}
+    feeds: list[Feed] = []
+    for one in found:
+        if one.url in urls:
+            continue
+        name = feed_id if feed_id and not feeds else free_id(feed_id or host_name(one.url), taken)
+        kind = {"type": FeedType.OPML} if one.parsed.type is FeedType.OPML else {}
+        feeds.append(Feed(id=name, url=one.url, **kind, **stated))
+        taken.add(name)
+    return feeds

@@ -1,0 +1,7 @@
+"""`python -m services.producer`."""
+
+import sys
+
+from services.producer.app import main
+
+sys.exit(main())

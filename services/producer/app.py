@@ -1,0 +1,94 @@
+"""Wires the producer's service: collector, ingest endpoint, writer, metrics page."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from aiohttp import web
+from filelock import FileLock, Timeout
+
+from services.common.logging import configure_logging, get_logger
+from services.common.metrics import serve_metrics
+from services.producer.collect import Collector
+from services.producer.fetch.client import Client
+from services.producer.fetch.robots import Robots
+from services.producer.ingest import Ingest, read_token
+from services.producer.poll import Poller
+from services.producer.settings import ProducerSettings
+from services.producer.state import FeedState
+from services.producer.store import Store
+from services.producer.writer import SERVICE, Writer
+
+EXIT_BUG: Final = 70
+"""EX_SOFTWARE of sysexits.h, as the other services."""
+EXIT_TAKEN: Final = 75
+RESOLVER_THREADS: Final = 32
+"""Names are resolved in threads; one that hangs must not hold up the others."""
+log = get_logger(__name__)
+
+
+def main(settings: ProducerSettings | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    settings = settings or ProducerSettings()
+    configure_logging(SERVICE, settings.instance, settings.log_level)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.store_file.with_suffix(".collecting"), timeout=0)
+    try:
+        with lock:
+            return asyncio.run(run(settings))
+    except Timeout:
+        log.error("another collector works on this store", store=str(settings.store_file))  # noqa: TRY400 - the trace says nothing
+        return EXIT_TAKEN
+
+
+async def run(settings: ProducerSettings) -> int:
+    """The service in an event loop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    store = Store(settings.store_file)
+    states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
+    with Writer(settings) as writer:
+        async with Client(settings) as client:
+            poller = Poller(
+                settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent
+            )
+            collector = Collector(settings, poller, writer, states)
+            runner = await serve_ingest(settings, writer)
+            server = serve_metrics(settings.metrics_host, settings.metrics_port, lambda: health(collector, writer))
+            try:
+                await collector.run(stopping)
+            except RuntimeError:
+                log.exception("the producer ends; nothing is lost")
+                os._exit(EXIT_BUG)
+            finally:
+                server.shutdown()
+                await runner.cleanup()
+    store.close()
+    return 0
+
+
+async def serve_ingest(settings: ProducerSettings, writer: Writer) -> web.AppRunner:
+    """Serve POST /articles."""
+    app = Ingest(settings, writer, read_token(settings)).make_app()
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, settings.ingest_host, settings.ingest_port).start()
+    return runner
+
+
+def health(collector: Collector, writer: Writer) -> tuple[bool, dict[str, object]]:
+    """Healthy while the writer works; feeds that fail are the publishers' matter, and metrics tell of them."""
+    details: dict[str, object] = {
+        "service": SERVICE,
+        "feeds": len(collector.feeds),
+        "outbox": writer.outbox,
+        "feeds_file": "ok" if collector.file_error is None else str(collector.file_error)[:2000],
+    }
+    return writer.failed is None, details

@@ -1,0 +1,265 @@
+"""Runs all feeds for ever: a heap of due times, a task for each poll, and the feeds file read again when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+from watchfiles import awatch
+
+from schemas.feed import Feed
+from services.common.logging import get_logger
+from services.common.messages import describe
+from services.producer import schedule
+from services.producer.feeds_file import FeedsFileError, free_id, load_feeds, missing_variables
+from services.producer.metrics import FAILING, FEEDS, LATE_SECONDS, SILENT
+from services.producer.poll import Poller, host_name
+from services.producer.settings import ProducerSettings
+from services.producer.state import FeedState
+from services.producer.writer import Writer
+
+FILE_CHECK_SECONDS: Final = 1.0
+GAUGES_SECONDS: Final = 5.0
+FULL_WAIT_SECONDS: Final = 1.0
+WATCH_DEBOUNCE_MS: Final = 500
+MAX_TASKS: Final = 1000
+"""Polls under way or waiting for their host's turn; more due feeds wait in the heap."""
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Collector:
+    """The feeds of one file. `states` are loaded from the store and kept up to date by the polls."""
+
+    settings: ProducerSettings
+    poller: Poller
+    writer: Writer
+    states: dict[str, FeedState]
+    feeds: dict[str, Feed] = field(default_factory=dict)
+    file_error: FeedsFileError | None = None
+    _due: list[tuple[float, str]] = field(default_factory=list)
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _again: set[str] = field(default_factory=set)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _file_mark: tuple[int, int] | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping` is set; polls under way are given a moment to end. Raises when the writer has ended."""
+        self.reload()
+        helpers = [asyncio.create_task(task) for task in (self._watch_file(), self._watch_folders(), self._publish())]
+        stopper = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                self._start_due()
+                wake = asyncio.create_task(self._wake.wait())
+                await asyncio.wait({stopper, wake}, timeout=self._pause(), return_when=asyncio.FIRST_COMPLETED)
+                wake.cancel()
+                self._wake.clear()
+                if self.writer.failed is not None:
+                    raise RuntimeError("the writer has ended") from self.writer.failed
+        finally:
+            stopper.cancel()
+            await self._end(helpers)
+
+    async def _end(self, helpers: list[asyncio.Task[None]]) -> None:
+        tasks = [*helpers, *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the feeds file -----------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Take the file as it is now; while it has mistakes, the feeds before them go on."""
+        self._file_mark = file_mark(self.settings.feeds)
+        if self._file_mark is None and not self.feeds:
+            log.info("there is no feeds file yet", path=str(self.settings.feeds))
+            return
+        try:
+            loaded = load_feeds(self.settings.feeds)
+        except FeedsFileError as error:
+            self.file_error = error
+            log.error("the feeds file has mistakes; those that ran go on", problems=str(error)[:2000])  # noqa: TRY400 - a person's mistake
+            return
+        self.file_error = None
+        wanted: dict[str, Feed] = {}
+        for feed in loaded.feeds:
+            for one in (feed, *children_of(feed, self.states.get(feed.id))):
+                wanted[one.id] = one
+        self._take_over(wanted)
+
+    def _take_over(self, wanted: dict[str, Feed]) -> None:
+        for feed in wanted.values():
+            if feed.paused or feed == self.feeds.get(feed.id):
+                continue
+            state = self.states.get(feed.id, FeedState())
+            known = self.feeds.get(feed.id)
+            # new, resumed or changed: looked at now, unless it waits after an error at the same place
+            is_edited = known is not None and known != feed
+            at = 0.0 if is_edited or state.place != feed.place else state.next_poll_at
+            for name in missing_variables(feed):
+                log.warning("an environment variable is not set", feed=feed.id, variable=name)
+            heapq.heappush(self._due, (at, feed.id))
+        self.feeds = wanted
+        self._wake.set()
+
+    async def _watch_file(self) -> None:
+        while True:
+            await asyncio.sleep(FILE_CHECK_SECONDS)
+            if file_mark(self.settings.feeds) != self._file_mark:
+                self.reload()
+
+    # --- folders ------------------------------------------------------------------------------------------------------
+
+    async def _watch_folders(self) -> None:
+        """Poll a folder when something in it changes, not only at its interval."""
+        while True:
+            folders = self._folders()
+            if not folders:
+                await asyncio.sleep(FILE_CHECK_SECONDS)
+                continue
+            changed = asyncio.Event()
+            check = asyncio.create_task(self._until_folders_differ(folders, changed))
+            try:
+                async for changes in awatch(*folders, debounce=WATCH_DEBOUNCE_MS, stop_event=changed):
+                    paths = [Path(path) for _, path in changes]
+                    for folder, feed_id in folders.items():
+                        if any(path.is_relative_to(folder) for path in paths):
+                            self.poll_now(feed_id)
+            except (OSError, RuntimeError) as error:
+                log.warning("folders cannot be watched; they are read at their interval", error=str(error)[:200])
+                await asyncio.sleep(60)
+            finally:
+                check.cancel()
+
+    def _folders(self) -> dict[Path, str]:
+        paths = {
+            (self.poller.base / feed.path).resolve(): feed.id
+            for feed in self.feeds.values()
+            if feed.path is not None and not feed.paused
+        }
+        return {path: feed_id for path, feed_id in paths.items() if path.is_dir()}
+
+    async def _until_folders_differ(self, folders: dict[Path, str], changed: asyncio.Event) -> None:
+        while self._folders() == folders:  # noqa: ASYNC110 - nobody tells when a folder is made
+            await asyncio.sleep(FILE_CHECK_SECONDS)
+        changed.set()
+
+    # --- polls --------------------------------------------------------------------------------------------------------
+
+    def poll_now(self, feed_id: str) -> None:
+        """Poll a feed as soon as possible: now, or again once the poll that is under way has ended."""
+        if feed_id in self._running:
+            self._again.add(feed_id)
+        else:
+            heapq.heappush(self._due, (0.0, feed_id))
+            self._wake.set()
+
+    def _start_due(self) -> None:
+        now = time.time()
+        while self._due and self._due[0][0] <= now and len(self._running) < MAX_TASKS and not self.writer.is_full:
+            _, feed_id = heapq.heappop(self._due)
+            feed = self.feeds.get(feed_id)
+            if feed is not None and not feed.paused and feed_id not in self._running:
+                self._running[feed_id] = asyncio.create_task(self._poll(feed))
+
+    def _pause(self) -> float:
+        """Seconds until something is due."""
+        if self.writer.is_full:
+            return FULL_WAIT_SECONDS
+        if not self._due or len(self._running) >= MAX_TASKS:
+            return GAUGES_SECONDS
+        return min(max(self._due[0][0] - time.time(), 0.0), GAUGES_SECONDS)
+
+    async def _poll(self, feed: Feed) -> None:
+        try:
+            state = self.states.get(feed.id, FeedState())
+            after = await self.poller.poll(feed, state)
+            self.states[feed.id] = after
+            if after.children != state.children:
+                self.reload()
+            at = 0.0 if feed.id in self._again else after.next_poll_at
+            self._again.discard(feed.id)
+            if feed.id in self.feeds:
+                heapq.heappush(self._due, (at, feed.id))
+        except RuntimeError:
+            log.exception("a poll could not be written", feed=feed.id)
+        finally:
+            self._running.pop(feed.id, None)
+            self._wake.set()
+
+    # --- gauges -------------------------------------------------------------------------------------------------------
+
+    async def _publish(self) -> None:
+        while True:
+            self.publish(time.time())
+            await asyncio.sleep(GAUGES_SECONDS)
+
+    def publish(self, now: float) -> None:
+        """Set the gauges of feeds; only feeds that fail or are silent have a series of their own."""
+        counts: Counter[str] = Counter(dict.fromkeys(("ok", "failing", "silent", "paused", "new"), 0))
+        FAILING.clear()
+        SILENT.clear()
+        for feed in self.feeds.values():
+            state = self.states.get(feed.id, FeedState())
+            kind = feed_condition(feed, state, now)
+            counts[kind] += 1
+            if kind == "failing" and state.failure is not None:
+                FAILING.labels(feed.id, state.failure.value).set(state.error_streak)
+            elif kind == "silent" and state.last_new_at is not None:
+                SILENT.labels(feed.id).set(now - state.last_new_at)
+        for kind, count in counts.items():
+            FEEDS.labels(kind).set(count)
+        waiting = [at for at, feed_id in self._due[:1] if feed_id in self.feeds and at > 0]
+        LATE_SECONDS.set(max(0.0, now - waiting[0]) if waiting else 0.0)
+
+
+def feed_condition(feed: Feed, state: FeedState, now: float) -> str:
+    """One word for a feed: paused, failing, silent, new or ok."""
+    if feed.paused:
+        return "paused"
+    if state.error_streak:
+        return "failing"
+    if schedule.silent_since(state, now) is not None:
+        return "silent"
+    return "ok" if state.last_success_at is not None else "new"
+
+
+def children_of(feed: Feed, state: FeedState | None) -> list[Feed]:
+    """The feeds that an OPML list names, with the list's own settings; their ids follow from their addresses."""
+    found: dict[str, Feed] = {}
+    for child in state.children if state is not None else ():
+        slug = f"{free_id(host_name(child.url), ())}-{hashlib.sha256(child.url.encode()).hexdigest()[:8]}"
+        try:
+            one = Feed(
+                id=f"{feed.id}/{slug}"[:200],
+                url=child.url,
+                source=child.title,
+                language=child.language or feed.language,
+                interval=feed.interval if feed.interval == "auto" else f"{feed.interval}s",
+                full_text=feed.full_text,
+                tags=(*feed.tags, *child.tags),
+                respect_robots=feed.respect_robots,
+                paused=feed.paused,
+            )
+        except ValidationError as error:
+            log.warning("a feed of a list is left out", list=feed.id, reason=describe(error))
+            continue
+        found[one.id] = one
+    return list(found.values())
+
+
+def file_mark(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is edited or replaced."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino

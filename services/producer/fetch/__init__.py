@@ -1,0 +1,1 @@
+"""HTTP for feeds and pages: guarded, bounded, polite."""

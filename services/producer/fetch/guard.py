@@ -1,0 +1,63 @@
+"""Which addresses may be connected to: public ones, and networks that the operator names. Checked at the connect."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+Network = Any
+NAT64 = IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address."""
+TEREDO_OR_6TO4 = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
+"""Tunnels that carry an IPv4 address; nothing public needs them any more."""
+
+
+class BlockedAddressError(OSError):
+    """The name leads to an address that must not be fetched from."""
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """`127.0.0.0/8, fd00::/8` as networks; ValueError for what is none."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
+    """Whether an IP address is public, or inside a network that the operator allows.
+
+    Private, loopback, link-local (cloud metadata too), shared, reserved and multicast addresses are not public, nor are
+    IPv6 addresses that carry such an IPv4 address.
+    """
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip in NAT64:
+            ip = IPv4Address(int(ip) & 0xFFFFFFFF)
+        elif any(ip in network for network in TEREDO_OR_6TO4):
+            return False
+    if any(ip.version == network.version and ip in network for network in allowed):
+        return True
+    return ip.is_global and not ip.is_multicast
+
+
+def guarded_sockets(allowed: tuple[Network, ...]) -> Callable[[Any], socket.socket]:
+    """A socket factory for aiohttp that refuses an address before a packet is sent to it.
+
+    It sees the address that is really connected to, so neither a name that resolves differently the second time nor a
+    redirect nor a number in the URL gets around it.
+    """
+
+    def make(address_info: Any) -> socket.socket:
+        family, kind, protocol, _, address = address_info
+        if not is_allowed(str(address[0]), allowed):
+            raise BlockedAddressError(
+                f"{address[0]} is not a public address (DRAGOMAN_ALLOW_NETWORKS lists exceptions)"
+            )
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    return make

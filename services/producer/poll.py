@@ -1,0 +1,371 @@
+"""One poll of one feed: fetch or read it, parse it, fetch the pages it owes, and hand everything to the writer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from schemas.feed import Feed, FeedType
+from services.common.logging import get_logger
+from services.producer import schedule
+from services.producer.feeds_file import expand
+from services.producer.fetch.client import NO_VALIDATORS, Client, Failure, Fetched, FetchError, Validators
+from services.producer.fetch.hosts import host_of
+from services.producer.fetch.robots import Robots
+from services.producer.metrics import OVERRUNS, POLL_SECONDS, POLLS
+from services.producer.settings import ProducerSettings
+from services.producer.sources import SourceError, SourceOptions, open_source
+from services.producer.sources.base import Entry, Problem, Source
+from services.producer.sources.document_file import with_text
+from services.producer.sources.documents import Document, NotThisFormatError, Parsed, add_declared, entry_hash
+from services.producer.sources.formats import parse_document
+from services.producer.sources.page import article_text, read_page
+from services.producer.sources.topic import TopicSource
+from services.producer.state import ChildFeed, FeedState
+from services.producer.store import SeenEntry
+from services.producer.writer import Counted, Item, Job, Outcome, Writer, owes_look, summarize
+
+CHUNK: Final = 256
+"""Items of a file that are written together: memory stays flat, and a kill repeats no more than these."""
+PAGE_CHUNK: Final = 16
+MAX_PARTS: Final = 30
+"""Parts of a sitemap index that are fetched in one poll, those that changed last first."""
+TOPIC_MESSAGES: Final = 5000
+UNCONDITIONAL_EVERY: Final = 20
+"""Polls of which one asks for the whole document: servers exist that say for ever that nothing changed."""
+CHANGE_SLACK_SECONDS: Final = 2.0
+log = get_logger(__name__)
+
+Look = Callable[[str, str], SeenEntry | None]
+"""(feed id, guid) to what is known of the entry."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What a poll brought so far."""
+
+    items: list[Item] = field(default_factory=list)
+    counts: Counted = field(default_factory=Counted)
+    entries: int = 0
+    updates: dict[str, object] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    hint_seconds: int | None = None
+    cut_off: str | None = None
+    changed: bool = True
+    more: bool = False
+
+
+@dataclass(slots=True)
+class Poller:
+    """Polls feeds; shared by all of them. `base` is the folder that paths are relative to."""
+
+    settings: ProducerSettings
+    client: Client
+    robots: Robots
+    writer: Writer
+    look: Look
+    base: Path
+    parsing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="parse"))
+    reading: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="read"))
+    jitter: Callable[[], float] = random.random
+
+    async def poll(self, feed: Feed, state: FeedState) -> FeedState:
+        """The state after one poll; what it brought is durable by then. Raises only when the writer has ended."""
+        started = time.monotonic()
+        if state.place != feed.place:
+            state = FeedState(place=feed.place, gaps=state.gaps, last_new_at=state.last_new_at, rate=state.rate)
+        try:
+            gathered = await self._gather(feed, state)
+            after, outcome = await self._conclude(feed, state, gathered)
+        except FetchError as error:
+            after, outcome = await self._fail(feed, state, error)
+        except Exception as error:
+            if self.writer.failed is not None:
+                raise
+            log.exception("a poll failed", feed=feed.id)
+            bug = FetchError(Failure.BUG, f"{type(error).__name__}: {error}"[:300])
+            after, outcome = await self._fail(feed, state, bug)
+        POLLS.labels(outcome).inc()
+        POLL_SECONDS.observe(time.monotonic() - started)
+        return after
+
+    async def _gather(self, feed: Feed, state: FeedState) -> Gathered:
+        if feed.path is not None or feed.type is FeedType.TOPIC or (feed.url or "").startswith("kafka://"):
+            return await self._read_locally(feed, state)
+        return await self._fetch(feed, state)
+
+    # --- over HTTP ----------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, feed: Feed, state: FeedState) -> Gathered:
+        url, headers = addresses(feed)
+        asked = state.moved_to or url
+        is_doubtful = state.polls % UNCONDITIONAL_EVERY == 0
+        validators = NO_VALIDATORS if is_doubtful else state.validators
+        fetched = await self._get(feed, asked, validators, headers if host_of(asked) == host_of(url) else {})
+        gathered = Gathered(hint_seconds=fetched.fresh_seconds, cut_off=fetched.cut_off)
+        if fetched.moved_to is not None:
+            gathered.updates["moved_to"] = fetched.moved_to
+        document = fetched.document
+        if document is None or (fetched.body_hash == state.body_hash and fetched.cut_off is None):
+            gathered.changed = False
+            gathered.entries = state.entries
+            return gathered
+        parsed = await self._parse(feed, document)
+        gathered.updates |= {
+            "format": parsed.format,
+            "title": parsed.title,
+            "etag": fetched.validators.etag,
+            "last_modified": fetched.validators.last_modified,
+            "body_hash": fetched.body_hash,
+        }
+        gathered.hint_seconds = max(filter(None, (fetched.fresh_seconds, parsed.ttl_seconds)), default=None)
+        gathered.notes += parsed.notes
+        if parsed.type is FeedType.OPML:
+            gathered.updates["children"] = to_children(parsed)
+            gathered.entries = len(parsed.children)
+        elif parsed.children:
+            await self._fetch_parts(feed, state, parsed, headers, gathered)
+        items = parsed.items[:-1] if fetched.cut_off and len(parsed.items) > 1 else parsed.items
+        await self._take(feed, items, parsed, gathered)
+        return gathered
+
+    async def _get(self, feed: Feed, url: str, validators: Validators, headers: dict[str, str]) -> Fetched:
+        check = self.robots.check if feed.respect_robots else None
+        return await self.client.fetch(url, validators, headers, check)
+
+    async def _parse(self, feed: Feed, document: Document) -> Parsed:
+        loop = asyncio.get_running_loop()
+        source = feed.source or host_name(document.url)
+        try:
+            return await loop.run_in_executor(self.parsing, parse_document, document, source, datetime.now(UTC))
+        except NotThisFormatError as error:
+            raise FetchError(Failure.UNREADABLE, f"no feed can be read: {error}") from error
+
+    async def _fetch_parts(
+        self, feed: Feed, state: FeedState, index: Parsed, headers: dict[str, str], gathered: Gathered
+    ) -> None:
+        """The parts of a sitemap index that changed, by what the index says, else by their bytes."""
+        parts: dict[str, str] = {}
+        for child in index.children[:MAX_PARTS]:
+            known, stated = state.parts.get(child.url), child.changed_at.isoformat() if child.changed_at else None
+            if stated is not None and known == stated:
+                parts[child.url] = stated
+                continue
+            try:
+                fetched = await self._get(feed, child.url, NO_VALIDATORS, headers)
+                if fetched.document is None or fetched.body_hash == known:
+                    parts[child.url] = known or ""
+                    continue
+                parsed = await self._parse(feed, fetched.document)
+            except FetchError as error:
+                gathered.notes.append(f"part {child.url}: {error.reason}"[:300])
+                gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
+                continue
+            gathered.notes += parsed.notes
+            await self._take(feed, parsed.items, parsed, gathered)
+            parts[child.url] = stated or fetched.body_hash or ""
+        if any(child.changed_at is None for child in index.children):
+            # such an index does not change when its parts do: it has to be read every time
+            gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
+        left = len(index.children) - MAX_PARTS
+        if left > 0:
+            gathered.notes.append(f"{left:,} older parts of the index were left out")
+        gathered.updates["parts"] = parts
+
+    async def _take(self, feed: Feed, found: Sequence[Entry | Problem], parsed: Parsed, gathered: Gathered) -> None:
+        """Entries with what the configuration says of them; pages are fetched for those that need a look."""
+        gathered.entries += len(found)
+        items = [make_item(feed, item, is_page=parsed.type is FeedType.PAGE) for item in found]
+        if not wants_pages(feed, parsed.type):
+            gathered.items += [replace(item, entry=with_text(item.entry)) for item in items]
+            return
+        waiting: list[Item] = []
+        for item in items:
+            seen = self.look(feed.id, item.entry.guid)
+            is_due = isinstance(item.entry, Entry) and item.entry.url is not None and owes_look(seen, item.hash)
+            (waiting if is_due else gathered.items).append(item)
+        gathered.items = [replace(item, entry=with_text(item.entry)) for item in gathered.items]
+        for chunk in chunks(waiting, PAGE_CHUNK):
+            ready = await asyncio.gather(*(self._with_page(feed, item) for item in chunk))
+            await self._write(feed, list(ready), gathered)
+
+    async def _with_page(self, feed: Feed, item: Item) -> Item:
+        """The entry with its page's text; as the feed states it where the page cannot be had now."""
+        entry = item.entry
+        if not isinstance(entry, Entry) or entry.url is None:
+            return item
+        try:
+            fetched = await self._get(feed, entry.url, NO_VALIDATORS, {})
+        except FetchError as error:
+            lasting = error.failure in schedule.HARD and error.failure is not Failure.NAME
+            note = f"without its page: {error.reason}"
+            return replace(item, entry=with_text(replace(entry, note=note)), owes_page=not lasting)
+        if fetched.document is None or fetched.cut_off is not None:
+            return replace(item, entry=with_text(replace(entry, note="without its page: cut off")), owes_page=True)
+        loop = asyncio.get_running_loop()
+        page = await loop.run_in_executor(self.parsing, read_page, fetched.document, entry.source_id)
+        limit = self.settings.max_article_bytes
+        if isinstance(page, Problem) or len(page.content.encode("utf8", "replace")) > limit:
+            return replace(item, entry=with_text(entry))
+        declared = page.declared.model_copy(
+            update={
+                "languages": (*entry.declared.languages, *page.declared.languages),
+                "dates": entry.declared.dates,
+                "authors": entry.declared.authors,
+                "tags": entry.declared.tags,
+            }
+        )
+        language = entry.declared_language or page.declared_language
+        whole = replace(
+            entry, content=page.content, content_type=page.content_type, declared=declared, declared_language=language
+        )
+        return replace(item, entry=whole)
+
+    # --- files and topics ---------------------------------------------------------------------------------------------
+
+    async def _read_locally(self, feed: Feed, state: FeedState) -> Gathered:
+        """A file, folder or topic, item by item in a thread, written in chunks."""
+        loop = asyncio.get_running_loop()
+        gathered = Gathered()
+        try:
+            source, signature = await loop.run_in_executor(self.reading, self._open, feed, state)
+            if source is None:
+                gathered.changed, gathered.entries = False, state.entries
+                return gathered
+            items = source.entries()
+            while batch := await loop.run_in_executor(self.reading, lambda: list(islice(items, CHUNK))):
+                gathered.entries += len(batch)
+                await self._write(feed, [make_item(feed, item) for item in batch], gathered)
+        except SourceError as error:
+            raise FetchError(Failure.UNREADABLE, str(error)) from error
+        except OSError as error:
+            raise FetchError(Failure.UNREADABLE, f"cannot be read: {error.strerror}") from error
+        gathered.updates |= {"format": str(feed.type or type(source).__name__), "body_hash": signature}
+        if isinstance(source, TopicSource):
+            gathered.updates["offsets"] = source.offsets
+            gathered.more = gathered.entries >= TOPIC_MESSAGES
+        return gathered
+
+    def _open(self, feed: Feed, state: FeedState) -> tuple[Source | TopicSource | None, str | None]:
+        options = SourceOptions(
+            feed.source, self.settings.max_article_bytes, feed.columns, self.settings.max_document_bytes
+        )
+        if feed.path is None:
+            url, _ = addresses(feed)
+            return TopicSource(url, options, state.offsets, TOPIC_MESSAGES), None
+        path = self.base / feed.path
+        if path.is_dir():
+            since = state.last_success_at
+            options = replace(options, changed_since=None if since is None else since - CHANGE_SLACK_SECONDS)
+            return open_source(path, options, feed.type), None
+        signature = file_signature(path)
+        if signature is not None and signature == state.body_hash:
+            return None, None
+        return open_source(path, options, feed.type), signature
+
+    # --- into the store -----------------------------------------------------------------------------------------------
+
+    async def _write(self, feed: Feed, items: list[Item], gathered: Gathered) -> None:
+        """Make some items durable before the poll is over."""
+        counted = await asyncio.wrap_future(self.writer.submit(Job(feed.id, items)))
+        gathered.counts += counted
+
+    async def _conclude(self, feed: Feed, state: FeedState, gathered: Gathered) -> tuple[FeedState, str]:
+        """The last items and the feed's next state, in one transaction."""
+        after: list[FeedState] = []
+
+        def conclude(counted: Counted) -> FeedState:
+            after.append(self._next_state(feed, state, gathered, gathered.counts + counted))
+            return after[-1]
+
+        whole = gathered.changed and gathered.cut_off is None and feed.path is None
+        await asyncio.wrap_future(self.writer.submit(Job(feed.id, gathered.items, conclude, whole=whole)))
+        if gathered.cut_off is not None:
+            return after[-1], Failure.CUT_OFF.value
+        return after[-1], "changed" if gathered.changed else "unchanged"
+
+    def _next_state(self, feed: Feed, state: FeedState, gathered: Gathered, counted: Counted) -> FeedState:
+        updates = dict(gathered.updates)
+        if gathered.changed:
+            updates["notes"] = tuple(dict.fromkeys((*gathered.notes, *summarize(counted.problems))))[:10]
+        if counted.owed or gathered.cut_off is not None:
+            # not all was had: the whole document has to come again, so nothing to ask with is kept
+            updates |= {"etag": None, "last_modified": None, "body_hash": None}
+        known = state.model_copy(update=updates)
+        if gathered.cut_off is not None:
+            error = FetchError(Failure.CUT_OFF, gathered.cut_off)
+            return schedule.after_failure(known, error, self.settings.retry_seconds, time.time(), self.jitter())
+        new = counted.counts[Outcome.NEW]
+        seen = schedule.Seen(gathered.entries, new, gathered.hint_seconds)
+        if schedule.is_overrun(state, seen) and feed.path is None:
+            OVERRUNS.inc()
+        now = time.time()
+        after = schedule.after_success(known, seen, feed.interval, now, self.jitter())
+        return after.model_copy(update={"next_poll_at": now}) if gathered.more else after
+
+    async def _fail(self, feed: Feed, state: FeedState, error: FetchError) -> tuple[FeedState, str]:
+        after = schedule.after_failure(state, error, self.settings.retry_seconds, time.time(), self.jitter())
+        await asyncio.wrap_future(self.writer.submit(Job(feed.id, (), lambda _: after)))
+        return after, error.failure.value
+
+
+def addresses(feed: Feed) -> tuple[str, dict[str, str]]:
+    """URL and headers with the environment's values; FetchError names a variable that is not set."""
+    try:
+        return expand(feed.url or ""), {name: expand(value) for name, value in feed.headers.items()}
+    except KeyError as error:
+        raise FetchError(Failure.CONFIGURATION, f"the environment variable {error.args[0]} is not set") from error
+
+
+def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> Item:
+    """An entry on its way, with the feed's own hints; a page's hash is of its text, for its frame always changes."""
+    if isinstance(item, Problem):
+        return Item(item)
+    entry = add_declared(item, feed.tags, feed.language)
+    if not is_page:
+        return Item(entry, entry_hash(entry))
+    return Item(entry, hashlib.sha256(article_text(entry.content).encode("utf8", "replace")).hexdigest())
+
+
+def wants_pages(feed: Feed, kind: FeedType) -> bool:
+    """Whether each entry's page is to be fetched: as the user says; unsaid, for sitemaps, which have no text."""
+    return kind is FeedType.SITEMAP if feed.full_text is None else feed.full_text and kind is not FeedType.PAGE
+
+
+def to_children(parsed: Parsed) -> tuple[ChildFeed, ...]:
+    """The feeds of an OPML list."""
+    return tuple(
+        ChildFeed(url=child.url, title=child.title, tags=child.tags, language=child.language)
+        for child in parsed.children
+    )
+
+
+def file_signature(path: Path) -> str | None:
+    """What tells that a file has not changed, without reading it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def host_name(url: str) -> str:
+    """A URL's host without `www.`: the publisher, where nobody says another."""
+    return (urlsplit(url).hostname or "feed").removeprefix("www.")
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,0 +1,55 @@
+"""What is too large for Kafka or no text: its bytes in a folder, a dead letter that names them."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.dead_letter import DeadLetter, ErrorClass
+from services import __version__
+from services.producer.sources.base import Problem, ProblemKind
+
+
+def is_kept(problem: Problem) -> bool:
+    """Whether a problem's bytes must be kept: a person may mend them, and they are in no topic."""
+    return problem.kind in (ProblemKind.TOO_LARGE, ProblemKind.UNDECODABLE)
+
+
+def quarantine(problem: Problem, folder: Path) -> str:
+    """Keep a problem's bytes under a name made of its source and guid, and say where, or where they are already."""
+    if problem.kept_at is not None:
+        return problem.kept_at
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / safe_name(problem)
+    if problem.path is not None:
+        shutil.copyfile(problem.path, target)
+    else:
+        target.write_bytes(problem.data or b"")
+    return str(target)
+
+
+def quarantine_letter(problem: Problem, kept: str, topic: str, now: datetime | None = None) -> DeadLetter:
+    """The dead letter that refers to a quarantined item."""
+    failed_at = now or datetime.now(UTC)
+    return DeadLetter(
+        letter_id=f"quarantine/{safe_name(problem)}",
+        source_topic=topic,
+        source_partition=0,
+        source_offset=0,
+        original_key=None,
+        original_value=None,
+        quarantine_path=kept,
+        service="producer",
+        stage="source",
+        error_class=ErrorClass.TOO_LARGE if problem.kind is ProblemKind.TOO_LARGE else ErrorClass.INVALID_MESSAGE,
+        error=f"{problem.guid} {problem.reason}"[:2000],
+        code_version=__version__,
+        first_failed_at=failed_at,
+        last_failed_at=failed_at,
+    )
+
+
+def safe_name(problem: Problem) -> str:
+    """A file name made of a problem's source and guid."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in f"{problem.source_id}__{problem.guid}")[-180:]

@@ -1,0 +1,199 @@
+"""What every document format gives: a feed, a sitemap, a page or a list of feeds, read whole from bytes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.article import Declared, DeclaredBy, DeclaredDate, DeclaredValue, LanguageCode
+from schemas.feed import FeedType
+from services.producer.identity import content_hash_of
+from services.producer.sources.base import Entry, Problem, ProblemKind
+
+HEAD_BYTES = 4096
+MAX_VALUES = 50
+"""Authors, tags, languages or dates of one entry: what is beyond is no statement but noise."""
+MAX_VALUE_LENGTH = 1024
+MAX_TITLE_LENGTH = 10_000
+BLANK = re.compile(r"\s+")
+LANGUAGE: TypeAdapter[str] = TypeAdapter(LanguageCode)
+LINE_END = re.compile(rb"^\xef\xbb\xbf|^\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A fetched or read file: its bytes, where it came from, and what the server claims of it."""
+
+    url: str
+    data: bytes
+    media_type: str = ""
+    charset: str | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The beginning, without a byte order mark and white space."""
+        return LINE_END.sub(b"", LINE_END.sub(b"", self.data[:HEAD_BYTES]))
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A document that this one points to: a part of a sitemap index, or a feed of an OPML list."""
+
+    url: str
+    title: str | None = None
+    changed_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a document gave: entries and problems in its order, what it says of itself, what it points to."""
+
+    format: str
+    type: FeedType = FeedType.FEED
+    items: list[Entry | Problem] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
+    title: str | None = None
+    language: str | None = None
+    ttl_seconds: int | None = None
+    hub: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class NotThisFormatError(Exception):
+    """The document is none of this format; the message says why, for a person."""
+
+
+class Format(Protocol):
+    """One document format."""
+
+    name: str
+
+    def accepts(self, document: Document) -> bool:
+        """Whether the document looks like this format, from its first bytes."""
+
+    def parse(self, document: Document, source_id: str, now: datetime) -> Parsed:
+        """Everything in the document; NotThisFormatError when it is none after all."""
+
+
+def root_name(head: bytes) -> str:
+    """The local name of a document's first element, in lower case; empty where there is none."""
+    text = head.replace(b"\x00", b"")
+    match = re.search(
+        rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)", re.sub(rb"<!--.*?(-->|$)", b"", text, flags=re.DOTALL)
+    )
+    return match[1].decode("ascii", "replace").lower() if match else ""
+
+
+def safe_parser() -> etree.XMLParser:
+    """XML without entities, DTDs or network; what is broken is read as far as it goes."""
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        recover=True,
+        remove_comments=True,
+    )
+
+
+def parse_xml(data: bytes, what: str) -> etree._Element:
+    """The root element; NotThisFormatError where there is none."""
+    try:
+        root = etree.fromstring(data, safe_parser())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise NotThisFormatError(f"{what}: {error}") from error
+    if root is None:
+        raise NotThisFormatError(f"{what}: no element can be read")
+    return root
+
+
+def one_line(text: str | None, limit: int = MAX_VALUE_LENGTH) -> str | None:
+    """White space folded, bounded; None for nothing."""
+    folded = BLANK.sub(" ", text or "").strip()
+    return folded[:limit] or None
+
+
+def web_address(base: str, link: str | None) -> str | None:
+    """A link as an absolute http(s) URL; None for anything else."""
+    if not link or not link.strip():
+        return None
+    try:
+        joined = urljoin(base, BLANK.sub("", link.strip()))
+        parts = urlsplit(joined)
+        parts.port  # noqa: B018 - raises for what is no port
+    except ValueError:
+        return None
+    is_web = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and len(joined) <= 8000
+    return joined if is_web else None
+
+
+def language_tag(text: str | None) -> str | None:
+    """A BCP 47 tag as a feed writes it (`en_GB` too); None for anything else."""
+    try:
+        return LANGUAGE.validate_python((text or "").strip().replace("_", "-"))
+    except ValidationError:
+        return None
+
+
+def values(texts: Iterable[str | None], source: DeclaredBy) -> tuple[DeclaredValue, ...]:
+    """Distinct, non-empty, bounded values in their order."""
+    kept = dict.fromkeys(filter(None, (one_line(text) for text in texts)))
+    return tuple(DeclaredValue(value=text, source=source) for text in list(kept)[:MAX_VALUES])
+
+
+def dates(stated: Iterable[tuple[str, datetime | None]], source: DeclaredBy) -> tuple[DeclaredDate, ...]:
+    """Dates that could be read, by kind."""
+    return tuple(DeclaredDate(kind=kind, at=at, source=source) for kind, at in stated if at is not None)
+
+
+def entry_hash(entry: Entry) -> str:
+    """What makes an entry another one when it changes: everything stated, but for the date of the last change."""
+    stated = next((date.at for date in entry.declared.dates if date.kind == "published"), None)
+    return content_hash_of(entry.content, entry.title, entry.url, stated, entry.declared_language)
+
+
+def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
+    """Guids made distinct inside one document: feeds exist whose entries all have the same.
+
+    Entries of one guid and different addresses are named by their address; the second of two with both the same is left
+    out as a problem, for the two would replace each other at every poll.
+    """
+    listed = list(items)
+    count = Counter(item.guid for item in listed if isinstance(item, Entry))
+    seen: set[str] = set()
+    distinct: list[Entry | Problem] = []
+    for item in listed:
+        one = item
+        if isinstance(one, Entry) and count[one.guid] > 1:
+            one = replace(one, guid=(one.url or f"{one.guid}#{entry_hash(one)[:16]}")[:MAX_VALUE_LENGTH])
+        if isinstance(one, Entry) and one.guid in seen:
+            reason = "has the guid and the address of an entry before it"
+            one = Problem(one.source_id, one.guid, ProblemKind.REPEATED, reason)
+        seen.add(one.guid)
+        distinct.append(one)
+    return distinct
+
+
+def add_declared(entry: Entry, tags: Iterable[str], language: str | None) -> Entry:
+    """The entry with what the user's configuration says of its feed: own tags, and a language where none is stated."""
+    own = values(tags, DeclaredBy.CONFIGURATION)
+    languages = entry.declared.languages
+    if language and entry.declared_language is None:
+        languages = (*languages, DeclaredValue(value=language, source=DeclaredBy.CONFIGURATION))
+    declared = Declared(
+        languages=languages,
+        dates=entry.declared.dates,
+        authors=entry.declared.authors,
+        tags=(*entry.declared.tags, *own),
+    )
+    return replace(entry, declared=declared, declared_language=entry.declared_language or language)

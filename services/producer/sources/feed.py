@@ -1,0 +1,160 @@
+"""RSS 0.9 to 2.0, RDF, Atom and CDF: feedparser reads them, this makes entries of what it found."""
+
+from __future__ import annotations
+
+import calendar
+import io
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import feedparser
+
+from schemas.article import ContentType, Declared, DeclaredBy
+from services.producer.identity import content_hash_of
+from services.producer.sources.base import Entry
+from services.producer.sources.documents import (
+    MAX_TITLE_LENGTH,
+    MAX_VALUE_LENGTH,
+    Document,
+    NotThisFormatError,
+    Parsed,
+    dates,
+    language_tag,
+    one_line,
+    root_name,
+    values,
+    web_address,
+    with_distinct_guids,
+)
+from services.producer.sources.html import clean_fragment, has_markup, to_text
+
+ROOTS = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
+MEDIA_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})
+PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400, "monthly": 30 * 86400, "yearly": 365 * 86400}
+"""RSS 1.0 syndication module: updatePeriod."""
+PROLOG = rb"\A((?:\xef\xbb\xbf)?+(?>\s+|<\?.*?\?>|<!--.*?-->)*+)"
+"""What may stand before the document type; atomic, so that it is read once and never back."""
+DOCTYPE = re.compile(PROLOG + rb"<!DOCTYPE[^>\[]*(\[[^\]]*\]\s*)?>", re.IGNORECASE | re.DOTALL)
+
+
+class XmlFeed:
+    """One format for all of them, as feedparser sees them."""
+
+    name = "feed"
+
+    @staticmethod
+    def accepts(document: Document) -> bool:
+        """By the first element; the media type counts where the document begins with something odd."""
+        return root_name(document.head) in ROOTS or document.media_type in MEDIA_TYPES
+
+    @staticmethod
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
+        """Every entry; a broken one does not take the others with it."""
+        read = read_feed(document)
+        if not read.get("version") and not read.get("entries"):
+            raise NotThisFormatError(f"no feed: {_why(read)}")
+        feed = read.get("feed", {})
+        language = language_tag(feed.get("language"))
+        parsed = Parsed(
+            format=read.get("version") or "feed",
+            title=one_line(to_text(feed.get("title") or "")),
+            language=language,
+            ttl_seconds=stated_ttl(feed),
+            hub=next((link.get("href") for link in feed.get("links", ()) if link.get("rel") == "hub"), None),
+        )
+        if read.get("bozo"):
+            parsed.notes.append(f"broken XML, read as far as it goes: {_why(read)}")
+        base = feed.get("link") or document.url
+        found = (make_entry(entry, feed, source_id, document.url, base) for entry in read.get("entries", ()))
+        parsed.items = with_distinct_guids(found)
+        return parsed
+
+
+def read_feed(document: Document) -> Mapping[str, Any]:
+    """What feedparser makes of it. From a stream, because it would open bytes that are the name of a file."""
+    media_type = document.media_type or "application/xml"
+    charset = f"; charset={document.charset}" if document.charset else ""
+    headers = {"content-type": f"{media_type}{charset}", "content-location": document.url}
+    stream = io.BytesIO(DOCTYPE.sub(rb"\1", document.data, count=1))
+    read: Mapping[str, Any] = feedparser.parse(stream, response_headers=headers, sanitize_html=False)
+    return read
+
+
+def _why(read: Mapping[str, Any]) -> str:
+    error = read.get("bozo_exception")
+    return (one_line(str(error), 200) or type(error).__name__) if error else "it has neither a version nor entries"
+
+
+def stated_ttl(feed: Mapping[str, Any]) -> int | None:
+    """Seconds for which the feed says it does not change: `ttl` (minutes) or the syndication module's period."""
+    ttl = str(feed.get("ttl") or "").strip()
+    if ttl.isascii() and ttl.isdigit():
+        return int(ttl[:6]) * 60 or None
+    period = PERIODS.get(str(feed.get("sy_updateperiod") or "").strip().lower())
+    frequency = str(feed.get("sy_updatefrequency") or "1").strip()
+    times = int(frequency[:6]) if frequency.isascii() and frequency.isdigit() else 1
+    return period // max(1, times) if period else None
+
+
+def make_entry(entry: Mapping[str, Any], feed: Mapping[str, Any], source_id: str, url: str, base: str) -> Entry:
+    """One entry as the feed states it; without a name, it is named by what it says."""
+    link = web_address(base if base.startswith("http") else url, entry.get("feedburner_origlink") or entry.get("link"))
+    title = one_line(to_text(entry.get("title") or ""), MAX_TITLE_LENGTH)
+    content, content_type = best_content(entry)
+    published, updated = (read_date(entry, name) for name in ("published_parsed", "updated_parsed"))
+    guid = one_line(entry.get("id")) or (link or "")[:MAX_VALUE_LENGTH]
+    guid = guid or content_hash_of("" if title else content, title, None, published, None)
+    language = stated_language(entry)
+    feed_language = language_tag(feed.get("language"))
+    return Entry(
+        source_id,
+        guid,
+        content,
+        content_type,
+        url=link,
+        title=title,
+        published_at=published or updated,
+        declared_language=language or feed_language,
+        declared=Declared(
+            languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),
+            dates=dates((("published", published), ("updated", updated)), DeclaredBy.ENTRY),
+            authors=values(authors(entry), DeclaredBy.ENTRY) or values(authors(feed), DeclaredBy.FEED),
+            tags=values((tag.get("label") or tag.get("term") for tag in entry.get("tags", ())), DeclaredBy.ENTRY),
+        ),
+    )
+
+
+def best_content(entry: Mapping[str, Any]) -> tuple[str, ContentType]:
+    """The longest text that the entry carries: its content, or its summary; empty when it carries none."""
+    candidates = [part for part in entry.get("content", ()) if str(part.get("type", "")).startswith(("text/", "appl"))]
+    candidates.append(entry.get("summary_detail") or {"value": entry.get("summary")})
+    best = max((str(part.get("value") or "") for part in candidates), key=len).strip()
+    if has_markup(best):
+        cleaned = clean_fragment(best)
+        return (cleaned, ContentType.HTML) if to_text(cleaned) else ("", ContentType.TEXT)
+    return best, ContentType.TEXT
+
+
+def read_date(entry: Mapping[str, Any], name: str) -> datetime | None:
+    """A date that feedparser could read, in UTC. Asked for by the key itself: it would answer for another one."""
+    parsed = dict.get(entry, name) if isinstance(entry, dict) else None
+    try:
+        return datetime.fromtimestamp(calendar.timegm(parsed), UTC) if parsed else None
+    except (ValueError, OverflowError, OSError, TypeError):
+        return None
+
+
+def stated_language(entry: Mapping[str, Any]) -> str | None:
+    """What the entry says of its own language: its parts' `xml:lang`, or a language element."""
+    parts = [*entry.get("content", ()), entry.get("summary_detail") or {}, entry.get("title_detail") or {}]
+    return next(filter(None, (language_tag(part.get("language")) for part in (entry, *parts))), None)
+
+
+def authors(entry: Mapping[str, Any]) -> Iterator[str | None]:
+    """Names of authors, else their addresses."""
+    for author in entry.get("authors", ()):
+        yield author.get("name") or author.get("email")
+    if not any(entry.get("authors", ())):
+        yield entry.get("author")

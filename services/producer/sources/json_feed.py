@@ -1,0 +1,141 @@
+"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/); of a file that breaks off, what came before."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.article import ContentType, Declared, DeclaredBy
+from services.producer.identity import content_hash_of
+from services.producer.sources.base import Entry, Problem, ProblemKind
+from services.producer.sources.documents import (
+    MAX_TITLE_LENGTH,
+    MAX_VALUE_LENGTH,
+    Document,
+    NotThisFormatError,
+    Parsed,
+    dates,
+    language_tag,
+    one_line,
+    values,
+    web_address,
+    with_distinct_guids,
+)
+from services.producer.sources.html import clean_fragment, to_text
+from services.producer.sources.text import UndecodableError, decode_text
+
+ITEMS = re.compile(r'"items"\s*:\s*\[')
+
+
+class JsonFeed:
+    """JSON Feed."""
+
+    name = "json-feed"
+
+    @staticmethod
+    def accepts(document: Document) -> bool:
+        """An object that names the format, or has items."""
+        head = document.head
+        return head.startswith(b"{") and (b"jsonfeed.org" in head or b'"items"' in document.data)
+
+    @staticmethod
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
+        """Every item; items before the place where the file breaks are read too."""
+        feed, problem = read_json(document)
+        items = feed.get("items")
+        if not isinstance(items, list):
+            raise NotThisFormatError("no JSON Feed: it has no list `items`")
+        parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
+        parsed.notes += [problem] if problem else []
+        parsed.items = with_distinct_guids(make_entry(item, feed, source_id, document.url) for item in items)
+        return parsed
+
+
+def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
+    """The object, and what is wrong with it where it was saved from a broken file."""
+    try:
+        whole = decode_text(document.data, document.charset)[0].lstrip("\ufeff")
+    except UndecodableError as error:
+        raise NotThisFormatError(f"no JSON Feed: {error}") from error
+    try:
+        read = json.loads(whole)
+    except (ValueError, RecursionError) as error:
+        found = ITEMS.search(whole)
+        if not found:
+            raise NotThisFormatError(f"no JSON Feed: {error}") from error
+        return {"items": list(_decode_items(whole, found.end()))}, f"broken JSON, read as far as it goes: {error}"
+    if not isinstance(read, dict):
+        raise NotThisFormatError("no JSON Feed: it is no object")
+    return read, None
+
+
+def _decode_items(whole: str, start: int) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    while start < len(whole):
+        start += len(whole[start:]) - len(whole[start:].lstrip(" \t\r\n,"))
+        try:
+            item, start = decoder.raw_decode(whole, start)
+        except (ValueError, RecursionError):
+            return
+        yield item
+
+
+def text(item: Mapping[str, Any], name: str) -> str | None:
+    """A field that ought to be text; numbers are taken too (ids of some generators)."""
+    value = item.get(name)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) -> Entry | Problem:
+    """One item as the feed states it."""
+    if not isinstance(item, dict):
+        return Problem(source_id, "item", ProblemKind.INVALID, "is no object")
+    link = web_address(url, text(item, "url") or text(item, "external_url"))
+    title = one_line(to_text(text(item, "title") or ""), MAX_TITLE_LENGTH)
+    html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()
+    content = plain or (html if to_text(html) else "") or (text(item, "summary") or "").strip()
+    published, updated = (read_date(text(item, name)) for name in ("date_published", "date_modified"))
+    guid = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
+    guid = guid or content_hash_of("" if title else content, title, None, published, None)
+    language, feed_language = language_tag(text(item, "language")), language_tag(text(feed, "language"))
+    return Entry(
+        source_id,
+        guid,
+        content,
+        ContentType.HTML if content and content == html else ContentType.TEXT,
+        url=link,
+        title=title,
+        published_at=published or updated,
+        declared_language=language or feed_language,
+        declared=Declared(
+            languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),
+            dates=dates((("published", published), ("updated", updated)), DeclaredBy.ENTRY),
+            authors=values(authors(item), DeclaredBy.ENTRY) or values(authors(feed), DeclaredBy.FEED),
+            tags=values(_texts(item.get("tags")), DeclaredBy.ENTRY),
+        ),
+    )
+
+
+def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
+    """Names in `authors` (1.1) or `author` (1.0)."""
+    listed = item.get("authors")
+    for author in [*(listed if isinstance(listed, list) else ()), item.get("author")]:
+        if isinstance(author, dict):
+            yield text(author, "name")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from (str(one) for one in value if isinstance(one, str | int))
+
+
+def read_date(stated: str | None) -> datetime | None:
+    """An RFC 3339 date; without a zone it is UTC."""
+    try:
+        read = datetime.fromisoformat(stated.strip()) if stated else None
+    except ValueError:
+        return None
+    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None

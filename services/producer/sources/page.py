@@ -1,0 +1,82 @@
+"""A web page as an article: made harmless here, read by the extraction stage (trafilatura, htmldate)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import trafilatura
+from lxml import etree, html
+
+from schemas.article import ContentType, Declared, DeclaredBy
+from schemas.feed import FeedType
+from services.producer.sources.base import Entry, Problem, ProblemKind
+from services.producer.sources.documents import (
+    MAX_VALUE_LENGTH,
+    Document,
+    NotThisFormatError,
+    Parsed,
+    language_tag,
+    root_name,
+    values,
+    web_address,
+)
+from services.producer.sources.html import clean_page, to_text
+from services.producer.sources.text import UndecodableError, decode_text, is_binary
+
+MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+class Page:
+    """HTML."""
+
+    name = "page"
+
+    @staticmethod
+    def accepts(document: Document) -> bool:
+        """By the first element, or as the server says."""
+        return root_name(document.head) in ("html", "head", "body") or document.media_type in MEDIA_TYPES
+
+    @staticmethod
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
+        """The page as one entry, named by its address."""
+        return Parsed(format="page", type=FeedType.PAGE, items=[read_page(document, source_id)])
+
+
+def read_page(document: Document, source_id: str) -> Entry | Problem:
+    """A page's HTML without anything that runs; its words must be there already, for no script is executed."""
+    guid = document.url[:MAX_VALUE_LENGTH]
+    if is_binary(document.data):
+        return Problem(source_id, guid, ProblemKind.BINARY, "is neither text nor HTML")
+    try:
+        decoded, encoding = decode_text(document.data, document.charset)
+    except UndecodableError as error:
+        return Problem(source_id, guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=document.data)
+    page = clean_page(decoded)
+    if not page or not to_text(page):
+        return Problem(source_id, guid, ProblemKind.EMPTY, "has no words (without its scripts)")
+    language = page_language(page)
+    note = None if encoding in ("utf-8", "utf-8-sig") or encoding == document.charset else f"decoded as {encoding}"
+    return Entry(
+        source_id,
+        guid,
+        page,
+        ContentType.HTML,
+        url=web_address(document.url, document.url),
+        declared_language=language,
+        note=note,
+        declared=Declared(languages=values([language], DeclaredBy.PAGE)),
+    )
+
+
+def page_language(page: str) -> str | None:
+    """`<html lang>`."""
+    root = html.document_fromstring(page)
+    return language_tag(root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang"))
+
+
+def article_text(page: str) -> str:
+    """The article's own words: what tells whether a page changed, which its frame does at every visit."""
+    try:
+        return trafilatura.extract(page, include_comments=False) or to_text(page)
+    except (etree.LxmlError, ValueError, TypeError) as error:
+        raise NotThisFormatError(f"no page: {error}") from error

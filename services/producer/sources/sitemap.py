@@ -1,0 +1,132 @@
+"""News sitemaps and sitemap indexes (https://www.sitemaps.org/protocol.html, Google's news extension)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from lxml import etree
+
+from schemas.article import ContentType, Declared, DeclaredBy
+from schemas.feed import FeedType
+from services.producer.sources.base import Entry
+from services.producer.sources.documents import (
+    MAX_TITLE_LENGTH,
+    MAX_VALUE_LENGTH,
+    Child,
+    Document,
+    Parsed,
+    dates,
+    language_tag,
+    one_line,
+    parse_xml,
+    root_name,
+    values,
+    web_address,
+    with_distinct_guids,
+)
+
+RECENT = timedelta(days=7)
+"""A page without news tags is taken when it changed so recently: a sitemap lists the whole site."""
+W3C_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+
+
+class Sitemap:
+    """`urlset` and `sitemapindex`."""
+
+    name = "sitemap"
+
+    @staticmethod
+    def accepts(document: Document) -> bool:
+        """By the first element."""
+        return root_name(document.head) in ("urlset", "sitemapindex")
+
+    @staticmethod
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:
+        """Addresses with what is said of them; the text has to be fetched."""
+        root = parse_xml(document.data, "no sitemap")
+        parsed = Parsed(format="sitemap", type=FeedType.SITEMAP)
+        if local(root) == "sitemapindex":
+            parsed.format = "sitemap-index"
+            parsed.children = list(read_children(root, document.url))
+            return parsed
+        found = [read_address(element, source_id, document.url) for element in root if local(element) == "url"]
+        entries = [entry for entry in found if entry is not None]
+        kept = [entry for entry in entries if is_news(entry, now)]
+        parsed.items = with_distinct_guids(kept)
+        for count, what in (
+            (len(found) - len(entries), "addresses could not be read"),
+            (len(entries) - len(kept), f"addresses left out: no news tags, and no change in {RECENT.days} days"),
+        ):
+            parsed.notes += [f"{count:,} {what}"] if count else []
+        return parsed
+
+
+def local(element: etree._Element) -> str:
+    """An element's name without its namespace, in lower case."""
+    return etree.QName(element).localname.lower() if isinstance(element.tag, str) else ""
+
+
+def fields(element: etree._Element) -> dict[str, str]:
+    """The text of everything below, by local name; the first of each."""
+    found: dict[str, str] = {}
+    for below in element.iterdescendants():
+        if below.text and below.text.strip():
+            found.setdefault(local(below), below.text.strip())
+    return found
+
+
+def read_children(root: etree._Element, url: str) -> Iterator[Child]:
+    """The parts of an index, the last changed first: what is cut off by a limit is the oldest."""
+    children: list[Child] = []
+    for element in root:
+        stated = fields(element)
+        link = web_address(url, stated.get("loc"))
+        if link:
+            children.append(Child(link, changed_at=read_date(stated.get("lastmod"))))
+    oldest = datetime.min.replace(tzinfo=UTC)
+    yield from sorted(children, key=lambda child: child.changed_at or oldest, reverse=True)
+
+
+def read_address(element: etree._Element, source_id: str, url: str) -> Entry | None:
+    """One `url` element; None without an address."""
+    stated = fields(element)
+    link = web_address(url, stated.get("loc"))
+    if link is None:
+        return None
+    published, updated = read_date(stated.get("publication_date")), read_date(stated.get("lastmod"))
+    language = language_tag(stated.get("language"))
+    return Entry(
+        source_id,
+        link[:MAX_VALUE_LENGTH],
+        "",
+        ContentType.TEXT,
+        url=link,
+        title=one_line(stated.get("title"), MAX_TITLE_LENGTH),
+        published_at=published,
+        declared_language=language,
+        declared=Declared(
+            languages=values([language], DeclaredBy.ENTRY),
+            dates=dates((("published", published), ("updated", updated)), DeclaredBy.ENTRY),
+            tags=values((stated.get("keywords") or "").split(","), DeclaredBy.ENTRY),
+        ),
+    )
+
+
+def is_news(entry: Entry, now: datetime) -> bool:
+    """Whether an address has news tags, or changed lately."""
+    changed = max((date.at for date in entry.declared.dates), default=None)
+    return entry.title is not None or (changed is not None and changed > now - RECENT)
+
+
+def read_date(stated: str | None) -> datetime | None:
+    """A W3C date or date and time; without a zone it is UTC."""
+    text = (stated or "").strip()
+    if not W3C_DATE.match(text):
+        return None
+    try:
+        read = datetime.fromisoformat(text if len(text) > 7 else f"{text}-01")
+    except ValueError:
+        return None
+    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)

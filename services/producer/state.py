@@ -1,0 +1,65 @@
+"""What is remembered of a feed between two polls; kept as JSON in the producer's store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.feed import AUTO_MIN_SECONDS
+from services.producer.fetch.client import Failure, Validators
+
+FIRST_INTERVAL_SECONDS = 3 * AUTO_MIN_SECONDS
+GAPS_KEPT = 30
+
+
+class ChildFeed(BaseModel):
+    """A feed that an OPML list named."""
+
+    url: str
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+
+
+class FeedState(BaseModel):
+    """One feed's state. Times are Unix seconds, so that arithmetic is plain.
+
+    `rate` is new entries a second, `gaps` the seconds between polls that brought something new, latest last.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    place: str = ""
+    format: str | None = None
+    title: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    moved_to: str | None = None
+    last_poll_at: float | None = None
+    last_success_at: float | None = None
+    next_poll_at: float = 0.0
+    last_new_at: float | None = None
+    entries: int = 0
+    polls: int = 0
+    rate: float | None = None
+    interval_seconds: float = FIRST_INTERVAL_SECONDS
+    gaps: tuple[float, ...] = ()
+    error_streak: int = 0
+    failure: Failure | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    children: tuple[ChildFeed, ...] = ()
+    parts: dict[str, str] = {}
+    offsets: dict[str, int] = {}
+
+    @property
+    def validators(self) -> Validators:
+        """What to ask with."""
+        return Validators(self.etag, self.last_modified)
+
+
+def to_time(seconds: float | None) -> datetime | None:
+    """Unix seconds as a time in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,397 @@
+"""The one writer of a collector: entries become promises in the store, promises become confirmed messages.
+
+A kill at any point loses nothing that a poll brought. Identity, revision, the message (outbox), what was seen and the
+feed's state are one transaction; then comes the send; then, in another one, the ledger line, and the message leaves the
+outbox. What was promised and not confirmed is sent again at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from kafka.errors import KafkaError
+
+from schemas.topics import DEAD, RAW
+from services.common.logging import get_logger
+from services.common.messages import REVISION_HEADER, encode
+from services.common.metrics import OUTCOMES, RETRIES
+from services.common.producer import Delivered, DeliveryError, SafeProducer
+from services.common.retries import Backoff
+from services.producer.articles import to_raw_article
+from services.producer.metrics import OUTBOX
+from services.producer.quarantine import is_kept, quarantine, quarantine_letter
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import Entry, Problem
+from services.producer.sources.documents import entry_hash
+from services.producer.state import FeedState
+from services.producer.store import LedgerLine, Outgoing, SeenEntry, Store
+
+SERVICE: Final = "producer"
+BATCH_JOBS: Final = 200
+"""Polls of one transaction: a commit waits for the disk, whatever is in it."""
+SEND_AHEAD: Final = 1000
+FORGET_DAYS: Final = 90
+"""An entry that has not been in its feed for so long is forgotten; if it comes back, it has its old revision."""
+MAX_PAGE_TRIES: Final = 5
+MAX_PROBLEMS: Final = 256
+"""Problems of one poll that are remembered to be summarised; all of them are counted."""
+COMPLETE: Final = -1
+IDLE_SECONDS: Final = 0.5
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry or a problem, on its way into the store.
+
+    `hash` is of what the feed states, also where `entry` carries its page's text; `owes_page` when that text could not
+    be had.
+    """
+
+    entry: Entry | Problem
+    hash: str = ""
+    owes_page: bool = False
+
+
+class Outcome(StrEnum):
+    """How one item ended: every item has exactly one."""
+
+    NEW = "new"
+    REVISED = "revised"
+    UNCHANGED = "unchanged"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of one item, and the article or the problem that it is."""
+
+    outcome: Outcome
+    article_id: str | None = None
+    revision: int | None = None
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class Counted:
+    """How the items of one job ended; `written` item by item, only where the job asks for it."""
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    owed: int = 0
+
+    def __add__(self, other: Counted) -> Counted:
+        """Both together; of problems, the first ones."""
+        problems = [*self.problems, *other.problems][:MAX_PROBLEMS]
+        return Counted(self.counts + other.counts, problems, [*self.written, *other.written], self.owed + other.owed)
+
+
+Conclude = Callable[[Counted], FeedState | None]
+"""Makes the feed's next state from what its items came to; inside the transaction."""
+
+
+@dataclass(slots=True)
+class Job:
+    """Items of one feed or push, and how the feed's state is to change with them."""
+
+    feed_id: str | None
+    items: Sequence[Item]
+    conclude: Conclude = lambda _: None
+    keep_written: bool = False
+    whole: bool = False
+    """Whether `items` is all that is in the feed now, so that what is not in it may be forgotten one day."""
+    done: Future[Counted] = field(default_factory=Future)
+
+
+class Writer:
+    """A thread with the store's only writing connection of this process, and the Kafka producer."""
+
+    def __init__(
+        self,
+        settings: ProducerSettings,
+        make_producer: Callable[[ProducerSettings], SafeProducer] = SafeProducer,
+    ) -> None:
+        self._settings = settings
+        self._make_producer = make_producer
+        self._producer: SafeProducer | None = None
+        self._jobs: queue.Queue[Job] = queue.Queue(maxsize=BATCH_JOBS * 10)
+        self._stopping = threading.Event()
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._confirmed: list[tuple[int, LedgerLine]] = []
+        self._sent_line = 0
+        self._in_flight = 0
+        self._backoff = Backoff()
+        self._next_try = 0.0
+        self.outbox = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what was submitted, send what can be sent now, and stop; the rest waits in the outbox."""
+        self._stopping.set()
+        self._thread.join(timeout=30)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended the writer; the process has to end too, with nothing lost."""
+        return self._failed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether Kafka has been away for so long that nothing more is taken."""
+        return self.outbox >= self._settings.outbox_messages
+
+    def submit(self, job: Job) -> Future[Counted]:
+        """Hand a job over; its future is done when everything in it is durable."""
+        if self._failed is not None:
+            job.done.set_exception(RuntimeError("the writer has ended"))
+            return job.done
+        self._jobs.put(job)
+        return job.done
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        store = Store(self._settings.store_file)
+        try:
+            self.outbox = store.count_promised()
+            while True:
+                jobs = self._take()
+                if jobs:
+                    self._promise(store, jobs)
+                self._deliver(store)
+                if self._stopping.is_set() and self._jobs.empty():
+                    break
+            self._finish(store)
+        except BaseException as error:
+            self._failed = error
+            log.exception("the writer ended")
+        finally:
+            self._close_producer()
+            store.close()
+            self._refuse_rest()
+
+    def _take(self) -> list[Job]:
+        wait = 0.02 if self._in_flight or self._stopping.is_set() else IDLE_SECONDS
+        jobs: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            jobs.append(self._jobs.get(timeout=wait))
+            while len(jobs) < BATCH_JOBS:
+                jobs.append(self._jobs.get_nowait())
+        return jobs
+
+    def _refuse_rest(self) -> None:
+        while True:
+            try:
+                self._jobs.get_nowait().done.set_exception(RuntimeError("the writer has ended"))
+            except queue.Empty:
+                return
+
+    def _promise(self, store: Store, jobs: list[Job]) -> None:
+        """Everything of these jobs in one transaction; a job alone where one of them cannot be written."""
+        try:
+            with store.transaction():
+                counted = [self._write(store, job) for job in jobs]
+        except Exception as error:
+            if len(jobs) == 1:
+                log.exception("a poll cannot be written", feed=jobs[0].feed_id)
+                jobs[0].done.set_exception(error)
+                return
+            for job in jobs:
+                self._promise(store, [job])
+            return
+        self._recount(store)
+        for job, count in zip(jobs, counted, strict=True):
+            for outcome, number in count.counts.items():
+                OUTCOMES.labels(SERVICE, outcome.value).inc(number)
+            job.done.set_result(count)
+
+    def _recount(self, store: Store) -> None:
+        self.outbox = store.count_promised()
+        OUTBOX.set(self.outbox)
+
+    def _write(self, store: Store, job: Job) -> Counted:
+        counted = Counted()
+        now = datetime.now(UTC)
+        for item in job.items:
+            if isinstance(item.entry, Problem):
+                written = self._keep(store, job, item.entry, now)
+            else:
+                written = write_entry(store, job.feed_id, item, item.entry, now)
+                if written.problem is not None:
+                    written = self._keep(store, job, written.problem, now)
+            counted.counts[written.outcome] += 1
+            counted.owed += item.owes_page
+            if written.problem is not None:
+                counted.problems.append(written.problem)
+            if job.keep_written:
+                counted.written.append(written)
+        if job.feed_id is not None:
+            self._note(store, job, job.feed_id, counted, int(now.timestamp()))
+        return counted
+
+    @staticmethod
+    def _note(store: Store, job: Job, feed_id: str, counted: Counted, now: int) -> None:
+        store.still_there(feed_id, (item.entry.guid for item in job.items), now)
+        if job.whole:
+            store.forget(feed_id, FORGET_DAYS, now)
+        state = job.conclude(counted)
+        if state is not None:
+            store.save_feed_state(feed_id, state.model_dump_json(exclude_defaults=True))
+
+    def _keep(self, store: Store, job: Job, problem: Problem, now: datetime) -> Written:
+        """Note a problem, once for each feed and reason; what must be kept goes to quarantine, with a dead letter."""
+        if job.feed_id is not None:
+            hashed = hashlib.sha256(f"{problem.kind} {problem.reason}".encode()).hexdigest()
+            seen = store.seen(job.feed_id, problem.guid)
+            if seen is not None and seen.entry_hash == hashed:
+                return Written(Outcome.PROBLEM, problem=problem)
+            if seen is None or not seen.article_id:
+                remembered = SeenEntry(hashed, "", None, COMPLETE)
+                store.remember(job.feed_id, problem.guid, remembered, int(now.timestamp()))
+        if is_kept(problem):
+            kept = quarantine(problem, self._settings.quarantine_folder)
+            letter = quarantine_letter(problem, kept, self._settings.topic(RAW))
+            store.promise_letter(letter.letter_id, encode(letter))
+        return Written(Outcome.PROBLEM, problem=problem)
+
+    # --- Kafka --------------------------------------------------------------------------------------------------------
+
+    def _deliver(self, store: Store) -> None:
+        """Send what is promised, note what is confirmed; an outage is waited for, and everything open is sent again."""
+        if time.monotonic() < self._next_try or not (self.outbox or self._in_flight):
+            return
+        try:
+            producer = self._connected()
+            while self._in_flight < SEND_AHEAD:
+                lines = store.promised(self._sent_line, SEND_AHEAD - self._in_flight)
+                if not lines:
+                    break
+                for line in lines:
+                    self._send(producer, line)
+            producer.settle(leave_open=10**9)
+            self._redeem(store)
+            self._backoff.reset()
+        except (DeliveryError, KafkaError) as error:
+            self._redeem(store)
+            self._close_producer()
+            wait = self._backoff.next_seconds()
+            self._next_try = time.monotonic() + wait
+            RETRIES.labels(SERVICE, "kafka").inc()
+            log.warning(
+                "Kafka does not confirm; the outbox keeps everything", error=str(error)[:300], outbox=self.outbox
+            )
+
+    def _connected(self) -> SafeProducer:
+        if self._producer is None:
+            self._producer = self._make_producer(self._settings)
+            self._sent_line, self._in_flight = 0, 0
+        return self._producer
+
+    def _close_producer(self) -> None:
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+        self._sent_line, self._in_flight = 0, 0
+
+    def _send(self, producer: SafeProducer, line: Outgoing) -> None:
+        self._sent_line = line.line
+        self._in_flight += 1
+        if line.is_letter:
+            topic, headers = self._settings.topic(DEAD), []
+        else:
+            topic, headers = self._settings.topic(RAW), [(REVISION_HEADER, str(line.revision).encode())]
+        producer.send(topic, line.article_id.encode(), line.message, headers, self._on_ack(line))
+
+    def _on_ack(self, line: Outgoing) -> Callable[[Delivered], None]:
+        identity = (line.article_id, line.guid, line.source_id, line.revision, line.content_hash)
+        number = line.line
+
+        def confirm(delivered: Delivered) -> None:
+            self._in_flight -= 1
+            ledger = LedgerLine(*identity, delivered.topic, delivered.partition, delivered.offset)
+            self._confirmed.append((number, ledger))
+
+        return confirm
+
+    def _redeem(self, store: Store) -> None:
+        if self._confirmed:
+            with store.transaction():
+                store.append(line for _, line in self._confirmed if line.source_id)
+                store.redeem(number for number, _ in self._confirmed)
+            self._confirmed.clear()
+            self._recount(store)
+
+    def _finish(self, store: Store) -> None:
+        """Give Kafka a moment for what is open."""
+        deadline = time.monotonic() + 10
+        while self.outbox and time.monotonic() < deadline and self._producer is not None:
+            self._deliver(store)
+            time.sleep(0.02)
+
+
+def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:
+    """One entry into identity, outbox and memory; a problem where it makes no article."""
+    hashed = item.hash or entry_hash(entry)
+    seen = store.seen(feed_id, entry.guid) if feed_id is not None else None
+    seconds = int(now.timestamp())
+    if seen is not None and feed_id is not None and seen.entry_hash == hashed:
+        if item.owes_page and seen.tries != COMPLETE:
+            store.remember(feed_id, entry.guid, replace(seen, tries=seen.tries + 1), seconds)
+            return Written(Outcome.UNCHANGED)
+        if not owes_look(seen, hashed):
+            return Written(Outcome.UNCHANGED)
+    article = to_raw_article(entry, store, feed_id, now, same_article(seen, entry))
+    if isinstance(article, Problem):
+        return Written(Outcome.PROBLEM, problem=article)
+    is_known = store.is_promised(article.article_id, article.revision)
+    if not is_known:
+        store.promise(article, encode(article))
+    if feed_id is not None:
+        stated = entry.published_at.isoformat() if entry.published_at else None
+        remembered = SeenEntry(hashed, article.article_id, stated, 1 if item.owes_page else COMPLETE)
+        store.remember(feed_id, entry.guid, remembered, seconds)
+    outcome = Outcome.UNCHANGED if is_known else Outcome.NEW if seen is None else Outcome.REVISED
+    return Written(outcome, article.article_id, article.revision)
+
+
+def owes_look(seen: SeenEntry | None, hashed: str) -> bool:
+    """Whether an entry has to be looked at: it is new, stated otherwise, or its page could not be had so far."""
+    return seen is None or seen.entry_hash != hashed or 0 <= seen.tries < MAX_PAGE_TRIES
+
+
+def same_article(seen: SeenEntry | None, entry: Entry) -> str | None:
+    """The article that an entry was before its address changed.
+
+    Publishers change an address with a headline and keep the guid. A guid alone is not enough, for feeds exist that
+    number their entries anew each day: the stated date must be the same too.
+    """
+    if (
+        seen is None
+        or not seen.article_id
+        or entry.published_at is None
+        or seen.published_at != entry.published_at.isoformat()
+    ):
+        return None
+    return seen.article_id
+
+
+def summarize(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """The commonest reasons of problems, a line each."""
+    reasons = Counter(problem.reason for problem in problems)
+    return tuple(f"{count:,} × {reason}"[:300] for reason, count in reasons.most_common(5))
