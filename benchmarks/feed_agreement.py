@@ -31,6 +31,7 @@ from services.producer.sources.documents import Document, NotThisFormatError, on
 from services.producer.sources.formats import parse_document
 from services.producer.sources.html import to_text
 
+ARCHIVE_FOLDER = SHARED / "data" / "feeds"
 ARCHIVES = ("feedparser-tests", "gofeed-tests")
 EXPECT = re.compile(rb"Expect:\s*(.*?)\s*-->", re.DOTALL)
 HEADER = re.compile(rb"Header:\s*Content-type:\s*([^\r\n]+)", re.IGNORECASE)
@@ -213,7 +214,7 @@ def measure(folder: Path) -> Agreement:
     """Both corpora."""
     agreement = Agreement()
     for name in ARCHIVES:
-        with tarfile.open(SHARED / "data" / "feeds" / f"{name}.tar.xz") as archive:
+        with tarfile.open(ARCHIVE_FOLDER / f"{name}.tar.xz") as archive:
             archive.extractall(folder, filter="data")
     measure_feedparser(folder / "feedparser-tests", agreement)
     measure_gofeed(folder / "gofeed-tests", agreement)
@@ -240,7 +241,7 @@ def to_table(agreement: Agreement) -> Table:
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
-    if not (SHARED / "data" / "feeds").is_dir():
+    if not ARCHIVE_FOLDER.is_dir():
         print("The test feeds are not here.")
         return
     with tempfile.TemporaryDirectory() as name:

@@ -32,6 +32,8 @@ class Targets:
     producer: float = 5000
     indexer: float = 4000
     process_mib: float = 600
+    polls: float = 300
+    collector_mib: float = 300
 
 
 TARGETS = Targets()

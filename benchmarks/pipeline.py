@@ -13,6 +13,7 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks import feeds
 from benchmarks.alone import WAYS
 from benchmarks.corpus import Corpus
 from benchmarks.measures import run_child
@@ -199,6 +200,8 @@ def run(material: Material, only: str | None) -> dict[str, Any]:
             found["pipeline"] = [measure_pipeline(running, material)]
         if only in (None, "producer"):
             found["producer"] = measure_producer(running, material)
+        if only in (None, "feeds"):
+            found["feeds"] = feeds.measure(running)
         if only in (None, "indexer"):
             found["indexer"] = [measure_indexer(running, material, way) for way in WAYS][1:]
     if only in (None, "pipeline"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import feed_agreement
 from benchmarks.corpus import ROOT, SEEDS, SEEDS_GOLD, SHARED
 from schemas.article import ContentType, EnrichedArticle, RawArticle
 from services.producer.identity import article_id_of, content_hash_of
@@ -138,7 +140,10 @@ def main() -> None:
         console.print(measure_sets(Console(stderr=True)), "")
     else:
         console.print("The labelled sets are not here, so only the seeds are measured.")
-    console.print(measure_seeds())
+    console.print(measure_seeds(), "")
+    if feed_agreement.ARCHIVE_FOLDER.is_dir():
+        with tempfile.TemporaryDirectory() as name:
+            console.print(feed_agreement.to_table(feed_agreement.measure(Path(name))))
 
 
 if __name__ == "__main__":

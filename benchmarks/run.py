@@ -15,7 +15,7 @@ from benchmarks.corpus import open_corpus
 from benchmarks.measures import TARGETS, conditions
 
 RESULTS = Path(__file__).with_name("results.json")
-PARTS = ("stages", "pipeline", "producer", "indexer")
+PARTS = ("stages", "pipeline", "producer", "indexer", "feeds")
 EXAMPLES = """examples:
   python -m benchmarks.run                            everything, 2,000 articles
   python -m benchmarks.run --articles 200 --only stages

@@ -26,6 +26,8 @@ def print_all(results: dict[str, Any]) -> None:
     for run in results.get("pipeline", ()):
         console.print(processes(run), "")
         console.print(running_stages(run), "")
+    if "feeds" in results:
+        console.print(collector(results["feeds"]), "")
     if any(name in results for name in ("pipeline", "producer", "indexer")):
         console.print(against_targets(results), "")
 
@@ -111,6 +113,34 @@ def processes(run: dict[str, Any]) -> Table:
         style="bold",
     )
     return table
+
+
+def collector(run: dict[str, Any]) -> Table:
+    """The collector on local feeds, polled as fast as it can."""
+    table = _table(
+        f"The collector: {run['feeds']:,} local feeds on {run['hosts']:,} hosts, {run['changed_share']:.0%} of the polls "
+        f"with something new, Kafka included; {run['seconds']:.0f} s",
+        "what",
+        *("measured", "wanted"),
+    )
+    polls, memory = run["polls_per_second"], run["peak_mib"]
+    table.add_row("polls a second", _coloured(f"{polls:,.0f}", good=polls >= TARGETS.polls), f"≥ {TARGETS.polls:,.0f}")
+    good = memory <= TARGETS.collector_mib
+    table.add_row("peak MiB", _coloured(f"{memory:,.0f}", good=good), f"≤ {TARGETS.collector_mib:,.0f}")
+    for name, value in (
+        ("cores", f"{run['cores']:.2f}"),
+        ("entries a second", f"{run['entries_per_second']:,.0f}"),
+        ("new articles a second", f"{run['articles_per_second']:,.0f}"),
+        ("entries a second, first sweep (all new)", f"{run['first_sweep_entries_per_second']:,.0f}"),
+        ("seconds of the first sweep, start included", f"{run['first_sweep_seconds']:,.1f}"),
+        ("polls that failed", f"{run['failed']:,}"),
+    ):
+        table.add_row(name, value, "")
+    return table
+
+
+def _coloured(text: str, *, good: bool) -> str:
+    return f"[{'green' if good else 'yellow'}]{text}[/]"
 
 
 def running_stages(run: dict[str, Any]) -> Table:

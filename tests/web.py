@@ -251,12 +251,19 @@ def _break(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 @contextmanager
 def serve(world: World) -> Iterator[str]:
     """Serve a world on a free port of 127.0.0.1; its base URL."""
+    with serve_answers(world.answer) as world.base:
+        yield world.base
+
+
+@contextmanager
+def serve_answers(make_answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[str]:
+    """Serve what a function of path and headers answers, on a free port of 127.0.0.1; its base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            answer = world.answer(self.path, dict(self.headers.items()))
+            answer = make_answer(self.path, dict(self.headers.items()))
             try:
                 self._send(answer)
             except OSError:
@@ -280,11 +287,10 @@ def serve(world: World) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.block_on_close = False
-    world.base = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield world.base
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

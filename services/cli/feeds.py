@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli import feeds_online
-from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, read_states, settings_of, with_children
 from services.cli.output import err, fail, out, print_json
 
 if TYPE_CHECKING:
@@ -57,20 +57,15 @@ def list_feeds(
 
 def read_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any]]:
     """What `list` shows of each feed, those of OPML lists too."""
-    from services.producer.collect import children_of
     from services.producer.state import FeedState
     from services.producer.store import Store
 
-    states: dict[str, FeedState] = {}
-    store = Store(settings.store_file) if settings.store_file.exists() else None
-    if store is not None:
-        states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
-    now, rows = time.time(), []
-    for feed in file.feeds:
-        for one in (feed, *children_of(feed, states.get(feed.id))):
-            state = states.get(one.id, FeedState())
-            week = store.count_first_seen(one.id, int(now - 7 * 86400)) if store is not None else 0
-            rows.append(_row(one, state, week, now))
+    states, now = read_states(settings), time.time()
+    store = Store(settings.store_file) if states else None
+    rows = []
+    for feed in with_children(file, states):
+        week = store.count_first_seen(feed.id, int(now - 7 * 86400)) if store is not None else 0
+        rows.append(_row(feed, states.get(feed.id, FeedState()), week, now))
     if store is not None:
         store.close()
     return rows
@@ -220,7 +215,12 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
     from services.producer.feeds_file import FeedsFileError, UnknownFeedError, edit_feeds, set_paused
 
     settings = settings_of(file)
-    load(settings)
+    for listed in with_children(load(settings), read_states(settings)):
+        if listed.id in ids and "/" in listed.id:
+            whole = listed.id.partition("/")[0]
+            fail(
+                f"{listed.id} is on the list {whole}: pause or resume the list, or change it there.", code=EXIT_UNUSABLE
+            )
     changed: list[str] = []
 
     def change(listed: Any) -> None:
@@ -230,6 +230,8 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
         edit_feeds(settings.feeds, change)
     except (UnknownFeedError, FeedsFileError) as error:
         fail(str(error), code=EXIT_UNUSABLE)
+    except OSError as error:
+        fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
     word = "Paused" if paused else "Resumed"
     same = [one for one in ids if one not in changed]
     if changed:

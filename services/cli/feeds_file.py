@@ -12,6 +12,7 @@ from services.cli.output import fail
 if TYPE_CHECKING:
     from schemas.feed import Feed, FeedsFile
     from services.producer.settings import ProducerSettings
+    from services.producer.state import FeedState
 
 File = Annotated[Path | None, typer.Option("--feeds", help="The feeds file (default: DRAGOMAN_FEEDS).")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -54,3 +55,24 @@ def append(settings: ProducerSettings, feeds: list[Feed]) -> None:
         fail(str(error), code=EXIT_UNUSABLE)
     except OSError as error:
         fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
+
+
+def read_states(settings: ProducerSettings) -> dict[str, FeedState]:
+    """What the producer's store knows of each feed; nothing where nothing was collected yet."""
+    from services.producer.state import FeedState
+    from services.producer.store import Store
+
+    if not settings.store_file.exists():
+        return {}
+    store = Store(settings.store_file)
+    try:
+        return {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
+    finally:
+        store.close()
+
+
+def with_children(file: FeedsFile, states: dict[str, FeedState]) -> list[Feed]:
+    """The feeds of the file, each OPML list followed by those on it."""
+    from services.producer.collect import children_of
+
+    return [one for feed in file.feeds for one in (feed, *children_of(feed, states.get(feed.id)))]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, read_states, settings_of, with_children
 from services.cli.output import err, fail, out, print_json
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def try_feed(
     from services.producer.sources.documents import NotThisFormatError
 
     settings = settings_of(file)
-    named = [one for one in load(settings).feeds if one.id == url] if settings.feeds.exists() else []
+    known = with_children(load(settings), read_states(settings)) if settings.feeds.exists() else []
+    named = [one for one in known if one.id == url]
     if named and named[0].url is None:
         fail(f"{url} is a path: `dragoman replay {named[0].path}` reads it.", code=EXIT_UNUSABLE)
     try:

@@ -7,10 +7,12 @@ import hashlib
 import heapq
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import Gauge
 from pydantic import ValidationError
 from watchfiles import awatch
 
@@ -19,7 +21,7 @@ from services.common.logging import get_logger
 from services.common.messages import describe
 from services.producer import schedule
 from services.producer.feeds_file import FeedsFileError, free_id, load_feeds, missing_variables
-from services.producer.metrics import FAILING, FEEDS, LATE_SECONDS, SILENT
+from services.producer.metrics import FAILING, FEEDS, FILE_VALID, LATE_SECONDS, SILENT
 from services.producer.poll import Poller, host_name
 from services.producer.settings import ProducerSettings
 from services.producer.state import FeedState
@@ -29,6 +31,7 @@ FILE_CHECK_SECONDS: Final = 1.0
 GAUGES_SECONDS: Final = 5.0
 FULL_WAIT_SECONDS: Final = 1.0
 WATCH_DEBOUNCE_MS: Final = 500
+UNWRITTEN_SECONDS: Final = 60.0
 MAX_TASKS: Final = 1000
 """Polls under way or waiting for their host's turn; more due feeds wait in the heap."""
 log = get_logger(__name__)
@@ -44,7 +47,9 @@ class Collector:
     states: dict[str, FeedState]
     feeds: dict[str, Feed] = field(default_factory=dict)
     file_error: FeedsFileError | None = None
-    _due: list[tuple[float, str]] = field(default_factory=list)
+    _heap: list[tuple[float, str]] = field(default_factory=list)
+    _due_at: dict[str, float] = field(default_factory=dict)
+    """When each feed is due; what else lies in the heap is out of date."""
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _again: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,6 +91,7 @@ class Collector:
             loaded = load_feeds(self.settings.feeds)
         except FeedsFileError as error:
             self.file_error = error
+            FILE_VALID.set(0)
             log.error("the feeds file has mistakes; those that ran go on", problems=str(error)[:2000])  # noqa: TRY400 - a person's mistake
             return
         self.file_error = None
@@ -101,13 +107,13 @@ class Collector:
                 continue
             state = self.states.get(feed.id, FeedState())
             known = self.feeds.get(feed.id)
-            # new, resumed or changed: looked at now, unless it waits after an error at the same place
-            is_edited = known is not None and known != feed
-            at = 0.0 if is_edited or state.place != feed.place else state.next_poll_at
+            # changed or elsewhere: looked at now; new to this process only: when it was due before
+            is_edited = known is not None or state.place != feed.place
+            self._schedule(feed.id, time.time() if is_edited else state.next_poll_at)
             for name in missing_variables(feed):
                 log.warning("an environment variable is not set", feed=feed.id, variable=name)
-            heapq.heappush(self._due, (at, feed.id))
         self.feeds = wanted
+        FILE_VALID.set(1)
         self._wake.set()
 
     async def _watch_file(self) -> None:
@@ -159,41 +165,61 @@ class Collector:
         if feed_id in self._running:
             self._again.add(feed_id)
         else:
-            heapq.heappush(self._due, (0.0, feed_id))
-            self._wake.set()
+            self._schedule(feed_id, time.time())
+
+    def _schedule(self, feed_id: str, at: float) -> None:
+        """Poll a feed at a Unix second, and at no other."""
+        self._due_at[feed_id] = at
+        heapq.heappush(self._heap, (at, feed_id))
+        self._wake.set()
+
+    def _next_due(self) -> float | None:
+        """When the next feed is due; what is out of date in front of it goes."""
+        while self._heap:
+            at, feed_id = self._heap[0]
+            if self._due_at.get(feed_id) == at and feed_id in self.feeds and feed_id not in self._running:
+                return at
+            heapq.heappop(self._heap)
+        return None
 
     def _start_due(self) -> None:
         now = time.time()
-        while self._due and self._due[0][0] <= now and len(self._running) < MAX_TASKS and not self.writer.is_full:
-            _, feed_id = heapq.heappop(self._due)
-            feed = self.feeds.get(feed_id)
-            if feed is not None and not feed.paused and feed_id not in self._running:
+        while len(self._running) < MAX_TASKS and not self.writer.is_full:
+            at = self._next_due()
+            if at is None or at > now:
+                return
+            _, feed_id = heapq.heappop(self._heap)
+            del self._due_at[feed_id]
+            feed = self.feeds[feed_id]
+            if not feed.paused:
                 self._running[feed_id] = asyncio.create_task(self._poll(feed))
 
     def _pause(self) -> float:
         """Seconds until something is due."""
         if self.writer.is_full:
             return FULL_WAIT_SECONDS
-        if not self._due or len(self._running) >= MAX_TASKS:
+        at = self._next_due()
+        if at is None or len(self._running) >= MAX_TASKS:
             return GAUGES_SECONDS
-        return min(max(self._due[0][0] - time.time(), 0.0), GAUGES_SECONDS)
+        return min(max(at - time.time(), 0.0), GAUGES_SECONDS)
 
     async def _poll(self, feed: Feed) -> None:
+        state = self.states.get(feed.id, FeedState())
+        next_at = time.time() + UNWRITTEN_SECONDS
         try:
-            state = self.states.get(feed.id, FeedState())
-            after = await self.poller.poll(feed, state)
-            self.states[feed.id] = after
+            after = self.states[feed.id] = await self.poller.poll(feed, state)
+            next_at = after.next_poll_at
             if after.children != state.children:
                 self.reload()
-            at = 0.0 if feed.id in self._again else after.next_poll_at
-            self._again.discard(feed.id)
-            if feed.id in self.feeds:
-                heapq.heappush(self._due, (at, feed.id))
-        except RuntimeError:
+        except Exception:
+            # the store takes nothing (a full disk): nothing of this poll is remembered, so it is made again
             log.exception("a poll could not be written", feed=feed.id)
         finally:
             self._running.pop(feed.id, None)
-            self._wake.set()
+        # an edit or a change in its folder while it ran: once more, at once
+        is_edited = self.feeds.get(feed.id, feed) != feed
+        self._schedule(feed.id, time.time() if is_edited or feed.id in self._again else next_at)
+        self._again.discard(feed.id)
 
     # --- gauges -------------------------------------------------------------------------------------------------------
 
@@ -205,20 +231,32 @@ class Collector:
     def publish(self, now: float) -> None:
         """Set the gauges of feeds; only feeds that fail or are silent have a series of their own."""
         counts: Counter[str] = Counter(dict.fromkeys(("ok", "failing", "silent", "paused", "new"), 0))
-        FAILING.clear()
-        SILENT.clear()
+        failing: dict[tuple[str, ...], float] = {}
+        silent: dict[tuple[str, ...], float] = {}
         for feed in self.feeds.values():
             state = self.states.get(feed.id, FeedState())
             kind = feed_condition(feed, state, now)
             counts[kind] += 1
             if kind == "failing" and state.failure is not None:
-                FAILING.labels(feed.id, state.failure.value).set(state.error_streak)
+                failing[feed.id, state.failure.value] = state.error_streak
             elif kind == "silent" and state.last_new_at is not None:
-                SILENT.labels(feed.id).set(now - state.last_new_at)
+                silent[(feed.id,)] = now - state.last_new_at
+        replace_series(FAILING, failing)
+        replace_series(SILENT, silent)
         for kind, count in counts.items():
             FEEDS.labels(kind).set(count)
-        waiting = [at for at, feed_id in self._due[:1] if feed_id in self.feeds and at > 0]
-        LATE_SECONDS.set(max(0.0, now - waiting[0]) if waiting else 0.0)
+        # of feeds that were never polled nothing is known, so they cannot be late
+        at = self._next_due()
+        LATE_SECONDS.set(max(0.0, now - at) if at else 0.0)
+
+
+def replace_series(gauge: Gauge, wanted: Mapping[tuple[str, ...], float]) -> None:
+    """Make a gauge have these series and no others, without a moment in which one of them is missing."""
+    samples = [sample for family in gauge.collect() for sample in family.samples]
+    for labels in {tuple(sample.labels.values()) for sample in samples} - wanted.keys():
+        gauge.remove(*labels)
+    for labels, value in wanted.items():
+        gauge.labels(*labels).set(value)
 
 
 def feed_condition(feed: Feed, state: FeedState, now: float) -> str:

@@ -12,6 +12,7 @@ FAILING = Gauge("dragoman_feed_error_streak", "Failures in a row of each feed th
 SILENT = Gauge(
     "dragoman_feed_silent_seconds", "Seconds since the last new entry of each feed that fell silent.", ["feed"]
 )
+FILE_VALID = Gauge("dragoman_feeds_file_valid", "0 while the feeds file has mistakes, and the feeds before them go on.")
 OVERRUNS = Counter(
     "dragoman_feed_overruns_total", "Polls that found nearly everything new: entries may have been missed."
 )

@@ -207,9 +207,9 @@ class Poller:
         try:
             fetched = await self._get(feed, entry.url, NO_VALIDATORS, {})
         except FetchError as error:
-            lasting = error.failure in schedule.HARD and error.failure is not Failure.NAME
             note = f"without its page: {error.reason}"
-            return replace(item, entry=with_text(replace(entry, note=note)), owes_page=not lasting)
+            is_lasting = error.failure in schedule.HARD
+            return replace(item, entry=with_text(replace(entry, note=note)), owes_page=not is_lasting)
         if fetched.document is None or fetched.cut_off is not None:
             return replace(item, entry=with_text(replace(entry, note="without its page: cut off")), owes_page=True)
         loop = asyncio.get_running_loop()
@@ -309,6 +309,7 @@ class Poller:
         seen = schedule.Seen(gathered.entries, new, gathered.hint_seconds)
         if schedule.is_overrun(state, seen) and feed.path is None:
             OVERRUNS.inc()
+            log.warning("nearly all entries are new: some may have come and gone unseen", feed=feed.id, new=new)
         now = time.time()
         after = schedule.after_success(known, seen, feed.interval, now, self.jitter())
         return after.model_copy(update={"next_poll_at": now}) if gathered.more else after

@@ -37,7 +37,6 @@ HARD: Final = frozenset(
         Failure.ROBOTS,
         Failure.TOO_LARGE,
         Failure.UNREADABLE,
-        Failure.NAME,
     }
 )
 """What a second look soon after rarely mends."""

@@ -25,7 +25,7 @@ from kafka.errors import KafkaError
 from schemas.topics import DEAD, RAW
 from services.common.logging import get_logger
 from services.common.messages import REVISION_HEADER, encode
-from services.common.metrics import OUTCOMES, RETRIES
+from services.common.metrics import DEAD_LETTERS, OUTCOMES, RETRIES
 from services.common.producer import Delivered, DeliveryError, SafeProducer
 from services.common.retries import Backoff
 from services.producer.articles import to_raw_article
@@ -169,7 +169,7 @@ class Writer:
     def _run(self) -> None:
         store = Store(self._settings.store_file)
         try:
-            self.outbox = store.count_promised()
+            self._recount(store)
             while True:
                 jobs = self._take()
                 if jobs:
@@ -193,12 +193,15 @@ class Writer:
             jobs.append(self._jobs.get(timeout=wait))
             while len(jobs) < BATCH_JOBS:
                 jobs.append(self._jobs.get_nowait())
-        return jobs
+        # whoever waits for a job may have been cancelled; from here on it cannot be
+        return [job for job in jobs if job.done.set_running_or_notify_cancel()]
 
     def _refuse_rest(self) -> None:
         while True:
             try:
-                self._jobs.get_nowait().done.set_exception(RuntimeError("the writer has ended"))
+                job = self._jobs.get_nowait()
+                if job.done.set_running_or_notify_cancel():
+                    job.done.set_exception(RuntimeError("the writer has ended"))
             except queue.Empty:
                 return
 
@@ -268,6 +271,7 @@ class Writer:
             kept = quarantine(problem, self._settings.quarantine_folder)
             letter = quarantine_letter(problem, kept, self._settings.topic(RAW))
             store.promise_letter(letter.letter_id, encode(letter))
+            DEAD_LETTERS.labels(SERVICE, letter.stage, letter.error_class).inc()
         return Written(Outcome.PROBLEM, problem=problem)
 
     # --- Kafka --------------------------------------------------------------------------------------------------------

@@ -99,3 +99,20 @@ def test_a_missing_index_is_never_made_by_guessing(client: Elasticsearch) -> Non
     with pytest.raises(TimeoutError):
         writer(client, waits, give_up).write([make_action("nowhere", "x", 1, {"guid": "x"})])
     assert not client.indices.exists(index="nowhere")
+
+
+def test_an_index_of_an_older_version_gets_the_new_fields(settings_of: Callable[..., Any]) -> None:
+    """Fields that records gained since an index was made are mapped at the next start; else its documents would die."""
+    settings = settings_of(IndexerSettings, namespace=f"t{uuid.uuid4().hex[:8]}")
+    made = make_client(settings)
+    name = settings.name("articles")
+    made.indices.create(
+        index=f"{name}-v1",
+        mappings={"dynamic": "strict", "properties": {"article_id": {"type": "keyword"}}},
+        aliases={name: {"is_write_index": True}},
+    )
+    ensure_indices(made, settings)
+    (found,) = made.indices.get_mapping(index=name).body.values()
+    assert "declared" in found["mappings"]["properties"]
+    assert found["mappings"]["dynamic"] == "strict"
+    made.close()

@@ -28,7 +28,7 @@ from services.producer.sources.documents import (
     web_address,
     with_distinct_guids,
 )
-from services.producer.sources.html import clean_fragment, has_markup, to_text
+from services.producer.sources.html import clean_fragment, has_markup, has_words, to_text
 
 ROOTS = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 MEDIA_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})
@@ -76,9 +76,12 @@ def read_feed(document: Document) -> Mapping[str, Any]:
     """What feedparser makes of it. From a stream, because it would open bytes that are the name of a file."""
     media_type = document.media_type or "application/xml"
     charset = f"; charset={document.charset}" if document.charset else ""
-    headers = {"content-type": f"{media_type}{charset}", "content-location": document.url}
+    # no content-location: a guid that looks like a relative address would become another one with each place of a feed
+    headers = {"content-type": f"{media_type}{charset}"}
     stream = io.BytesIO(DOCTYPE.sub(rb"\1", document.data, count=1))
-    read: Mapping[str, Any] = feedparser.parse(stream, response_headers=headers, sanitize_html=False)
+    read: Mapping[str, Any] = feedparser.parse(
+        stream, response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+    )
     return read
 
 
@@ -133,7 +136,7 @@ def best_content(entry: Mapping[str, Any]) -> tuple[str, ContentType]:
     best = max((str(part.get("value") or "") for part in candidates), key=len).strip()
     if has_markup(best):
         cleaned = clean_fragment(best)
-        return (cleaned, ContentType.HTML) if to_text(cleaned) else ("", ContentType.TEXT)
+        return (cleaned, ContentType.HTML) if has_words(cleaned) else ("", ContentType.TEXT)
     return best, ContentType.TEXT
 
 

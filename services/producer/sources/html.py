@@ -9,6 +9,7 @@ from lxml import etree, html
 from lxml_html_clean import Cleaner
 
 MARKUP = re.compile(r"<(?:/?[A-Za-z][^<>]*|!--)>|&(?:#\d{1,7}|#x[0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+TAG = re.compile(r"<[^>]*>")
 LINKED_DATA = "application/ld+json"
 BLOCK_NAMES = (
     "address article aside blockquote br dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main nav "
@@ -37,6 +38,11 @@ CLEANER = Cleaner(
 def has_markup(text: str) -> bool:
     """Whether a text holds a tag or a character reference."""
     return MARKUP.search(text) is not None
+
+
+def has_words(fragment: str) -> bool:
+    """Whether anything is left of HTML without its tags."""
+    return bool(TAG.sub("", fragment).replace("&nbsp;", " ").strip())
 
 
 def clean_fragment(fragment: str) -> str:

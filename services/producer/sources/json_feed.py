@@ -24,7 +24,7 @@ from services.producer.sources.documents import (
     web_address,
     with_distinct_guids,
 )
-from services.producer.sources.html import clean_fragment, to_text
+from services.producer.sources.html import clean_fragment, has_words, to_text
 from services.producer.sources.text import UndecodableError, decode_text
 
 ITEMS = re.compile(r'"items"\s*:\s*\[')
@@ -96,7 +96,7 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
     link = web_address(url, text(item, "url") or text(item, "external_url"))
     title = one_line(to_text(text(item, "title") or ""), MAX_TITLE_LENGTH)
     html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()
-    content = plain or (html if to_text(html) else "") or (text(item, "summary") or "").strip()
+    content = plain or (html if has_words(html) else "") or (text(item, "summary") or "").strip()
     published, updated = (read_date(text(item, name)) for name in ("date_published", "date_modified"))
     guid = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
     guid = guid or content_hash_of("" if title else content, title, None, published, None)

@@ -15,7 +15,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from schemas.article import Declared, DeclaredBy
-from services.producer.sources.base import Entry, Problem, ProblemKind, SourceOptions
+from services.producer.sources.base import Entry, Problem, ProblemKind, SourceError, SourceOptions
 from services.producer.sources.document_file import with_text
 from services.producer.sources.documents import MAX_VALUE_LENGTH, Document, NotThisFormatError, dates
 from services.producer.sources.formats import parse_document
@@ -158,5 +158,8 @@ def read_dictionary(file: IO[bytes]) -> zstandard.ZstdCompressionDict | None:
         return None
     data = file.read(size)
     if data.startswith(ZSTD_MAGIC):
-        data = zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_DICTIONARY_BYTES)
+        try:
+            data = zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_DICTIONARY_BYTES)
+        except zstandard.ZstdError as error:
+            raise SourceError(f"{file.name}: its zstd dictionary cannot be read: {error}.") from error
     return zstandard.ZstdCompressionDict(data)

@@ -13,7 +13,7 @@ from services.cli.main import app
 from services.cli.stack import exit_code
 
 run = CliRunner().invoke
-COMMANDS = ["up", "down", "status", "verify", "setup", "replay", "search", "enrich", "group", "demo"]
+COMMANDS = ["up", "down", "status", "verify", "setup", "replay", "collect", "search", "enrich", "group", "demo"]
 NO_SERVER = {"DRAGOMAN_KAFKA_BOOTSTRAP": "127.0.0.1:9", "DRAGOMAN_ELASTICSEARCH_URL": "http://127.0.0.1:9"}
 
 
@@ -30,7 +30,19 @@ def test_every_command_has_help(command: str) -> None:
     assert len(result.output.splitlines()) > 5
 
 
-@pytest.mark.parametrize("command", [["up"], ["replay"], ["search"], ["enrich"], ["group"], ["dead", "replay"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["up"],
+        ["replay"],
+        ["collect"],
+        ["search"],
+        ["enrich"],
+        ["group"],
+        ["dead", "replay"],
+        *(["feeds", name] for name in ("list", "check", "test", "add", "pause", "resume", "import", "export")),
+    ],
+)
 def test_help_has_examples(command: list[str]) -> None:
     assert "Example" in run(app, [*command, "--help"]).output
 
@@ -61,6 +73,16 @@ def test_status_json_has_its_keys_also_when_nothing_runs() -> None:
         (["search", "x"], 2, "does not answer"),
         (["enrich", "--input", "/nowhere", "--output", "/nowhere/x"], 2, "cannot be read"),
         (["dead", "drop"], 2, "--all"),
+        (["replay", "x.jsonl", "--rate", "1", "--speed", "1"], 2, "exclude each other"),
+        (["replay", "x.jsonl", "--columns", "body=content"], 2, "fields are guid"),
+        (["replay", "kafka://127.0.0.1:9092"], 2, "kafka://host:port/topic"),
+        (["feeds", "list", "--feeds", "/nowhere.yaml"], 2, "There is no feeds file"),
+        (["feeds", "check", "--feeds", "/nowhere.yaml"], 2, "cannot be read"),
+        (["feeds", "pause", "nope"], 2, "bbc-world"),
+        (["feeds", "test", "ftp://x"], 2, "must begin with http"),
+        (["feeds", "test", "http://127.0.0.1:9/"], 1, "not a public address"),
+        (["feeds", "add", "https://user:word@x.org"], 1, "user and password"),
+        (["feeds", "import", "/nowhere.opml"], 2, "cannot be read"),
     ],
 )
 def test_mistakes_end_in_a_sentence(
@@ -134,3 +156,31 @@ def test_verify_without_a_ledger_says_so(home: Path) -> None:
     result = run(app, ["verify"])
     assert (result.exit_code, "no ledger" in result.output) == (2, True)
     assert not list(home.glob("**/*.sqlite"))
+
+
+OPML = """<opml version="2.0"><body><outline text="World"><outline text="BBC" xmlUrl="https://feeds.example.org/rss"/>
+<outline text="Other" xmlUrl="https://other.example.org/rss"/></outline><outline text="Bad" xmlUrl="ftp://x"/></body></opml>"""
+
+
+def test_feeds_are_imported_listed_paused_checked_and_exported(home: Path) -> None:
+    """What a person does with a list of feeds, without a network."""
+    opml, file = home / "in.opml", home / "feeds.yaml"
+    opml.write_text(OPML)
+    option = ["--feeds", str(file)]
+    assert "Added 2 feeds" in run(app, ["feeds", "import", str(opml), "--tag", "mine", *option]).output
+    assert "2 were there already" in run(app, ["feeds", "import", str(opml), *option]).output
+    rows = json.loads(run(app, ["feeds", "list", "--json", *option]).output)
+    assert [(row["id"], row["state"], row["tags"]) for row in rows] == [
+        ("bbc", "new", ["mine", "World"]),
+        ("other", "new", ["mine", "World"]),
+    ]
+    assert "Paused bbc" in run(app, ["feeds", "pause", "bbc", *option]).output
+    assert "paused already" in run(app, ["feeds", "pause", "bbc", *option]).output
+    assert "paused" in run(app, ["feeds", "list", *option]).output
+    assert json.loads(run(app, ["feeds", "check", "--json", *option]).output)["feeds"] == 2
+    assert "Wrote 2 feeds" in run(app, ["feeds", "export", str(home / "out.opml"), *option]).output
+    assert "https://other.example.org/rss" in (home / "out.opml").read_text()
+    file.write_text(file.read_text().replace("paused: true", "pausd: true"))
+    broken = run(app, ["feeds", "check", *option])
+    assert broken.exit_code == 2
+    assert "did you mean paused" in broken.output

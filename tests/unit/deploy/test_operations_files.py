@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings
 import services
 from deploy.embedded.settings import EmbeddedSettings
 from schemas.dead_letter import ErrorClass
+from schemas.feed import Feed
 from schemas.topics import TOPICS
 from services.cli.main import app
 from services.common import metrics as common_metrics
@@ -32,14 +33,23 @@ from services.dedup.grouping import Outcome
 from services.indexer import app as indexer
 from services.indexer.bulk import Verdict
 from services.indexer.indices import ARTICLES, STORIES, mapping
+from services.producer import metrics as producer_metrics
+from services.producer import writer as producer
+from services.producer.collect import feed_condition
+from services.producer.feeds_file import load_feeds
+from services.producer.fetch.client import Failure
+from services.producer.settings import ProducerSettings
+from services.producer.state import FeedState
 from services.worker import app as worker
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 PREFIX = "DRAGOMAN_"
-SERVICES = frozenset({worker.SERVICE, dedup.SERVICE, indexer.SERVICE, indexer.STORY_SERVICE})
-OUTCOMES = frozenset({"enriched", "dead", *Outcome, *Verdict})
+SERVICES = frozenset({producer.SERVICE, worker.SERVICE, dedup.SERVICE, indexer.SERVICE, indexer.STORY_SERVICE})
+OUTCOMES = frozenset({"enriched", "dead", *Outcome, *Verdict, *producer.Outcome})
+POLL_OUTCOMES = frozenset({"changed", "unchanged", *Failure})
+FEED_STATES = frozenset({"ok", "failing", "silent", "paused", "new"})
 TARGET_LABELS = frozenset({"job", "instance"})
 """What Prometheus adds to every sample."""
 PROMETHEUS_OWN = {"up": frozenset[str](), "ALERTS": frozenset({"alertname", "alertstate", "severity"})}
@@ -55,7 +65,7 @@ def compose() -> dict[str, Any]:
 def ours(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The services that run our image."""
     found = {name: one for name, one in compose["services"].items() if one["image"].startswith("dragoman:")}
-    assert {"setup", "worker-1", "worker-2", "dedup", "indexer", "replay"} <= found.keys()
+    assert {"setup", "producer", "worker-1", "worker-2", "dedup", "indexer", "replay"} <= found.keys()
     return found
 
 
@@ -117,11 +127,12 @@ def test_every_process_has_settings_that_are_valid(
         with monkeypatch.context() as context:
             for variable, value in one["environment"].items():
                 context.setenv(variable, value)
-            settings = ElasticsearchSettings(home=ROOT / "does-not-exist")
-        for variable, value in one["environment"].items():
-            field = variable.removeprefix(PREFIX).lower()
-            if field in ElasticsearchSettings.model_fields and "password" not in field:
-                assert str(getattr(settings, field)) == value, f"{name}: {variable}"
+            several = [cls(home=ROOT / "does-not-exist") for cls in (ElasticsearchSettings, ProducerSettings)]
+        for settings in several:
+            for variable, value in one["environment"].items():
+                field = variable.removeprefix(PREFIX).lower()
+                if field in type(settings).model_fields and not SECRET.search(variable):
+                    assert str(getattr(settings, field)) == value, f"{name}: {variable}"
 
 
 def test_every_command_exists(ours: dict[str, dict[str, Any]]) -> None:
@@ -265,6 +276,20 @@ def test_health_checks_ask_the_metrics_port(ours: dict[str, dict[str, Any]]) -> 
         assert f"'http://127.0.0.1:{port}/healthz'" in " ".join(one["healthcheck"]["test"]), name
 
 
+def test_the_producer_is_reached_and_finds_its_feeds(ours: dict[str, dict[str, Any]]) -> None:
+    """Its port is published as it listens, its feeds file is mounted and good, and `replay` has the same store."""
+    one = ours["producer"]
+    environment = one["environment"]
+    port = environment["DRAGOMAN_INGEST_PORT"]
+    assert one["ports"] == [f"127.0.0.1:${{INGEST_PORT:-{port}}}:{port}"]
+    assert environment["DRAGOMAN_INGEST_HOST"] == "0.0.0.0"  # noqa: S104 - all addresses of a container
+    volumes = dict(reversed(volume.removesuffix(":ro").split(":")) for volume in one["volumes"])
+    feeds = Path(environment["DRAGOMAN_FEEDS"])
+    load_feeds(ROOT / volumes[str(feeds.parent)] / feeds.name)
+    assert {volume for volume in one["volumes"] if volume.startswith("ledger:")} <= set(ours["replay"]["volumes"])
+    assert volumes["/var/lib/dragoman"] == "ledger"
+
+
 def test_prometheus_scrapes_every_process(ours: dict[str, dict[str, Any]], compose: dict[str, Any]) -> None:
     """Every process is scraped on its DRAGOMAN_METRICS_PORT, nothing else is, and the rules are mounted."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf8"))
@@ -375,6 +400,7 @@ def test_expressions_are_read_right() -> None:
 def _code_metrics() -> dict[str, frozenset[str]]:
     """Every sample name that our processes can export, with its labels."""
     assert common_metrics.OUTCOMES
+    assert producer_metrics.POLLS
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     names: dict[str, frozenset[str]] = {}
     for collector in set(prometheus_client.REGISTRY._names_to_collectors.values()):
@@ -397,6 +423,7 @@ def known(rules: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
             recorded[rule["record"]] = frozenset(rule.get("labels", {}))
     code = _code_metrics()
     assert "dragoman_outcomes_total" in code
+    assert "dragoman_feed_polls_total" in code
     assert "process_start_time_seconds" in code
     return code | PROMETHEUS_OWN | recorded
 
@@ -432,15 +459,19 @@ def test_every_metric_and_label_exists(
 
 
 def test_every_label_value_exists(rules: list[dict[str, Any]], dashboard: dict[str, Any]) -> None:
-    """Services, outcomes and topics that expressions select by are those of the code."""
+    """Services, outcomes, states, topics and processes that expressions select by are those of the code."""
     topics = {topic.name for topic in TOPICS}
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf8"))["scrape_configs"]
+    targets = [target for job in scraped for static in job["static_configs"] for target in static["targets"]]
     seen: set[str] = set()
     for where, (expression, _) in _expressions(rules, dashboard).items():
-        for _, matchers in read_expression(expression).selectors:
+        for metric, matchers in read_expression(expression).selectors:
             for label, allowed in (
                 ("service", SERVICES),
-                ("outcome", OUTCOMES),
+                ("outcome", POLL_OUTCOMES if metric == "dragoman_feed_polls_total" else OUTCOMES),
                 ("error_class", frozenset(ErrorClass)),
+                ("state", FEED_STATES),
+                ("failure", frozenset(Failure)),
             ):
                 if label in matchers:
                     seen.add(label)
@@ -449,9 +480,27 @@ def test_every_label_value_exists(rules: list[dict[str, Any]], dashboard: dict[s
                 seen.add("topic")
                 assert any(re.fullmatch(matchers["topic"], name) for name in topics), where
                 assert any(re.fullmatch(matchers["topic"], f"desk.{name}") for name in topics), where
+            if "instance" in matchers:
+                seen.add("instance")
+                assert any(re.fullmatch(matchers["instance"], target) for target in targets), where
             if "job" in matchers:
                 assert matchers["job"] == "dragoman", where
-    assert {"service", "outcome", "topic"} <= seen
+    assert {"service", "outcome", "topic", "state", "failure", "instance"} <= seen
+
+
+def test_states_of_feeds_are_those_of_the_collector() -> None:
+    """The states that expressions may select by are what the collector says of feeds, and no other."""
+    feed, now = Feed(id="a", url="https://example.org/feed"), 10.0**9
+    regular = FeedState(last_success_at=now, last_new_at=now - 1, gaps=(3600.0,) * 5)
+    states = {
+        feed_condition(feed.model_copy(update={"paused": True}), FeedState(), now),
+        feed_condition(feed, FeedState(error_streak=1), now),
+        feed_condition(feed, FeedState(), now),
+        feed_condition(feed, regular, now),
+        feed_condition(feed, regular, now + 25 * 3600),
+    }
+    assert states == FEED_STATES
+    assert set(producer_metrics.FEEDS._documentation.partition(": ")[2].rstrip(".").split(", ")) == FEED_STATES
 
 
 def test_texts_use_labels_that_are_there(

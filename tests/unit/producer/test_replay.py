@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +12,12 @@ import pytest
 from schemas.article import ContentType, RawArticle
 from schemas.dead_letter import DeadLetter
 from services.common.messages import decode
-from services.common.producer import Delivered, DeliveryError
-from services.producer.replay import Pace, Replayer
+from services.common.producer import DeliveryError
+from services.producer.replay import Clock, Pace, Replayer, name_of
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.store import Store
-
-
-class FakeProducer:
-    """Confirms what it was told to, in order, and fails from then on."""
-
-    def __init__(self, confirms: int = 10**9) -> None:
-        self.sent: list[tuple[str, bytes | None, bytes | None]] = []
-        self._open: list[tuple[str, Callable[[Delivered], None] | None]] = []
-        self._confirms = confirms
-
-    def send(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[tuple[str, bytes]] | None = None,  # noqa: ARG002 - the real one's signature
-        on_delivered: Callable[[Delivered], None] | None = None,
-    ) -> None:
-        self.sent.append((topic, key, value))
-        self._open.append((topic, on_delivered))
-
-    def settle(self, leave_open: int = 0) -> None:
-        if leave_open:
-            return
-        while self._open:
-            topic, on_delivered = self._open.pop(0)
-            if self._confirms == 0:
-                raise DeliveryError("gone")
-            self._confirms -= 1
-            if on_delivered:
-                on_delivered(Delivered(topic, 0, 0))
-
-    def flush(self) -> None:
-        self.settle()
+from tests.fakes import FakeProducer
 
 
 class ListSource:
@@ -64,6 +32,9 @@ class ListSource:
 
     def entries(self) -> Iterator[Entry | Problem]:
         yield from self._items
+
+
+START = datetime(2025, 6, 3, tzinfo=UTC)
 
 
 def entry(guid: str, content: str = "text") -> Entry:
@@ -141,3 +112,73 @@ def test_no_rate_means_no_waiting() -> None:
     pace = Pace(None)
     pace.wait(10**9)
     assert pace.rate is None
+
+
+class Dated(ListSource):
+    """Entries that happened at these minutes; None for no date."""
+
+    def __init__(self, *minutes: int | None) -> None:
+        super().__init__(*(self._make(number, minute) for number, minute in enumerate(minutes)))
+
+    @staticmethod
+    def _make(number: int, minute: int | None) -> Entry:
+        at = None if minute is None else START + timedelta(minutes=minute)
+        return Entry("s", str(number), f"text {number}", ContentType.TEXT, published_at=at)
+
+
+def sent_guids(producer: FakeProducer) -> list[str | None]:
+    return [decode(RawArticle, value).guid for _, _, value in producer.sent]
+
+
+def test_a_replay_by_time_is_oldest_first_and_undated_items_stay_with_their_neighbour(
+    parts: tuple[ProducerSettings, Store],
+) -> None:
+    producer = FakeProducer()
+    replayer(parts, producer).replay([Dated(30, 10, None, 20)], speed=1e9)
+    assert sent_guids(producer) == ["1", "2", "3", "0"]
+    assert not list(parts[0].home.glob("timeline-*"))
+
+
+def test_a_clock_waits_as_long_as_it_took_divided_by_the_speed() -> None:
+    now, slept = 100.0, list[float]()
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    clock = Clock(60, lambda: now, sleep)
+    for minute in (0, 1, 1, 5, 3):
+        clock.wait(START + timedelta(minutes=minute))
+    clock.wait(None)
+    assert slept == pytest.approx([1.0, 4.0])
+
+
+@pytest.mark.parametrize("speed", [None, 1e9])
+def test_a_replay_that_is_cut_off_goes_on_where_it_stopped(
+    parts: tuple[ProducerSettings, Store], speed: float | None
+) -> None:
+    source = Dated(*range(600))
+
+    def run(producer: FakeProducer) -> Replayer:
+        made: Any = producer
+        return Replayer(parts[0], parts[1], made, checkpoint="name")
+
+    with pytest.raises(DeliveryError):
+        run(FakeProducer(confirms=300)).replay([source], speed=speed)
+    assert parts[1].checkpoint("name") == 300
+    rest = FakeProducer()
+    result = run(rest).replay([source], speed=speed)
+    assert (result.skipped, result.sent, len(rest.sent)) == (300, 300, 300)
+    assert (parts[1].totals().articles, parts[1].checkpoint("name")) == (600, 0), "complete: its checkpoint goes"
+    assert run(FakeProducer()).replay([source], speed=speed).sent == 600
+
+
+def test_a_changed_file_is_another_replay(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("{}")
+    before = name_of([str(path)], [1])
+    assert name_of([str(path)], [1]) == before
+    assert name_of([str(path)], [2]) != before
+    path.write_text("{ }")
+    assert name_of([str(path)], [1]) != before
