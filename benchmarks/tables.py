@@ -117,12 +117,12 @@ def processes(run: dict[str, Any]) -> Table:
 
 def collector(run: dict[str, Any]) -> Table:
     """The collector on local feeds, polled as fast as it can."""
-    table = _table(
-        f"The collector: {run['feeds']:,} local feeds on {run['hosts']:,} hosts, {run['changed_share']:.0%} of the polls "
-        f"with something new, Kafka included; {run['seconds']:.0f} s",
-        "what",
-        *("measured", "wanted"),
+    changed = f"{run['changed_share']:.0%}".replace("%", " %")
+    title = (
+        f"The collector: {run['feeds']:,} local feeds on {run['hosts']:,} hosts, {changed} of the polls with something "
+        f"new, Kafka included; {run['seconds']:.0f} s"
     )
+    table = _table(title, "what", *("measured", "wanted"))
     polls, memory = run["polls_per_second"], run["peak_mib"]
     table.add_row("polls a second", _coloured(f"{polls:,.0f}", good=polls >= TARGETS.polls), f"≥ {TARGETS.polls:,.0f}")
     good = memory <= TARGETS.collector_mib
