@@ -120,7 +120,13 @@ class Poller:
             gathered.changed = False
             gathered.entries = state.entries
             return gathered
-        parsed = await self._parse(feed, document)
+        try:
+            parsed = await self._parse(feed, document)
+        except FetchError:
+            require_whole(fetched)
+            raise
+        if parsed.type is FeedType.OPML or parsed.children:
+            require_whole(fetched)  # half a list is no list: the feeds in its other half would be gone
         gathered.updates |= {
             "format": parsed.format,
             "title": parsed.title,
@@ -162,7 +168,7 @@ class Poller:
                 parts[child.url] = stated
                 continue
             try:
-                fetched = await self._get(feed, child.url, NO_VALIDATORS, headers)
+                fetched = require_whole(await self._get(feed, child.url, NO_VALIDATORS, headers))
                 if fetched.document is None or fetched.body_hash == known:
                     parts[child.url] = known or ""
                     continue
@@ -172,8 +178,10 @@ class Poller:
                 gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
                 continue
             gathered.notes += parsed.notes
+            owed = gathered.counts.owed
             await self._take(feed, parsed.items, parsed, gathered)
-            parts[child.url] = stated or fetched.body_hash or ""
+            if gathered.counts.owed == owed:
+                parts[child.url] = stated or fetched.body_hash or ""
         if any(child.changed_at is None for child in index.children):
             # such an index does not change when its parts do: it has to be read every time
             gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
@@ -326,6 +334,13 @@ def addresses(feed: Feed) -> tuple[str, dict[str, str]]:
         return expand(feed.url or ""), {name: expand(value) for name, value in feed.headers.items()}
     except KeyError as error:
         raise FetchError(Failure.CONFIGURATION, f"the environment variable {error.args[0]} is not set") from error
+
+
+def require_whole(fetched: Fetched) -> Fetched:
+    """The answer; FetchError where the connection broke in the middle of it."""
+    if fetched.cut_off is not None:
+        raise FetchError(Failure.CUT_OFF, fetched.cut_off)
+    return fetched
 
 
 def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> Item:

@@ -32,7 +32,7 @@ from services.producer.articles import to_raw_article
 from services.producer.metrics import OUTBOX
 from services.producer.quarantine import is_kept, quarantine, quarantine_letter
 from services.producer.settings import ProducerSettings
-from services.producer.sources.base import Entry, Problem
+from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import entry_hash
 from services.producer.state import FeedState
 from services.producer.store import LedgerLine, Outgoing, SeenEntry, Store
@@ -232,10 +232,11 @@ class Writer:
         counted = Counted()
         now = datetime.now(UTC)
         for item in job.items:
-            if isinstance(item.entry, Problem):
-                written = self._keep(store, job, item.entry, now)
+            entry = within_limit(item.entry, self._settings.max_article_bytes)
+            if isinstance(entry, Problem):
+                written = self._keep(store, job, entry, now)
             else:
-                written = write_entry(store, job.feed_id, item, item.entry, now)
+                written = write_entry(store, job.feed_id, item, entry, now)
                 if written.problem is not None:
                     written = self._keep(store, job, written.problem, now)
             counted.counts[written.outcome] += 1
@@ -347,6 +348,17 @@ class Writer:
         while self.outbox and time.monotonic() < deadline and self._producer is not None:
             self._deliver(store)
             time.sleep(0.02)
+
+
+def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:
+    """An entry that Kafka will take; a problem with its bytes where it is larger than an article may be."""
+    if isinstance(item, Problem) or len(item.content) * 4 <= max_bytes:
+        return item
+    data = item.content.encode("utf8", "replace")
+    if len(data) <= max_bytes:
+        return item
+    reason = f"has {len(data):,} bytes; the limit is {max_bytes:,}"
+    return Problem(item.source_id, item.guid, ProblemKind.TOO_LARGE, reason, data=data)
 
 
 def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:

@@ -22,7 +22,7 @@ from services.indexer.settings import IndexerSettings
 from tests.conftest import Stack
 
 SettingsOf = Callable[..., Any]
-SERVICES = {"kafka", "elasticsearch", "worker-1", "worker-2", "dedup", "indexer"}
+SERVICES = {"kafka", "elasticsearch", "producer", "worker-1", "worker-2", "dedup", "indexer"}
 
 
 def test_status_tells_everything_as_json(stack: Stack) -> None:

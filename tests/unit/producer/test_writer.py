@@ -213,3 +213,14 @@ def test_entries_that_left_their_feed_long_ago_are_forgotten(store: Store) -> No
         store.forget("f", 90, 100 * day)
     assert store.seen("f", "old") is None
     assert store.seen("f", "kept") is not None
+
+
+def test_an_entry_that_kafka_would_not_take_is_kept_and_does_not_stop_the_others(
+    settings: ProducerSettings, store: Store
+) -> None:
+    producer = FakeProducer()
+    large = entry("big", "é" * settings.max_article_bytes)
+    counted = collect(settings, producer, Item(large), Item(entry("1")))
+    assert counted.counts == {Outcome.PROBLEM: 1, Outcome.NEW: 1}
+    assert (settings.quarantine_folder / "s__big").read_text(encoding="utf8") == large.content
+    assert store.count_promised() == 0
