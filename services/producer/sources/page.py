@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import trafilatura
-from lxml import etree, html
+from lxml import etree
 
 from schemas.article import ContentType, Declared, DeclaredBy
 from schemas.feed import FeedType
@@ -20,9 +21,11 @@ from services.producer.sources.documents import (
     values,
     web_address,
 )
-from services.producer.sources.html import clean_page, to_text
+from services.producer.sources.html import clean_page, has_words, to_text
 from services.producer.sources.text import UndecodableError, decode_text, is_binary
 
+HTML_TAG = re.compile(r"<html\b[^>]*>")
+LANG = re.compile(r"\b(?:xml:)?lang=\"([^\"]*)\"")
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -52,7 +55,7 @@ def read_page(document: Document, source_id: str) -> Entry | Problem:
     except UndecodableError as error:
         return Problem(source_id, guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=document.data)
     page = clean_page(decoded)
-    if not page or not to_text(page):
+    if not has_words(page):
         return Problem(source_id, guid, ProblemKind.EMPTY, "has no words (without its scripts)")
     language = page_language(page)
     note = None if encoding in ("utf-8", "utf-8-sig") or encoding == document.charset else f"decoded as {encoding}"
@@ -70,8 +73,9 @@ def read_page(document: Document, source_id: str) -> Entry | Problem:
 
 def page_language(page: str) -> str | None:
     """`<html lang>`."""
-    root = html.document_fromstring(page)
-    return language_tag(root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang"))
+    root = HTML_TAG.search(page)
+    stated = LANG.search(root[0]) if root else None
+    return language_tag(stated[1]) if stated else None
 
 
 def article_text(page: str) -> str:
