@@ -10,7 +10,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Strin
 
 def to_utc(value: datetime) -> datetime:
     """The same instant in UTC."""
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the date is outside the years 1 to 9999") from error
 
 
 Timestamp = Annotated[AwareDatetime, AfterValidator(to_utc)]

@@ -240,6 +240,6 @@ def _to_feeds(found: list[Found], feed_id: str | None, known: Any, options: dict
             continue
         name = feed_id if feed_id and not feeds else free_id(feed_id or host_name(one.url), taken)
         kind = {"type": FeedType.OPML} if one.parsed.type is FeedType.OPML else {}
-        feeds.append(Feed(id=name, url=one.url, **kind, **stated))
+        feeds.append(Feed(id=name, url=one.url.replace("${", "%24%7B"), **kind, **stated))
         taken.add(name)
     return feeds

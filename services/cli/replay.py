@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -68,10 +69,17 @@ def replay(
     started = datetime.now(UTC)
     try:
         sources = [open_place(path, options) for path in paths]
-        name = name_of(paths, [source_id, columns, loop, speed is not None, settings.kafka_bootstrap])
+        # messages of several partitions come in another order each time: a place in it means nothing
+        name = (
+            None
+            if any("://" in path for path in paths)
+            else name_of(paths, [source_id, columns, loop, speed is not None, settings.kafka_bootstrap])
+        )
         result = _send(settings, sources, Manner(rate, loop, speed, name, restart))
     except SourceError as error:
         fail(str(error), code=2)
+    except (OSError, sqlite3.Error) as error:
+        fail(f"This cannot be replayed: {error}. What was confirmed is in the ledger.", code=2)
     except DeliveryError as error:
         fail(f"{error}. Nothing is lost: what was confirmed is in the ledger; run the same command again.")
     _report(result)
@@ -88,7 +96,7 @@ class Manner:
     rate: float | None
     loops: int
     speed: float | None
-    name: str
+    name: str | None
     restart: bool
 
 
@@ -134,7 +142,7 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
                 when = f"  {at:%Y-%m-%d %H:%M}" if at else ""
                 bar.update(task, rate=f"{speed:,.0f} articles/s{when}" if speed else when)
 
-            if manner.restart:
+            if manner.restart and manner.name is not None:
                 with store.transaction():
                     store.drop_checkpoint(manner.name)
             replayer = Replayer(settings, store, producer, advance, manner.name)

@@ -26,6 +26,7 @@ from services.producer.writer import SERVICE, Writer
 EXIT_BUG: Final = 70
 """EX_SOFTWARE of sysexits.h, as the other services."""
 EXIT_TAKEN: Final = 75
+EXIT_UNAVAILABLE: Final = 69
 RESOLVER_THREADS: Final = 32
 """Names are resolved in threads; one that hangs must not hold up the others."""
 log = get_logger(__name__)
@@ -60,7 +61,11 @@ async def run(settings: ProducerSettings) -> int:
                 settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent
             )
             collector = Collector(settings, poller, writer, states)
-            runner = await serve_ingest(settings, writer)
+            try:
+                runner = await serve_ingest(settings, writer)
+            except OSError as error:
+                log.error("the ingest port cannot be used", port=settings.ingest_port, error=str(error))  # noqa: TRY400 - the same
+                return EXIT_UNAVAILABLE
             server = serve_metrics(settings.metrics_host, settings.metrics_port, lambda: health(collector, writer))
             try:
                 await collector.run(stopping)

@@ -32,7 +32,7 @@ GAUGES_SECONDS: Final = 5.0
 FULL_WAIT_SECONDS: Final = 1.0
 WATCH_DEBOUNCE_MS: Final = 500
 UNWRITTEN_SECONDS: Final = 60.0
-MAX_TASKS: Final = 1000
+MAX_TASKS: Final = 10_000
 """Polls under way or waiting for their host's turn; more due feeds wait in the heap."""
 log = get_logger(__name__)
 
@@ -127,7 +127,7 @@ class Collector:
     async def _watch_folders(self) -> None:
         """Poll a folder when something in it changes, not only at its interval."""
         while True:
-            folders = self._folders()
+            folders = await self._find_folders()
             if not folders:
                 await asyncio.sleep(FILE_CHECK_SECONDS)
                 continue
@@ -145,16 +145,20 @@ class Collector:
             finally:
                 check.cancel()
 
+    async def _find_folders(self) -> dict[Path, str]:
+        """The folders, looked for in a thread: a mount may hang."""
+        return await asyncio.get_running_loop().run_in_executor(self.poller.reading, self._folders)
+
     def _folders(self) -> dict[Path, str]:
         paths = {
-            (self.poller.base / feed.path).resolve(): feed.id
+            (self.poller.base / feed.path).absolute(): feed.id
             for feed in self.feeds.values()
             if feed.path is not None and not feed.paused
         }
         return {path: feed_id for path, feed_id in paths.items() if path.is_dir()}
 
     async def _until_folders_differ(self, folders: dict[Path, str], changed: asyncio.Event) -> None:
-        while self._folders() == folders:  # noqa: ASYNC110 - nobody tells when a folder is made
+        while await self._find_folders() == folders:  # noqa: ASYNC110 - nobody tells when a folder is made
             await asyncio.sleep(FILE_CHECK_SECONDS)
         changed.set()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ from services.producer.settings import ProducerSettings
 from services.producer.sources import SourceError, SourceOptions, open_source
 from services.producer.sources.base import Entry, Problem, Source
 from services.producer.sources.document_file import with_text
-from services.producer.sources.documents import Document, NotThisFormatError, Parsed, add_declared, entry_hash
+from services.producer.sources.documents import Document, NotThisFormatError, Parsed, add_declared, entry_hash, scrub
 from services.producer.sources.formats import parse_document
 from services.producer.sources.page import article_text, read_page
 from services.producer.sources.topic import TopicSource
@@ -113,15 +114,18 @@ class Poller:
         validators = NO_VALIDATORS if is_doubtful else state.validators
         fetched = await self._get(feed, asked, validators, headers if host_of(asked) == host_of(url) else {})
         gathered = Gathered(hint_seconds=fetched.fresh_seconds, cut_off=fetched.cut_off)
-        if fetched.moved_to is not None:
+        if fetched.moved_to is not None and url == feed.url:  # a secret in the URL would be written down
             gathered.updates["moved_to"] = fetched.moved_to
         document = fetched.document
         if document is None or (fetched.body_hash == state.body_hash and fetched.cut_off is None):
             gathered.changed = False
             gathered.entries = state.entries
             return gathered
+        if url != feed.url:
+            document = replace(document, url=feed.url or "")
         try:
             parsed = await self._parse(feed, document)
+            require_expected(feed, state, parsed)
         except FetchError:
             require_whole(fetched)
             raise
@@ -163,16 +167,18 @@ class Poller:
         """The parts of a sitemap index that changed, by what the index says, else by their bytes."""
         parts: dict[str, str] = {}
         for child in index.children[:MAX_PARTS]:
+            own = headers if host_of(child.url) == host_of(addresses(feed)[0]) else {}
             known, stated = state.parts.get(child.url), child.changed_at.isoformat() if child.changed_at else None
             if stated is not None and known == stated:
                 parts[child.url] = stated
                 continue
             try:
-                fetched = require_whole(await self._get(feed, child.url, NO_VALIDATORS, headers))
+                fetched = require_whole(await self._get(feed, child.url, NO_VALIDATORS, own))
                 if fetched.document is None or fetched.body_hash == known:
                     parts[child.url] = known or ""
                     continue
                 parsed = await self._parse(feed, fetched.document)
+                require_expected(feed, state, parsed)
             except FetchError as error:
                 gathered.notes.append(f"part {child.url}: {error.reason}"[:300])
                 gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
@@ -193,7 +199,11 @@ class Poller:
     async def _take(self, feed: Feed, found: Sequence[Entry | Problem], parsed: Parsed, gathered: Gathered) -> None:
         """Entries with what the configuration says of them; pages are fetched for those that need a look."""
         gathered.entries += len(found)
-        items = [make_item(feed, item, is_page=parsed.type is FeedType.PAGE) for item in found]
+        if parsed.type is FeedType.PAGE:
+            loop, make_page = asyncio.get_running_loop(), partial(make_item, feed, is_page=True)
+            items = [await loop.run_in_executor(self.parsing, make_page, item) for item in found]
+        else:
+            items = [make_item(feed, item) for item in found]
         if not wants_pages(feed, parsed.type):
             gathered.items += [replace(item, entry=with_text(item.entry)) for item in items]
             return
@@ -245,6 +255,7 @@ class Poller:
         """A file, folder or topic, item by item in a thread, written in chunks."""
         loop = asyncio.get_running_loop()
         gathered = Gathered()
+        started = time.time()
         try:
             source, signature = await loop.run_in_executor(self.reading, self._open, feed, state)
             if source is None:
@@ -258,7 +269,11 @@ class Poller:
             raise FetchError(Failure.UNREADABLE, str(error)) from error
         except OSError as error:
             raise FetchError(Failure.UNREADABLE, f"cannot be read: {error.strerror}") from error
-        gathered.updates |= {"format": str(feed.type or type(source).__name__), "body_hash": signature}
+        gathered.updates |= {
+            "format": str(feed.type or type(source).__name__),
+            "body_hash": signature,
+            "read_at": started,
+        }
         if isinstance(source, TopicSource):
             gathered.updates["offsets"] = source.offsets
             gathered.more = gathered.entries >= TOPIC_MESSAGES
@@ -273,10 +288,12 @@ class Poller:
             return TopicSource(url, options, state.offsets, TOPIC_MESSAGES), None
         path = self.base / feed.path
         if path.is_dir():
-            since = state.last_success_at
-            options = replace(options, changed_since=None if since is None else since - CHANGE_SLACK_SECONDS)
+            # by the files' times, which some file systems get wrong: so now and then everything is looked at
+            is_doubtful = state.read_at is None or state.polls % UNCONDITIONAL_EVERY == 0
+            since = None if is_doubtful else (state.read_at or 0) - CHANGE_SLACK_SECONDS
+            options = replace(options, changed_since=since)
             return open_source(path, options, feed.type), None
-        signature = file_signature(path)
+        signature = file_signature(path, feed)
         if signature is not None and signature == state.body_hash:
             return None, None
         return open_source(path, options, feed.type), signature
@@ -305,7 +322,7 @@ class Poller:
     def _next_state(self, feed: Feed, state: FeedState, gathered: Gathered, counted: Counted) -> FeedState:
         updates = dict(gathered.updates)
         if gathered.changed:
-            updates["notes"] = tuple(dict.fromkeys((*gathered.notes, *summarize(counted.problems))))[:10]
+            updates["notes"] = tuple(dict.fromkeys(map(scrub, (*gathered.notes, *summarize(counted.problems)))))[:10]
         if counted.owed or gathered.cut_off is not None:
             # not all was had: the whole document has to come again, so nothing to ask with is kept
             updates |= {"etag": None, "last_modified": None, "body_hash": None}
@@ -334,6 +351,14 @@ def addresses(feed: Feed) -> tuple[str, dict[str, str]]:
         return expand(feed.url or ""), {name: expand(value) for name, value in feed.headers.items()}
     except KeyError as error:
         raise FetchError(Failure.CONFIGURATION, f"the environment variable {error.args[0]} is not set") from error
+
+
+def require_expected(feed: Feed, state: FeedState, parsed: Parsed) -> None:
+    """FetchError where a web page comes instead of a feed: a consent or an error page is no article."""
+    if parsed.type is not FeedType.PAGE or feed.type is FeedType.PAGE:
+        return
+    if feed.type is not None or state.format not in (None, "page"):
+        raise FetchError(Failure.UNREADABLE, "a web page comes where a feed is expected (`type: page` if it is meant)")
 
 
 def require_whole(fetched: Fetched) -> Fetched:
@@ -366,13 +391,14 @@ def to_children(parsed: Parsed) -> tuple[ChildFeed, ...]:
     )
 
 
-def file_signature(path: Path) -> str | None:
-    """What tells that a file has not changed, without reading it."""
+def file_signature(path: Path, feed: Feed) -> str | None:
+    """What tells that a file has not changed, nor how it is to be read, without reading it."""
     try:
         stat = path.stat()
     except OSError:
         return None
-    return f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"
+    how = hashlib.sha256(f"{feed.columns!r} {feed.source} {feed.type}".encode()).hexdigest()[:16]
+    return f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}-{how}"
 
 
 def host_name(url: str) -> str:

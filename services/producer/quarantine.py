@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,5 +52,8 @@ def quarantine_letter(problem: Problem, kept: str, topic: str, now: datetime | N
 
 
 def safe_name(problem: Problem) -> str:
-    """A file name made of a problem's source and guid."""
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in f"{problem.source_id}__{problem.guid}")[-180:]
+    """A file name of a problem's own: readable in front, and distinct by a hash of source and guid."""
+    whole = f"{problem.source_id}__{problem.guid}"
+    readable = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in whole)[:100]
+    digest = hashlib.sha256(f"{len(problem.source_id)} {whole}".encode("utf8", "surrogatepass")).hexdigest()[:16]
+    return f"{readable}.{digest}"

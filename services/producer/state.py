@@ -40,6 +40,7 @@ class FeedState(BaseModel):
     last_poll_at: float | None = None
     last_success_at: float | None = None
     next_poll_at: float = 0.0
+    read_at: float | None = None
     last_new_at: float | None = None
     entries: int = 0
     polls: int = 0

@@ -32,8 +32,8 @@ from services.producer.articles import to_raw_article
 from services.producer.metrics import OUTBOX
 from services.producer.quarantine import is_kept, quarantine, quarantine_letter
 from services.producer.settings import ProducerSettings
-from services.producer.sources.base import Entry, Problem, ProblemKind
-from services.producer.sources.documents import entry_hash
+from services.producer.sources.base import Entry, Problem
+from services.producer.sources.documents import entry_hash, within_limit
 from services.producer.state import FeedState
 from services.producer.store import LedgerLine, Outgoing, SeenEntry, Store
 
@@ -234,11 +234,11 @@ class Writer:
         for item in job.items:
             entry = within_limit(item.entry, self._settings.max_article_bytes)
             if isinstance(entry, Problem):
-                written = self._keep(store, job, entry, now)
+                written = self._keep(store, job, item, entry, now)
             else:
                 written = write_entry(store, job.feed_id, item, entry, now)
                 if written.problem is not None:
-                    written = self._keep(store, job, written.problem, now)
+                    written = self._keep(store, job, item, written.problem, now)
             counted.counts[written.outcome] += 1
             counted.owed += item.owes_page
             if written.problem is not None:
@@ -258,18 +258,23 @@ class Writer:
         if state is not None:
             store.save_feed_state(feed_id, state.model_dump_json(exclude_defaults=True))
 
-    def _keep(self, store: Store, job: Job, problem: Problem, now: datetime) -> Written:
-        """Note a problem, once for each feed and reason; what must be kept goes to quarantine, with a dead letter."""
+    def _keep(self, store: Store, job: Job, item: Item, problem: Problem, now: datetime) -> Written:
+        """Note a problem, once for each feed, entry and reason; what must be kept goes to quarantine, with a letter."""
         if job.feed_id is not None:
-            hashed = hashlib.sha256(f"{problem.kind} {problem.reason}".encode()).hexdigest()
+            hashed = item.hash or hashlib.sha256(f"{problem.kind} {problem.reason}".encode()).hexdigest()
             seen = store.seen(job.feed_id, problem.guid)
-            if seen is not None and seen.entry_hash == hashed:
+            is_same = seen is not None and seen.entry_hash == hashed
+            tries = (seen.tries + 1 if seen is not None and is_same else 1) if item.owes_page else COMPLETE
+            known = (seen.article_id, seen.published_at) if seen is not None else ("", None)
+            store.remember(job.feed_id, problem.guid, SeenEntry(hashed, *known, tries), int(now.timestamp()))
+            if is_same:
                 return Written(Outcome.PROBLEM, problem=problem)
-            if seen is None or not seen.article_id:
-                remembered = SeenEntry(hashed, "", None, COMPLETE)
-                store.remember(job.feed_id, problem.guid, remembered, int(now.timestamp()))
         if is_kept(problem):
-            kept = quarantine(problem, self._settings.quarantine_folder)
+            try:
+                kept = quarantine(problem, self._settings.quarantine_folder)
+            except OSError as error:
+                log.exception("a problem's bytes cannot be kept", guid=problem.guid)
+                kept = f"not kept: {error.strerror}"
             letter = quarantine_letter(problem, kept, self._settings.topic(RAW))
             store.promise_letter(letter.letter_id, encode(letter))
             DEAD_LETTERS.labels(SERVICE, letter.stage, letter.error_class).inc()
@@ -348,17 +353,6 @@ class Writer:
         while self.outbox and time.monotonic() < deadline and self._producer is not None:
             self._deliver(store)
             time.sleep(0.02)
-
-
-def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:
-    """An entry that Kafka will take; a problem with its bytes where it is larger than an article may be."""
-    if isinstance(item, Problem) or len(item.content) * 4 <= max_bytes:
-        return item
-    data = item.content.encode("utf8", "replace")
-    if len(data) <= max_bytes:
-        return item
-    reason = f"has {len(data):,} bytes; the limit is {max_bytes:,}"
-    return Problem(item.source_id, item.guid, ProblemKind.TOO_LARGE, reason, data=data)
 
 
 def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:

@@ -13,6 +13,8 @@ MAX_RATIO: Final = 200
 """Decompressed bytes for each compressed one; news in XML or HTML compresses 4 to 20 times."""
 RATIO_FROM_BYTES: Final = 1024 * 1024
 """Smaller bodies may have any ratio."""
+MAX_MEMBERS: Final = 1000
+HEADER_BYTES: Final = 2
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -42,6 +44,7 @@ class Deflate:
         self._inner = zlib.decompressobj(wbits=47)
         self._raw = False
         self._head: bytes | None = b""
+        self._members = 1
 
     def feed(self, data: bytes) -> bytes:
         """Decompress some; BodyError when the data is broken."""
@@ -49,7 +52,10 @@ class Deflate:
             data = self._inner.unused_data + data
             if not data.strip(b"\x00"):
                 return b""
-            self._inner = zlib.decompressobj(wbits=47)
+            self._members += 1
+            if self._members > MAX_MEMBERS:
+                raise BodyError(f"consists of more than {MAX_MEMBERS:,} gzip members")
+            self._head, self._inner = None, zlib.decompressobj(wbits=47)
         else:
             data = self._inner.unconsumed_tail + data
         try:
@@ -60,8 +66,8 @@ class Deflate:
             self._raw, self._inner = True, zlib.decompressobj(wbits=-15)
             return self.feed(self._head + data)
         if self._head is not None:
-            # without a header it only shows after two bytes: they are kept until something came out
-            self._head = None if out else self._head + data
+            # that there is no header shows after two bytes: a first one alone is kept
+            self._head = self._head + data if len(self._head) + len(data) < HEADER_BYTES else None
         return out
 
     @property
@@ -123,7 +129,8 @@ class Body:
         whole = b"".join(self._parts)
         if self._decompressor is None and whole.startswith(GZIP_MAGIC):
             inner = Body("gzip", self._limit)
-            inner.add(whole)
+            for start in range(0, len(whole), STEP_BYTES):
+                inner.add(whole[start : start + STEP_BYTES])
             return inner.finish()
         return whole
 

@@ -19,11 +19,12 @@ from services.producer.fetch.body import ACCEPT_ENCODING, Body, BodyError, TooLa
 from services.producer.fetch.guard import BlockedAddressError, guarded_sockets, parse_networks
 from services.producer.fetch.hosts import HostGate, host_of
 from services.producer.settings import ProducerSettings
-from services.producer.sources.documents import Document
+from services.producer.sources.documents import Document, scrub
 
 MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 PERMANENT: Final = frozenset({301, 308})
+CONNECT_SECONDS: Final = 10
 DAY_SECONDS: Final = 24 * 60 * 60
 ACCEPT: Final = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, "
@@ -60,7 +61,7 @@ class FetchError(Exception):
     def __init__(self, failure: Failure, reason: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(reason)
         self.failure = failure
-        self.reason = reason
+        self.reason = scrub(reason)
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -93,14 +94,16 @@ class Client:
 
     settings: ProducerSettings
     gate: HostGate = field(init=False)
+    _places: asyncio.Semaphore = field(init=False)
     _session: aiohttp.ClientSession = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = HostGate(self.settings.host_spacing_seconds, self.settings.host_connections)
 
     async def __aenter__(self) -> Self:
+        self._places = asyncio.Semaphore(self.settings.connections)
         connector = aiohttp.TCPConnector(
-            limit=self.settings.connections,
+            limit=0,
             ttl_dns_cache=300,
             keepalive_timeout=15,
             socket_factory=guarded_sockets(parse_networks(self.settings.allow_networks)),
@@ -111,7 +114,7 @@ class Client:
             auto_decompress=False,
             trust_env=False,
             headers={"User-Agent": self.settings.user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPT_ENCODING},
-            timeout=aiohttp.ClientTimeout(total=None),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
         return self
 
@@ -152,7 +155,8 @@ class Client:
             headers["If-None-Match"] = validators.etag
         if validators.last_modified:
             headers["If-Modified-Since"] = validators.last_modified
-        async with self.gate.slot(url):
+        # the wait for a turn and for a free connection is ours, and does not count against the server's time
+        async with self.gate.slot(url), self._places:
             try:
                 async with asyncio.timeout(self.settings.fetch_seconds):
                     return await self._request(url, validators, headers)
@@ -193,8 +197,14 @@ class Client:
         except BodyError as error:
             raise FetchError(Failure.UNREADABLE, str(error)) from error
         document = Document(url, data, (response.content_type or "").lower(), response.charset)
-        stated = Validators(response.headers.get("ETag"), response.headers.get("Last-Modified"))
+        stated = Validators(_header(response, "ETag"), _header(response, "Last-Modified"))
         return Fetched(document, stated, hashlib.sha256(data).hexdigest(), fresh_seconds=fresh, cut_off=cut_off)
+
+
+def _header(response: aiohttp.ClientResponse, name: str) -> str | None:
+    """A header that can be sent back as it is; None for one that is no ASCII."""
+    value = response.headers.get(name)
+    return value if value is not None and value.isascii() else None
 
 
 def _scheme(url: str) -> int:

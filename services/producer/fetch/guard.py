@@ -10,8 +10,11 @@ from typing import Any
 Network = Any
 NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address."""
-TEREDO_OR_6TO4 = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
-"""Tunnels that carry an IPv4 address; nothing public needs them any more."""
+NEVER = tuple(
+    IPv6Network(network)
+    for network in ("2001::/32", "2002::/16", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10")
+)
+"""Teredo, 6to4, local NAT64, IPv4-compatible, IPv4-translated, site-local: they carry or are private addresses."""
 
 
 class BlockedAddressError(OSError):
@@ -38,7 +41,7 @@ def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
             ip = ip.ipv4_mapped
         elif ip in NAT64:
             ip = IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif any(ip in network for network in TEREDO_OR_6TO4):
+        elif any(ip in network for network in NEVER) and not any(ip in one for one in allowed if one.version == 6):
             return False
     if any(ip.version == network.version and ip in network for network in allowed):
         return True

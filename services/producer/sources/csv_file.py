@@ -39,7 +39,10 @@ class CsvSource:
         csv.field_size_limit(FIELD_LIMIT)
         with self._path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, delimiter=self._delimiter(file), strict=True)
-            self._check_header(reader.fieldnames or ())
+            try:
+                self._check_header(reader.fieldnames or ())
+            except csv.Error as error:
+                raise SourceError(f"{self._path}: its header cannot be read: {error}.") from error
             rows = iter(reader)
             while True:
                 try:
@@ -53,7 +56,7 @@ class CsvSource:
 
     def _delimiter(self, file: IO[str]) -> str:
         """Tab for TSV; for CSV what its header shows, since spreadsheets write semicolons too."""
-        if SUFFIXES[self._path.suffix.lower()] == "\t":
+        if SUFFIXES.get(self._path.suffix.lower()) == "\t":
             return "\t"
         header = file.readline(SNIFF_CHARACTERS)
         file.seek(0)

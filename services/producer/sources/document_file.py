@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.producer.sources.base import Entry, Problem, ProblemKind, SourceError, SourceOptions
-from services.producer.sources.documents import Document, NotThisFormatError
+from services.producer.sources.documents import Document, NotThisFormatError, within_limit
 from services.producer.sources.formats import parse_document
 
 SUFFIXES = frozenset({".xml", ".rss", ".atom", ".rdf", ".json", ".opml"})
@@ -47,7 +47,7 @@ class DocumentFileSource:
         if parsed.children and not parsed.items:
             raise SourceError(f"{self._path} is a list of other documents: `dragoman feeds import {self._path}`.")
         for item in parsed.items:
-            yield with_text(item)
+            yield within_limit(with_text(item), self._options.max_article_bytes)
 
 
 def with_text(item: Entry | Problem) -> Entry | Problem:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -117,9 +118,25 @@ def parse_xml(data: bytes, what: str) -> etree._Element:
     return root
 
 
+def scrub(text: str) -> str:
+    """Text that is UTF-8: of half a surrogate pair, which feeds write as two references, a replacement is left."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def make_safely(make: Callable[[], Entry | Problem], source_id: str) -> Entry | Problem:
+    """One entry; whatever goes wrong in making it is that entry's problem, and no other's."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - an entry must not take its feed with it
+        reason = f"cannot be read: {type(error).__name__}: {scrub(str(error))}"[:300]
+        return Problem(
+            source_id, f"unreadable-{hashlib.sha256(reason.encode()).hexdigest()[:16]}", ProblemKind.INVALID, reason
+        )
+
+
 def one_line(text: str | None, limit: int = MAX_VALUE_LENGTH) -> str | None:
     """White space folded, bounded; None for nothing."""
-    folded = BLANK.sub(" ", text or "").strip()
+    folded = BLANK.sub(" ", scrub(text or "")).strip()
     return folded[:limit] or None
 
 
@@ -133,6 +150,8 @@ def web_address(base: str, link: str | None) -> str | None:
         parts.port  # noqa: B018 - raises for what is no port
     except ValueError:
         return None
+    # `${NAME}` is taken from the environment in the user's own file, and never in what others write
+    joined = joined.replace("${", "%24%7B")
     is_web = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and len(joined) <= 8000
     return joined if is_web else None
 
@@ -159,6 +178,11 @@ def dates(stated: Iterable[tuple[str, datetime | None]], source: DeclaredBy) -> 
 def entry_hash(entry: Entry) -> str:
     """What makes an entry another one when it changes: everything stated, but for the date of the last change."""
     stated = next((date.at for date in entry.declared.dates if date.kind == "published"), None)
+    if not entry.declared.dates:
+        stated = entry.published_at
+    elif not entry.content:
+        # an address without a text: the date of its change is all that tells of one
+        stated = max(date.at for date in entry.declared.dates)
     return content_hash_of(entry.content, entry.title, entry.url, stated, entry.declared_language)
 
 
@@ -182,6 +206,17 @@ def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Proble
         seen.add(one.guid)
         distinct.append(one)
     return distinct
+
+
+def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:
+    """An entry that Kafka will take; a problem with its bytes where it is larger than an article may be."""
+    if isinstance(item, Problem) or len(item.content) * 4 <= max_bytes:
+        return item
+    data = item.content.encode("utf8", "replace")
+    if len(data) <= max_bytes:
+        return item
+    reason = f"has {len(data):,} bytes; the limit is {max_bytes:,}"
+    return Problem(item.source_id, item.guid, ProblemKind.TOO_LARGE, reason, data=data)
 
 
 def add_declared(entry: Entry, tags: Iterable[str], language: str | None) -> Entry:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import feedparser
@@ -22,8 +23,10 @@ from services.producer.sources.documents import (
     Parsed,
     dates,
     language_tag,
+    make_safely,
     one_line,
     root_name,
+    scrub,
     values,
     web_address,
     with_distinct_guids,
@@ -67,7 +70,10 @@ class XmlFeed:
         if read.get("bozo"):
             parsed.notes.append(f"broken XML, read as far as it goes: {_why(read)}")
         base = feed.get("link") or document.url
-        found = (make_entry(entry, feed, source_id, document.url, base) for entry in read.get("entries", ()))
+        found = (
+            make_safely(partial(make_entry, entry, feed, source_id, document.url, base), source_id)
+            for entry in read.get("entries", ())
+        )
         parsed.items = with_distinct_guids(found)
         return parsed
 
@@ -133,7 +139,7 @@ def best_content(entry: Mapping[str, Any]) -> tuple[str, ContentType]:
     """The longest text that the entry carries: its content, or its summary; empty when it carries none."""
     candidates = [part for part in entry.get("content", ()) if str(part.get("type", "")).startswith(("text/", "appl"))]
     candidates.append(entry.get("summary_detail") or {"value": entry.get("summary")})
-    best = max((str(part.get("value") or "") for part in candidates), key=len).strip()
+    best = scrub(max((str(part.get("value") or "") for part in candidates), key=len)).strip()
     if has_markup(best):
         cleaned = clean_fragment(best)
         return (cleaned, ContentType.HTML) if has_words(cleaned) else ("", ContentType.TEXT)

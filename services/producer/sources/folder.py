@@ -29,7 +29,7 @@ class FolderSource:
         self._root = path if path.is_dir() else path.parent
         self._files = sorted(_walk(path)) if path.is_dir() else [path]
         if options.changed_since is not None:
-            self._files = [file for file in self._files if _changed_at(file) >= options.changed_since]
+            self._files = [file for file in self._files if _changed_at(file, self._root) >= options.changed_since]
         self._source_id = options.source_id or self._root.resolve().name or "folder"
         self._max_bytes = options.max_article_bytes
 
@@ -94,9 +94,13 @@ def _walk(root: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def _changed_at(file: Path) -> float:
-    """When a file came or changed, in Unix seconds: the inode's time, which copying with the old date sets too."""
+def _changed_at(file: Path, root: Path) -> float:
+    """When a file came or changed, in Unix seconds: the newest inode time of it and of the folders that it came in.
+
+    Copying with the old date sets it too; a folder that is moved in keeps its files' times, but not its parent's.
+    """
+    folders = [folder for folder in file.parents if folder.is_relative_to(root) and folder != root]
     try:
-        return file.stat().st_ctime
+        return max(place.stat().st_ctime for place in (file, *folders))
     except OSError:
         return float("inf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape as html_escape
 
 import nh3
 from lxml import etree, html
@@ -10,6 +11,12 @@ from lxml_html_clean import Cleaner
 
 MARKUP = re.compile(r"<(?:/?[A-Za-z][^<>]*|!--)>|&(?:#\d{1,7}|#x[0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 TAG = re.compile(r"<[^>]*>")
+ELEMENT = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+UNNESTED = frozenset(
+    {"p", "br", "hr", "img", "input", "meta", "link", "wbr", "source", "col", "area", "embed", "track"}
+)
+MAX_NESTING = 500
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LINKED_DATA = "application/ld+json"
 BLOCK_NAMES = (
     "address article aside blockquote br dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main nav "
@@ -47,7 +54,19 @@ def has_words(fragment: str) -> bool:
 
 def clean_fragment(fragment: str) -> str:
     """An entry's own HTML with harmless elements and attributes only (ammonia's list, by nh3)."""
+    if nesting(fragment) > MAX_NESTING:
+        return html_escape(TAG.sub(" ", fragment), quote=False).strip()
     return nh3.clean(fragment, link_rel=None).strip()
+
+
+def nesting(fragment: str) -> int:
+    """How deep tags stand in each other, closed or not; a parser of HTML takes time with the square of it."""
+    depth = deepest = 0
+    for match in ELEMENT.finditer(fragment):
+        if match[2].lower() not in UNNESTED:
+            depth = max(0, depth - 1) if match[1] else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def clean_page(page: str) -> str:
@@ -71,6 +90,7 @@ def to_text(fragment: str) -> str:
     """The words of HTML, a line a block."""
     if not has_markup(fragment):
         return fragment.strip()
+    fragment = CONTROL.sub("", fragment)
     try:
         root = html.fragment_fromstring(fragment, create_parent="div")
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from schemas.article import ContentType, Declared, DeclaredBy
@@ -19,7 +20,9 @@ from services.producer.sources.documents import (
     Parsed,
     dates,
     language_tag,
+    make_safely,
     one_line,
+    scrub,
     values,
     web_address,
     with_distinct_guids,
@@ -27,6 +30,7 @@ from services.producer.sources.documents import (
 from services.producer.sources.html import clean_fragment, has_words, to_text
 from services.producer.sources.text import UndecodableError, decode_text
 
+BLANKS = re.compile(r"[ \t\r\n,]*")
 ITEMS = re.compile(r'"items"\s*:\s*\[')
 
 
@@ -50,7 +54,9 @@ class JsonFeed:
             raise NotThisFormatError("no JSON Feed: it has no list `items`")
         parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
         parsed.notes += [problem] if problem else []
-        parsed.items = with_distinct_guids(make_entry(item, feed, source_id, document.url) for item in items)
+        parsed.items = with_distinct_guids(
+            make_safely(partial(make_entry, item, feed, source_id, document.url), source_id) for item in items
+        )
         return parsed
 
 
@@ -75,7 +81,8 @@ def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
 def _decode_items(whole: str, start: int) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     while start < len(whole):
-        start += len(whole[start:]) - len(whole[start:].lstrip(" \t\r\n,"))
+        blanks = BLANKS.match(whole, start)
+        start = blanks.end() if blanks else start
         try:
             item, start = decoder.raw_decode(whole, start)
         except (ValueError, RecursionError):
@@ -86,7 +93,7 @@ def _decode_items(whole: str, start: int) -> Iterator[Any]:
 def text(item: Mapping[str, Any], name: str) -> str | None:
     """A field that ought to be text; numbers are taken too (ids of some generators)."""
     value = item.get(name)
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    return scrub(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) -> Entry | Problem:
@@ -129,13 +136,13 @@ def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        yield from (str(one) for one in value if isinstance(one, str | int))
+        yield from (scrub(str(one)) for one in value if isinstance(one, str | int))
 
 
 def read_date(stated: str | None) -> datetime | None:
     """An RFC 3339 date; without a zone it is UTC."""
     try:
         read = datetime.fromisoformat(stated.strip()) if stated else None
-    except ValueError:
+        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None
+    except (ValueError, OverflowError):
         return None
-    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None

@@ -127,6 +127,6 @@ def read_date(stated: str | None) -> datetime | None:
         return None
     try:
         read = datetime.fromisoformat(text if len(text) > 7 else f"{text}-01")
-    except ValueError:
+        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)

@@ -69,7 +69,9 @@ class TopicSource:
         consumer.assign(partitions)
         begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         for partition in partitions:
-            consumer.seek(partition, max(self.offsets.get(str(partition.partition), 0), begin[partition]))
+            at = self.offsets.get(str(partition.partition), 0)
+            # past the end: the topic was made anew
+            consumer.seek(partition, at if begin[partition] <= at <= end[partition] else begin[partition])
         given, quiet = 0, 0
         while quiet < QUIET_POLLS and any(consumer.position(partition) < end[partition] for partition in partitions):
             polled = consumer.poll(timeout_ms=POLL_MS, max_records=500)
