@@ -39,6 +39,7 @@ PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400, "monthly": 30 * 
 """RSS 1.0 syndication module: updatePeriod."""
 PROLOG = rb"\A((?:\xef\xbb\xbf)?+(?>\s+|<\?.*?\?>|<!--.*?-->)*+)"
 """What may stand before the document type; atomic, so that it is read once and never back."""
+SURROGATES = re.compile(rb"(?:&#(?:5[567]\d{3}|[xX][dD][89a-fA-F][0-9a-fA-F]{2});)+")
 DOCTYPE = re.compile(PROLOG + rb"<!DOCTYPE[^>\[]*(\[[^\]]*\]\s*)?>", re.IGNORECASE | re.DOTALL)
 
 
@@ -84,11 +85,21 @@ def read_feed(document: Document) -> Mapping[str, Any]:
     charset = f"; charset={document.charset}" if document.charset else ""
     # no content-location: a guid that looks like a relative address would become another one with each place of a feed
     headers = {"content-type": f"{media_type}{charset}"}
-    stream = io.BytesIO(DOCTYPE.sub(rb"\1", document.data, count=1))
-    read: Mapping[str, Any] = feedparser.parse(
-        stream, response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-    )
+    data = SURROGATES.sub(join_surrogates, DOCTYPE.sub(rb"\1", document.data, count=1))
+    try:
+        read: Mapping[str, Any] = feedparser.parse(
+            io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        )
+    except Exception as error:  # whatever a document makes of the parser, it is the document's
+        raise NotThisFormatError(f"no feed can be read: {type(error).__name__}: {scrub(str(error))}"[:300]) from error
     return read
+
+
+def join_surrogates(match: re.Match[bytes]) -> bytes:
+    """References to the halves of characters, as some generators write emoji, as references to whole ones."""
+    halves = re.findall(rb"&#([xX]?)([0-9a-fA-F]+);", match[0])
+    text = scrub("".join(chr(int(digits, 16 if prefix else 10)) for prefix, digits in halves))
+    return b"".join(b"&#%d;" % ord(character) for character in text)
 
 
 def _why(read: Mapping[str, Any]) -> str:
