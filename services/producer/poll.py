@@ -44,6 +44,7 @@ MAX_PARTS: Final = 30
 TOPIC_MESSAGES: Final = 5000
 UNCONDITIONAL_EVERY: Final = 20
 """Polls of which one asks for the whole document: servers exist that say for ever that nothing changed."""
+NOTHING_TO_ASK_WITH: Final[dict[str, object]] = {"etag": None, "last_modified": None, "body_hash": None}
 CHANGE_SLACK_SECONDS: Final = 2.0
 log = get_logger(__name__)
 
@@ -166,8 +167,9 @@ class Poller:
     ) -> None:
         """The parts of a sitemap index that changed, by what the index says, else by their bytes."""
         parts: dict[str, str] = {}
+        owner = host_of(addresses(feed)[0])
         for child in index.children[:MAX_PARTS]:
-            own = headers if host_of(child.url) == host_of(addresses(feed)[0]) else {}
+            own = headers if host_of(child.url) == owner else {}
             known, stated = state.parts.get(child.url), child.changed_at.isoformat() if child.changed_at else None
             if stated is not None and known == stated:
                 parts[child.url] = stated
@@ -181,7 +183,7 @@ class Poller:
                 require_expected(feed, state, parsed)
             except FetchError as error:
                 gathered.notes.append(f"part {child.url}: {error.reason}"[:300])
-                gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
+                gathered.updates |= NOTHING_TO_ASK_WITH
                 continue
             gathered.notes += parsed.notes
             owed = gathered.counts.owed
@@ -190,7 +192,7 @@ class Poller:
                 parts[child.url] = stated or fetched.body_hash or ""
         if any(child.changed_at is None for child in index.children):
             # such an index does not change when its parts do: it has to be read every time
-            gathered.updates["body_hash"] = gathered.updates["etag"] = gathered.updates["last_modified"] = None
+            gathered.updates |= NOTHING_TO_ASK_WITH
         left = len(index.children) - MAX_PARTS
         if left > 0:
             gathered.notes.append(f"{left:,} older parts of the index were left out")
@@ -325,7 +327,7 @@ class Poller:
             updates["notes"] = tuple(dict.fromkeys(map(scrub, (*gathered.notes, *summarize(counted.problems)))))[:10]
         if counted.owed or gathered.cut_off is not None:
             # not all was had: the whole document has to come again, so nothing to ask with is kept
-            updates |= {"etag": None, "last_modified": None, "body_hash": None}
+            updates |= NOTHING_TO_ASK_WITH
         known = state.model_copy(update=updates)
         if gathered.cut_off is not None:
             error = FetchError(Failure.CUT_OFF, gathered.cut_off)

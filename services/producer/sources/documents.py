@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -66,7 +66,6 @@ class Parsed:
     title: str | None = None
     language: str | None = None
     ttl_seconds: int | None = None
-    hub: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -161,6 +160,15 @@ def language_tag(text: str | None) -> str | None:
     try:
         return LANGUAGE.validate_python((text or "").strip().replace("_", "-"))
     except ValidationError:
+        return None
+
+
+def iso_date(stated: str | None) -> datetime | None:
+    """An ISO 8601 date, or date and time, in UTC; without a zone it is UTC. None for anything else."""
+    try:
+        read = datetime.fromisoformat(stated.strip()) if stated else None
+        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None
+    except (ValueError, OverflowError):
         return None
 
 

@@ -66,7 +66,6 @@ class XmlFeed:
             title=one_line(to_text(feed.get("title") or "")),
             language=language,
             ttl_seconds=stated_ttl(feed),
-            hub=next((link.get("href") for link in feed.get("links", ()) if link.get("rel") == "hub"), None),
         )
         if read.get("bozo"):
             parsed.notes.append(f"broken XML, read as far as it goes: {_why(read)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from services.producer.sources.documents import (
     NotThisFormatError,
     Parsed,
     dates,
+    iso_date,
     language_tag,
     make_safely,
     one_line,
@@ -104,7 +105,7 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
     title = one_line(to_text(text(item, "title") or ""), MAX_TITLE_LENGTH)
     html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()
     content = plain or (html if has_words(html) else "") or (text(item, "summary") or "").strip()
-    published, updated = (read_date(text(item, name)) for name in ("date_published", "date_modified"))
+    published, updated = (iso_date(text(item, name)) for name in ("date_published", "date_modified"))
     guid = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
     guid = guid or content_hash_of("" if title else content, title, None, published, None)
     language, feed_language = language_tag(text(item, "language")), language_tag(text(feed, "language"))
@@ -137,12 +138,3 @@ def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, list):
         yield from (scrub(str(one)) for one in value if isinstance(one, str | int))
-
-
-def read_date(stated: str | None) -> datetime | None:
-    """An RFC 3339 date; without a zone it is UTC."""
-    try:
-        read = datetime.fromisoformat(stated.strip()) if stated else None
-        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None
-    except (ValueError, OverflowError):
-        return None

@@ -18,6 +18,7 @@ from services.producer.sources.documents import (
     Document,
     Parsed,
     dates,
+    iso_date,
     language_tag,
     one_line,
     parse_xml,
@@ -125,8 +126,4 @@ def read_date(stated: str | None) -> datetime | None:
     text = (stated or "").strip()
     if not W3C_DATE.match(text):
         return None
-    try:
-        read = datetime.fromisoformat(text if len(text) > 7 else f"{text}-01")
-        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return iso_date(text if len(text) > 7 else f"{text}-01")

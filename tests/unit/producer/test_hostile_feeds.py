@@ -116,7 +116,8 @@ def test_a_web_page_is_no_feed_that_was_one_before() -> None:
 
 
 def test_reasons_hold_no_half_characters() -> None:
-    FeedState(error=FetchError(Failure.CLIENT, "404 Non trouv\udce9").reason).model_dump_json()
+    state = FeedState(error=FetchError(Failure.CLIENT, "404 Non trouv\udce9").reason)
+    assert FeedState.model_validate_json(state.model_dump_json()) == state
 
 
 @pytest.mark.parametrize("address", ["fec0::1", "64:ff9b:1::7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1"])
