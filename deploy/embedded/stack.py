@@ -27,6 +27,7 @@ from deploy.embedded.kafka import Kafka
 from deploy.embedded.settings import EmbeddedSettings
 from deploy.embedded.state import Stack, read_stack
 from deploy.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
+from services.common.liveness import EXIT_STALLED
 from services.common.settings import ENDPOINTS_FILE, STACK_FILE
 
 SERVERS = ("kafka", "elasticsearch")
@@ -35,7 +36,7 @@ PRODUCER = "producer"
 NEEDED_BYTES = 700 * 1024**2
 """Room for the unpacked server, Kafka's and Elasticsearch's first data and logs."""
 START_SECONDS = 120
-FAILED_STATES = {"fatal", "exited", "unknown"}
+FAILED_STATES = {"fatal", "exited", "unknown", "backoff"}
 
 
 class Reporter(Protocol):
@@ -266,12 +267,17 @@ def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> No
     deadline = time.monotonic() + START_SECONDS
     while not is_ready():
         state = next((state for state in supervisor.states() if state.name == name), None)
-        failed = state is None or state.state in FAILED_STATES or state.state == "backoff"
+        failed = state is None or has_failed(state)
         if failed or time.monotonic() > deadline:
             what = "ended at once" if failed else f"was not ready after {START_SECONDS} s"
             tail = last_lines(supervisor.log_path(name))
             raise StackError(f"{name} {what}. The end of {supervisor.log_path(name)}:\n{tail}")
         time.sleep(0.1)
+
+
+def has_failed(state: ProcessState) -> bool:
+    """Whether a process that should be starting has ended; one that ended itself as stalled is started again."""
+    return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_STALLED)
 
 
 def _kafka_answers(bootstrap: str) -> bool:

@@ -43,13 +43,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What Supervisor says of one process: `state` is its word in lower case, `pid` None while it is down."""
+    """What Supervisor says of one process: `state` is its word in lower case, `pid` None while it is down.
+
+    `exit_status` is that of its last end, 0 before the first.
+    """
 
     name: str
     state: str
     pid: int | None
     uptime_seconds: float
     description: str
+    exit_status: int = 0
 
 
 class Supervisor:
@@ -145,6 +149,7 @@ class Supervisor:
                 pid=item["pid"] or None,
                 uptime_seconds=float(max(0, item["now"] - item["start"])) if item["pid"] else 0.0,
                 description=item["spawnerr"] or item["description"],
+                exit_status=item["exitstatus"],
             )
             for item in found
         ]

@@ -20,6 +20,8 @@ from services.common.topics import admin_client
 EXIT_STALLED = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
 INTERVAL_SECONDS = 5.0
+START_SECONDS = 40.0
+"""A service that Kafka answers has joined its group and begun by then (usually in 4 s), or never will."""
 log = get_logger(__name__)
 
 
@@ -44,11 +46,33 @@ class StallDetector:
 
 
 @dataclass(slots=True)
+class StartDetector:
+    """Tells when a service had `limit_seconds` with an answering Kafka and has never begun."""
+
+    limit_seconds: float
+    _waited: float = field(default=0.0)
+    _last: float | None = field(default=None)
+
+    def is_stuck(self, now: float, *, begun: bool) -> bool:
+        """Look once at `now` seconds of a monotonic clock; call `pause` when Kafka did not answer."""
+        if self._last is not None:
+            self._waited += now - self._last
+        self._last = now
+        if begun:
+            self._waited = 0.0
+        return self._waited > self.limit_seconds
+
+    def pause(self) -> None:
+        """The time until the next look does not count."""
+        self._last = None
+
+
+@dataclass(slots=True)
 class LivenessProbe:
-    """Measures lag in a thread, publishes it, and ends the process when the detector says so.
+    """Measures lag in a thread, publishes it, and ends the process when a detector says so.
 
     `assigned` tells the (topic, partition) pairs of this process; `is_excused` that an outage is being ridden out or
-    the service has halted itself.
+    the service has halted itself; `has_begun` that it has joined its group and takes messages.
     """
 
     settings: Settings
@@ -57,6 +81,8 @@ class LivenessProbe:
     topics: tuple[str, ...]
     assigned: Callable[[], set[tuple[str, int]]]
     is_excused: Callable[[], bool]
+    has_begun: Callable[[], bool] = lambda: True
+    _start: StartDetector = field(init=False, default_factory=lambda: StartDetector(START_SECONDS))
 
     def start(self) -> None:
         """Start the thread; it ends with the process."""
@@ -75,12 +101,16 @@ class LivenessProbe:
                     admin.close()
             except Exception as error:  # noqa: BLE001 - a probe that dies sees nothing any more
                 log.warning("lag is unknown", error=type(error).__name__)
+                self._start.pause()
                 detector = StallDetector(self.settings.stall_seconds)
                 time.sleep(INTERVAL_SECONDS)
 
     def _measure(self, lags: list[PartitionLag], detector: StallDetector) -> None:
         for topic in self.topics:
             LAG.labels(self.service, topic).set(sum(lag.messages for lag in lags if lag.topic == topic))
+        if self._start.is_stuck(time.monotonic(), begun=self.has_begun()):
+            log.error("stuck at the start: Kafka answers and the service has not begun", start_seconds=START_SECONDS)
+            os._exit(EXIT_STALLED)
         assigned = self.assigned()
         own = [lag for lag in lags if (lag.topic, lag.partition) in assigned]
         before = detector._since  # noqa: SLF001 - same module

@@ -194,6 +194,7 @@ class StreamWorker:
             topics=(self.settings.topic(self.source),),
             assigned=self.assigned,
             is_excused=self.is_excused,
+            has_begun=lambda: self._running or self.app.in_recovery,
         ).start()
 
 

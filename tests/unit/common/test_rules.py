@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from schemas.topics import RAW
 from services.common.halt import HaltRule
 from services.common.lag import PartitionLag
-from services.common.liveness import StallDetector
+from services.common.liveness import StallDetector, StartDetector
 from services.common.retries import Backoff
 from services.common.settings import ENDPOINTS_FILE, ElasticsearchSettings, Settings
 
@@ -52,6 +52,22 @@ def test_a_commit_an_idle_topic_or_an_outage_restarts_the_clock() -> None:
         detector = StallDetector(limit_seconds=60)
         detector.is_stalled([PartitionLag("t", 0, 5, 9)], 0.0, excused=False)
         assert not detector.is_stalled(lags, 100.0, excused=excused)
+
+
+def test_a_service_that_never_begins_while_kafka_answers_is_stuck() -> None:
+    detector = StartDetector(limit_seconds=40)
+    assert not detector.is_stuck(0.0, begun=False)
+    assert not detector.is_stuck(40.0, begun=False)
+    assert detector.is_stuck(41.0, begun=False)
+
+
+def test_time_without_kafka_and_time_after_the_beginning_are_not_counted_as_stuck() -> None:
+    detector = StartDetector(limit_seconds=40)
+    assert not detector.is_stuck(0.0, begun=False)
+    detector.pause()
+    assert not detector.is_stuck(500.0, begun=False)
+    assert not detector.is_stuck(530.0, begun=True)
+    assert not detector.is_stuck(565.0, begun=False)
 
 
 def test_backoff_grows_to_its_cap_and_starts_again() -> None:

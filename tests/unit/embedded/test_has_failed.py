@@ -1,0 +1,24 @@
+"""Which ends of a starting process `up` waits out."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.embedded.stack import has_failed
+from deploy.embedded.supervisor import ProcessState
+from services.common.liveness import EXIT_STALLED
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_status", "failed"),
+    [
+        ("running", 0, False),
+        ("starting", EXIT_STALLED, False),
+        ("exited", 1, True),
+        ("exited", EXIT_STALLED, False),
+        ("backoff", EXIT_STALLED, True),
+        ("fatal", 0, True),
+    ],
+)
+def test_only_a_stalled_service_is_waited_for(state: str, exit_status: int, *, failed: bool) -> None:
+    assert has_failed(ProcessState("worker-1", state, None, 0.0, "", exit_status)) is failed
