@@ -83,9 +83,16 @@ class Kafka:
         self._properties.write_text(properties, encoding="utf8")
         if (data / "meta.properties").is_file():
             return
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "--ignore-formatted", "-t", cluster, "-c", str(self._properties))
+        arguments = ("format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(self._properties))
         command = self.command("kafka.tools.StorageTool", *arguments)
         run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if run.returncode:
             raise StackError(f"Kafka's storage in {data} cannot be formatted: {(run.stderr or run.stdout)[-500:]}")
+
+
+def new_cluster_id() -> str:
+    """A random Kafka `Uuid`; as Kafka's own, it never begins with a dash, which its tools take for an option."""
+    name = "-"
+    while name.startswith("-"):
+        name = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return name
