@@ -170,11 +170,17 @@ class StreamWorker:
         await asyncio.Event().wait()
 
     def assigned(self) -> set[tuple[str, int]]:
-        """This process's partitions of the source topic."""
+        """This process's partitions of the source topic; none before the loop runs.
+
+        Faust makes the consumer when it is first asked for and binds it to the asking thread's event loop: a probe that
+        asked before the app had started it left an app that could neither start nor stop.
+        """
+        if not self._running:
+            return set()
         try:
             name = self.settings.topic(self.source)
             return {(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic == name}
-        except (AttributeError, FaustError):  # not started yet
+        except (AttributeError, FaustError):  # stopping
             return set()
 
     def health(self) -> tuple[bool, dict[str, object]]:

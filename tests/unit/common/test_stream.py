@@ -62,6 +62,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+def test_a_probe_before_the_start_makes_no_consumer(app: Any, tmp_path: Path) -> None:
+    """Faust's consumer is bound to the event loop of the thread that first asks for it; a probe's thread has none."""
+    loop = worker(app, tmp_path)
+    assert loop.health() == (False, {"service": "worker", "partitions": 0})
+    assert loop.assigned() == set()
+    assert app._consumer is None
+
+
 def test_nothing_is_committed_past_a_message_in_flight(app: Any, tmp_path: Path) -> None:
     """2586 to 2589 are confirmed, 2585 is not: no acknowledgement may happen before 2585's."""
 
