@@ -117,6 +117,14 @@ class StatedDate(Record):
     source: DateSource
     precision: DatePrecision
     matched: str
+    order: str | None = Field(default=None, description="what decided between day and month, where both were possible")
+
+
+class RejectedDate(Record):
+    """Words that state a date which is not believed, and why."""
+
+    matched: str
+    reason: str
 
 
 class Extracted(Record):
@@ -126,6 +134,7 @@ class Extracted(Record):
     title: str | None = None
     dates: tuple[StatedDate, ...] = ()
     byline: str | None = None
+    repairs: tuple[ShortText, ...] = Field(default=(), description="damage that was mended in the characters")
 
 
 class LanguageScore(Record):
@@ -135,12 +144,21 @@ class LanguageScore(Record):
     confidence: Probability
 
 
+class LanguageShare(Record):
+    """One of the languages of a mixed text, and how much of its letters are in it."""
+
+    code: LanguageCode
+    share: Probability
+
+
 class Language(Record):
-    """The language of the text; `und` rather than a guess."""
+    """The language of the text; `und` rather than a guess. `confidence` is the share of such answers that are right."""
 
     code: LanguageCode
     confidence: Probability
     alternatives: tuple[LanguageScore, ...] = ()
+    mixed: tuple[LanguageShare, ...] = Field(default=(), description="languages of a text in several, largest first")
+    translated: bool = Field(default=False, description="whether the text says that it is a translation")
 
 
 class Paragraph(Record):
@@ -149,6 +167,7 @@ class Paragraph(Record):
     text: str
     kept: bool
     reason: str | None = None
+    language: LanguageCode | None = Field(default=None, description="where it is another than the text's")
 
 
 class Normalized(Record):
@@ -160,6 +179,15 @@ class Normalized(Record):
     agency: ShortText | None = None
     byline: ShortText | None = None
     dates: tuple[StatedDate, ...] = ()
+    rejected_dates: tuple[RejectedDate, ...] = ()
+
+
+class MentionKind(StrEnum):
+    """How an entity is named: by a full or known name, a part of one, or in other words after it."""
+
+    NAME = "name"
+    FAMILY_NAME = "family name"
+    DESCRIPTION = "description"
 
 
 class Mention(Record):
@@ -169,6 +197,26 @@ class Mention(Record):
     start: NonNegativeInt
     end: PositiveInt
     surface: str
+    kind: MentionKind = MentionKind.NAME
+
+
+class Candidate(Record):
+    """An entity that a name might mean."""
+
+    id: ShortText
+    name: str
+    score: Probability
+
+
+class Unlinked(Record):
+    """A known spelling that was not linked, and why; offsets are code points into `field`."""
+
+    field: Literal["title", "text"]
+    start: NonNegativeInt
+    end: PositiveInt
+    surface: str
+    reason: Literal["ambiguous", "no evidence", "adjective"]
+    candidates: tuple[Candidate, ...] = ()
 
 
 class Entity(Record):
@@ -215,6 +263,7 @@ class ArticleDraft(RawArticle):
     language: Language | None = None
     normalized: Normalized | None = None
     entities: tuple[Entity, ...] | None = None
+    unlinked: tuple[Unlinked, ...] = ()
     places: tuple[Place, ...] = ()
     fingerprint: Fingerprint | None = None
     embedding: bytes | None = None
@@ -233,8 +282,11 @@ class Readable(Article):
     published_at_source: DateSource
     published_at_precision: DatePrecision | None = None
     dates: tuple[StatedDate, ...] = Field(default=(), description="every date stated, also those that disagree")
+    rejected_dates: tuple[RejectedDate, ...] = Field(default=(), description="stated and not believed, with the reason")
+    repairs: tuple[ShortText, ...] = Field(default=(), description="damage that was mended in the characters")
     language: Language
     entities: tuple[Entity, ...]
+    unlinked: tuple[Unlinked, ...] = Field(default=(), description="known spellings that were not linked, and why")
     places: tuple[Place, ...] = ()
     embedding: bytes | None = Field(
         default=None, min_length=512, max_length=512, description="512 int8: title and lede, L2-normalised × 127"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from datetime import UTC, datetime
 
+import ftfy
 import htmldate
 import trafilatura
 from trafilatura.settings import Document
@@ -14,9 +16,34 @@ from schemas.article import ArticleDraft, ContentType, DatePrecision, DateSource
 from schemas.dead_letter import ErrorClass
 from services.common.messages import RejectedMessage
 
-VERSION = "extraction@1"
+VERSION = "extraction@2"
 STAGE = "extraction"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
+SUSPECT = re.compile(
+    r"[ÃÂâÐÑØÙÎÏðï][\u0080-\u00bf\u2010-\u203a\u20ac\u0152-\u0192\u02c6\u02dc\u2122]|&#?\w{2,8};|\ufffd"
+)
+"""What double-encoded UTF-8 and unread entities look like; ftfy judges."""
+MENDING = ftfy.TextFixerConfig(
+    unescape_html=True,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+    uncurl_quotes=False,
+    fix_line_breaks=False,
+    remove_terminal_escapes=False,
+    remove_control_chars=False,
+    normalization="NFC",
+)
+MAX_ROUNDS = 4
+"""Text that was encoded wrongly several times over; what is left then stays."""
+INVISIBLE = (
+    ("soft hyphens", re.compile("\u00ad")),
+    (
+        "zero-width characters",
+        re.compile(
+            r"[\u200b\u2060\ufeff]|(?<=[a-zA-Zа-яА-Яα-ωΑ-Ω0-9\s])[\u200c\u200d]|[\u200c\u200d](?=[a-zA-Zа-яА-Я0-9\s])"
+        ),
+    ),
+)
 LINE_END = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 
 
@@ -24,10 +51,10 @@ def extract(draft: ArticleDraft) -> ArticleDraft:
     """Add `extracted`: NFC text, and what the markup says of title, date and author."""
     extracted = from_html(draft.content, draft.url) if draft.content_type is ContentType.HTML else None
     if extracted is None:
-        text = clean_characters(draft.content)
+        text, repairs = mend(clean_characters(draft.content))
         if not text:
             raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, f"no readable text in {draft.content_type.value} content")
-        extracted = Extracted(text=text)
+        extracted = Extracted(text=text, repairs=repairs)
     return draft.model_copy(update={"extracted": extracted})
 
 
@@ -36,22 +63,42 @@ def clean_characters(text: str) -> str:
     return unicodedata.normalize("NFC", CONTROL.sub("", LINE_END.sub("\n", text))).strip()
 
 
-def from_html(html: str, url: str | None) -> Extracted:
+def mend(text: str) -> tuple[str, tuple[str, ...]]:
+    """Text without double-encoded characters, HTML entities, soft hyphens and zero-width characters; what was mended.
+
+    Joiners stay beside the letters of scripts that need them (Persian, Indic) and inside emoji.
+    """
+    repairs: list[str] = []
+    for _ in range(MAX_ROUNDS):
+        mended = ftfy.fix_text(text, MENDING) if SUSPECT.search(text) else text
+        if mended != text:
+            repairs.append("entities" if html.unescape(text) == mended else "encoding")
+        for name, pattern in INVISIBLE:
+            mended, count = pattern.subn("", mended)
+            if count:
+                repairs.append(name)
+        if mended == text:
+            break
+        text = mended
+    return text.strip(), tuple(dict.fromkeys(repairs))
+
+
+def from_html(page: str, url: str | None) -> Extracted:
     """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage without text."""
-    document = trafilatura.bare_extraction(html, url=url, with_metadata=True, include_comments=False)
+    document = trafilatura.bare_extraction(page, url=url, with_metadata=True, include_comments=False)
     found = document.as_dict() if isinstance(document, Document) else {}
-    text = clean_characters(found.get("text") or trafilatura.html2txt(html) or "")
+    text, repairs = mend(clean_characters(found.get("text") or trafilatura.html2txt(page) or ""))
     title = clean_characters(found.get("title") or "") or None
     if not text and not title:
         raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, "no readable text in the HTML")
     author = clean_characters(found.get("author") or "")[:1024] or None
-    return Extracted(text=text or title or "", title=title, dates=stated_dates(html), byline=author)
+    return Extracted(text=text or title or "", title=title, dates=stated_dates(page), byline=author, repairs=repairs)
 
 
-def stated_dates(html: str) -> tuple[StatedDate, ...]:
+def stated_dates(page: str) -> tuple[StatedDate, ...]:
     """The publication date that the page's markup states; dates in running text are not looked for (htmldate)."""
     try:
-        found = htmldate.find_date(html, extensive_search=False, original_date=True, outputformat="%Y-%m-%d")
+        found = htmldate.find_date(page, extensive_search=False, original_date=True, outputformat="%Y-%m-%d")
     except (ValueError, TypeError, LookupError):
         return ()
     if not found:

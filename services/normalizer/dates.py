@@ -1,126 +1,251 @@
-"""The date that a line states for its article; never one of an event, never a guess."""
+"""The date that a line states for its article; never one of an event, never a guess.
+
+A date is looked for with the month names of the article's language; the rest of the line decides whether it is the
+article's own: nothing but labels, weekdays and times may stand beside it, or names of sections and people.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-import dateparser
+from schemas.article import DatePrecision, DateSource, RejectedDate, StatedDate
+from services.normalizer.agencies import AGENCY
 
-from schemas.article import DatePrecision, DateSource, StatedDate
-from services.normalizer.rules import DATE_LABEL
-
+DATA = Path(__file__).with_name("data")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FUTURE_TOLERANCE = timedelta(days=2)
-MAX_CANDIDATE = 48
-"""Characters of the longest date we read; more is a sentence."""
 MONTH_FIRST_POSSIBLE = frozenset({"en", "fil", "und"})
 """Languages in which 03/04/2021 may be March 4: there an ambiguous number date is no date."""
-DATEPARSER_LANGUAGES = frozenset(
-    [
-        "ar",
-        "be",
-        "bg",
-        "bn",
-        "ca",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "eu",
-        "fa",
-        "fi",
-        "fil",
-        "fr",
-        "gl",
-        "he",
-        "hi",
-        "hr",
-        "hu",
-        "id",
-        "it",
-        "ja",
-        "ka",
-        "ko",
-        "lt",
-        "lv",
-        "mk",
-        "ms",
-        "nl",
-        "no",
-        "pl",
-        "pt",
-        "ro",
-        "ru",
-        "sk",
-        "sl",
-        "sq",
-        "sr",
-        "sv",
-        "th",
-        "tr",
-        "uk",
-        "ur",
-        "vi",
-        "zh",
-    ]
-)
+MAX_LINE = 160
+"""Characters of the longest line that is read for a date."""
+MAX_SECTION_WORDS = 6
+"""Words of a section's or a person's name beside a date."""
+MAX_GLUED = 70
+"""Characters in front of a sentence in which a scraper's date may stand."""
+HAS_YEAR = re.compile(r"\d{4}|\d[./-]\s?\d{2}(?!\d)|令和")
+HAS_EASTERN = re.compile(r"[٠-٩۰-۹०-९০-৯０-９İ]")
+EASTERN_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९০১২৩৪৫৬৭৮৯０１２３４５６７８９İ", "0123456789" * 5 + "i")
+REIWA = 2018
+"""Year 0 of the Japanese era that began in 2019."""
 
-ISO = r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
-LABELLED_LINE = re.compile(rf"^\W*(?:{DATE_LABEL})\s*[:：]?\s*(?P<date>\S.{{4,{MAX_CANDIDATE}}})$", re.IGNORECASE)
-GLUED_HEADER = re.compile(rf"^\s*(?:date|datum|fecha|data|дата)\s*:?\s+(?P<date>{ISO})(?=\s|$)", re.IGNORECASE)
-"""` date 2022-02-04 China and Russia …`: a scraper's header in front of the first sentence."""
-YEAR_FIRST = re.compile(r"^(?P<y>\d{4})[-/.年]\s?(?P<m>\d{1,2})[-/.月]\s?(?P<d>\d{1,2})日?(?P<rest>.*)$", re.DOTALL)
-YEAR_LAST = re.compile(r"^(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<y>\d{4})(?P<rest>.*)$", re.DOTALL)
+ZONE = r"(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2})\b"
+ISO = re.compile(
+    r"(?<![\d.,/-])(?P<y>\d{4})\s?[-/.年년]\s?(?P<m>\d{1,2})\s?[-/.月월]\s?(?P<d>\d{1,2})\s?(?:[日일]|\.(?!\d))?(?![\d/-])"
+)
+ERA = re.compile(r"令和\s?(?P<y>\d{1,2}|元)年\s?(?P<m>\d{1,2})月\s?(?P<d>\d{1,2})日")
+NUMBERS = re.compile(
+    r"(?<![\d.,/-])(?P<a>\d{1,2})\s?(?P<sep>[-/.])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<y>\d{4}|\d{2})(?![\d/-])"
+)
+WORD = r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u064b-\u0652\u0900-\u0963.'’/])*"
+MONTH_WORDS = rf"{WORD}(?:\s(?:الأول|الثاني|اول|ثاني))?"
+DAY_FIRST = re.compile(
+    rf"(?<![\d.,/:-])(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|º|ª|°|-?го|-?е)?\.?[\s-]{{0,2}}(?:de\s|di\s|of\s|d['’]\s?|ta['’]\s)?"
+    rf"(?P<month>{MONTH_WORDS})[.,]?[\s-]{{0,2}}(?:de\s|del\s|of\s|di\s|da\s)?,?\s?(?P<y>\d{{4}})(?!\d)"
+)
+MONTH_FIRST = re.compile(
+    rf"(?<!\w)(?P<month>{WORD})\.?\s(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?,?\s(?:at\s)?(?P<y>\d{{4}})(?!\d)"
+)
+YEAR_FIRST_WORDS = re.compile(
+    rf"(?<![\d.,/-])(?P<y>\d{{4}})(?:\.|\sm\.|\s?,)?\s(?:gada\s|óta\s)?(?P<month>{WORD})\s(?P<d>\d{{1,2}})(?:\.|\sd\.|\b)"
+)
+VIETNAMESE = re.compile(r"(?<!\d)(?P<d>\d{1,2})\s+tháng\s+(?P<m>\d{1,2})(?:,|\snăm)?\s+(?P<y>\d{4})(?!\d)")
 TIME = re.compile(
-    r"^[\sT,|·-]*(?:(?:at|om|um|à|a las|alle|às|в|о|kl\.?|saat)\s+)?(?P<h>\d{1,2})[:.h時时点](?P<mi>\d{2})"
-    r"(?:[:.分](?P<s>\d{2}))?"
-    r"(?:\.\d+)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?\s*(?:h|uur|uhr|分)?\W*$",
+    r"(?<![\d/-])(?:t\s?)?(?P<h>[01]?\d|2[0-4])\s?(?:[:.h時时点시]|\buhr\b)\s?(?P<mi>[0-5]\d)?\s?(?:[:.分분]\s?(?P<s>[0-5]\d))?(?:\.\d+)?\s?[分分]?"
+    rf"(?:\s?(?:am|pm|a\.m\.|p\.m\.))?(?:\s?{ZONE})?(?![\d/-])"
+)
+HOUR_WITH_HALF = re.compile(r"(?<![\d/-])\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|uhr|uur|h)\b")
+EDITION = re.compile(r"第?\s?\d+\s?版")
+PUBLISHING = re.compile(
+    r"\b(?:publish|publica|posted|appear(?:s|ed) (?:in|on)|in print|print edition|upload|aired|broadcast|submitted|released|issued on|filed|updated|"
+    r"gepublic|geplaatst|verscheen|verschenen|in de krant|papieren krant|uitgezonden|ingezonden|aangemaakt|toegevoegd|editie van|bijgewerkt|"
+    r"veröffentlich|erschien|eingestellt|ausgabe vom|ausgestrahlt|hochgeladen|publizier|publikation|gesendet|meldung vom|aktualisier|"
+    r"publié|parue?\b|parution|mis en ligne|mise en ligne|mis à jour|mise à jour|édition du|diffusé|rédigé|actualisé|communiqué du|"
+    r"publicad|publicación|edición|impresa|subid[oa] |difundid|emitid|actualizad|pubblicat|pubblicaz|edizione|inserit[oa] |caricat|aggiornat|"
+    r"postad|publicação|edição|impress[oa]\b|divulgad|atualizad|criad[oa] em|публикац|опубликова|размещен|вышл[аои]|в газете|номер от|обновлен|"
+    r"загружен|выложен|добавлен|создан|публікац|опубліков|надруков|розміщен|вийшл|у газеті|оновлен|завантажен|додано|створен|"
+    r"yayın|yayım|eklen|baskı|oluştur|güncelle|yüklen|publikacj|opublikow|ukaza|w wydaniu|wydanie z|zamieszcz|dodan|aktualizacj|utworz|"
+    r"publicer|införd|papperstidning|trycktes|uppdatera|inlagd|upplagd|utgåvan)|"
+    r"نشر|العدد|تحديث|صدر|منشور|发布|發布|发表|發表|刊登|刊发|刊于|发稿|更新|上传|上傳|播出|出版|公開|掲載|配信|投稿|朝刊|夕刊|紙面|放送|発行|登録日|作成日|版）"
+)
+"""Words that tell that something was published: beside a date in a short line of its own, the date is the article's."""
+MAX_PUBLISHING_WORDS = 18
+WORDS = re.compile(r"[^\W\d_]+")
+ANNOUNCES = re.compile(r"[^\W_]\s*[:：]\s*$")
+MAX_NAMES = 10
+"""Words beside a date in all: a section, a place, an author, a role."""
+LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+PLACE = re.compile(r"^\W*[^\W\d_a-z][^\W\d_]*(?:[ -][^\W\d_a-z][^\W\d_]*){0,2}\s*(?:\([^()]{0,30}\)\s*)?[,./–—-]*\s*$")
+"""A dateline's place."""
+BEHIND_DATE = re.compile(
+    rf"(?:[\s,T]{{0,3}}{TIME.pattern.replace('(?P<zone>', '(?:').replace('(?P<h>', '(?:').replace('(?P<mi>', '(?:').replace('(?P<s>', '(?:')})?"
+    rf"\s*[,.]?\s*(?:[(（]?(?:{AGENCY.pattern.replace('(?P<agency>', '(?:')})[)）]?)?\s*"
+    r"(?:(?P<strong>[)\]】）|:：–—]|\.-|-(?=\s)|/(?=\s))|[.·•](?=\s))",
     re.IGNORECASE,
 )
-YEAR = re.compile(r"\b(?:19|20)\d{2}\b|\d{4}年")
+"""What may stand between a date and the first sentence: a time, an agency, and a mark that sets them apart."""
+SCRAPERS_LABEL = re.compile(r"\W*(?:date|datum|fecha|data|дата|tarih|日期|التاريخ)\b")
+MIN_GLUED_REST = 15
+SEPARATORS = re.compile(r"\s[-/]\s|[|·•–—,;:()\[\]»›>●▪■｜／、，：（）【】\u200f\t]| {2,}")
 
 
-def glued_header(line: str) -> tuple[str, str] | None:
-    """The date in front of a first line and the rest of that line."""
-    match = GLUED_HEADER.match(line)
-    return (match["date"], line[match.end() :].strip()) if match else None
+class Found(NamedTuple):
+    """A date in a line at code points [start, end): an instant, or why it is none; `order` if the language decided."""
+
+    start: int
+    end: int
+    at: datetime | None
+    precision: DatePrecision
+    order: str | None
+    problem: str | None
 
 
-def labelled(line: str) -> str | None:
-    """The date's words in a line such as `Plaatsingstijd: 19-03-2021`."""
-    match = LABELLED_LINE.match(line.strip())
-    return match["date"].strip() if match and YEAR.search(match["date"]) else None
+@dataclass(frozen=True, slots=True)
+class DateLine:
+    """What a line says of its article's date; `kind` is how surely it is the article's."""
+
+    dates: tuple[StatedDate, ...]
+    rejected: tuple[RejectedDate, ...]
+    kind: Literal["labelled", "bare", "section"]
+    is_update: bool
 
 
-def is_bare_date(line: str) -> bool:
-    """Whether a whole line may be nothing but a date."""
-    text = line.strip()
-    return len(text) <= MAX_CANDIDATE and bool(YEAR.search(text)) and sum(c.isdigit() for c in text) >= 5
+@cache
+def _calendar() -> tuple[dict[str, dict[str, int]], dict[str, int], frozenset[str]]:
+    """Months by language, months that mean the same in all languages, weekdays of all."""
+    content = json.loads((DATA / "calendar.json").read_text(encoding="utf8"))
+    meanings: dict[str, set[int]] = {}
+    for names in content["months"].values():
+        for name, number in names.items():
+            meanings.setdefault(name, set()).add(number)
+    shared = {name: next(iter(numbers)) for name, numbers in meanings.items() if len(numbers) == 1}
+    return content["months"], shared, frozenset(day for days in content["weekdays"].values() for day in days)
 
 
-@lru_cache(maxsize=4096)
-def read_date(words: str, language: str) -> tuple[datetime, DatePrecision] | None:
-    """The instant that some words state, midnight UTC for a day; None when they state none or an ambiguous one."""
-    text = words.strip().strip("()[]|·–—-.,;")
-    numeric = _year_first(text) or _year_last(text, language)
-    if numeric:
-        return numeric
-    if YEAR_FIRST.match(text) or YEAR_LAST.match(text):
+@cache
+def _words() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Patterns of the labels, of the labels that tell of a change, and of all that may stand in a date line."""
+    content = tomllib.loads((DATA / "dates.toml").read_text(encoding="utf8"))
+    published = {word for words in content["published"].values() for word in words}
+    updated = {word for words in content["updated"].values() for word in words}
+    weak = set(content["around"]["words"]) | _calendar()[2]
+    strong = {word for word in published if len(word) > (1 if _is_unspaced(word) else 3)} - weak | updated
+    return _any_of(strong), _any_of(updated), _any_of(published | updated | weak)
+
+
+def _any_of(words: set[str]) -> re.Pattern[str]:
+    """Matches any of the words as a whole; scripts without spaces have no word boundaries."""
+    ordered = sorted((word.lower() for word in words), key=len, reverse=True)
+    spaced = "|".join(re.escape(word) for word in ordered if not _is_unspaced(word))
+    unspaced = "|".join(re.escape(word) for word in ordered if _is_unspaced(word))
+    return re.compile(rf"(?<![^\W\d_])(?:{spaced})(?![^\W\d_])|(?:{unspaced})")
+
+
+def _is_unspaced(word: str) -> bool:
+    return bool(re.search(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]", word))
+
+
+def read_line(line: str, language: str, fetched_at: datetime, source: DateSource) -> DateLine | None:
+    """The dates of a line that is about nothing but them; None for every other line."""
+    if len(line) > MAX_LINE or not HAS_YEAR.search(line):
         return None
-    return _in_words(text, language)
-
-
-def stated(words: str, language: str, source: DateSource, fetched_at: datetime) -> StatedDate | None:
-    """A plausible date as a record; None outside [1990, fetched + 2 days]."""
-    found = read_date(words, language)
-    if found is None or not is_plausible(found[0], fetched_at):
+    folded = fold(line)
+    found = find_dates(folded, language)
+    if not found:
         return None
-    return StatedDate(at=found[0], source=source, precision=found[1], matched=words.strip())
+    labels, updates, harmless = _words()
+    rest = _blank(folded, found)
+    without_times = _erase(EDITION, _erase(HOUR_WITH_HALF, _erase(TIME, rest)))
+    tells_publishing = bool(PUBLISHING.search(rest)) and len(line.split()) <= MAX_PUBLISHING_WORDS
+    is_labelled = tells_publishing or bool(labels.search(without_times))
+    leftover = _erase(harmless, without_times)
+    if not LETTER_OR_DIGIT.search(leftover):
+        kind: Literal["labelled", "bare", "section"] = "labelled" if is_labelled else "bare"
+    elif tells_publishing and not _continues(folded, found):
+        kind = "labelled"
+    elif _are_names_beside(line, folded, found, leftover):
+        kind = "labelled" if is_labelled else "section"
+    else:
+        return None
+    first_label = labels.search(without_times)
+    is_update = bool(first_label and updates.match(without_times, first_label.start()))
+    dates, rejected = _judge(line, found, source, fetched_at)
+    return DateLine(dates, rejected, kind, is_update)
+
+
+def glued_header(line: str, language: str, fetched_at: datetime) -> tuple[DateLine, str, str] | None:
+    """A date in front of a first sentence: what it says, its words, and the rest of the line.
+
+    Only where a label announces it, brackets, a dash or a full stop set it apart, or it is written in figures or with
+    a time: `date 2022-02-04 China and …`, `(23.05.2021) …`, `MADRID, 23 de mayo de 2021 (EFE) - …`.
+    """
+    head = fold(line[:MAX_GLUED])
+    if not HAS_YEAR.search(head):
+        return None
+    found = find_dates(head, language)
+    if not found or found[0].at is None:
+        return None
+    first, end = found[0], found[0].end
+    labels, _, harmless = _words()
+    before = head[: first.start]
+    is_labelled = bool(labels.match(before, len(before) - len(before.lstrip(" ([【（*•-")))) or bool(
+        SCRAPERS_LABEL.match(before)
+    )
+    unknown = bool(LETTER_OR_DIGIT.search(harmless.sub(" ", AGENCY.sub(" ", line[: first.start]).lower())))
+    if (
+        unknown
+        and not (is_labelled and len(before.split()) <= MAX_SECTION_WORDS)
+        and not PLACE.match(AGENCY.sub("", line[: first.start]))
+    ):
+        return None
+    behind = BEHIND_DATE.match(line, end)
+    is_set_apart = behind is not None and (bool(behind["strong"]) or not before.strip())
+    clock = TIME.match(head, end + 1)
+    is_numeric = not before.strip(" ([") and not WORDS.search(head[first.start : first.end].strip("日年月"))
+    if not (is_labelled or is_set_apart or is_numeric or (clock and not before.strip())):
+        return None
+    end = behind.end() if behind else clock.end() if clock else end
+    rest = line[end:].lstrip(" \t|:–—-·•.").rstrip()
+    if len(rest) < MIN_GLUED_REST:
+        return None
+    dates, rejected = _judge(line, found[:1], DateSource.HEADER, fetched_at)
+    return (DateLine(dates, rejected, "labelled", is_update=False), line[:end].strip(), rest) if dates else None
+
+
+def glued_trailer(line: str, language: str, fetched_at: datetime) -> tuple[DateLine, str, str] | None:
+    """A labelled date behind a last sentence: what it says, the sentence, and the date's words."""
+    cut = max((match.end() for match in re.finditer(r"[.!?。！？…][\"'”’»)]?\s*", line[:-8])), default=0)
+    tail = line[cut:]
+    if not cut or len(tail) > MAX_GLUED:
+        return None
+    found = read_line(tail, language, fetched_at, DateSource.TEXT)
+    return (found, line[:cut].strip(), tail) if found and found.kind == "labelled" and found.dates else None
+
+
+def find_dates(folded: str, language: str) -> list[Found]:
+    """Complete dates (day, month, year) in a folded text, in order, none overlapping."""
+    base = language.split("-", maxsplit=1)[0]
+    found: list[Found] = []
+    for pattern in (ISO, ERA, NUMBERS, VIETNAMESE, DAY_FIRST, MONTH_FIRST, YEAR_FIRST_WORDS):
+        for match in pattern.finditer(folded):
+            if all(match.end() <= other.start or match.start() >= other.end for other in found):
+                one = _read(match, pattern, folded, base)
+                if one is not None:
+                    found.append(one)
+    return sorted(found)
+
+
+def fold(text: str) -> str:
+    """Lower case with ASCII digits, of the same length."""
+    western = text.translate(EASTERN_DIGITS) if HAS_EASTERN.search(text) else text
+    lower = western.lower()
+    return lower if len(lower) == len(text) else western
 
 
 def is_plausible(at: datetime, fetched_at: datetime) -> bool:
@@ -128,65 +253,121 @@ def is_plausible(at: datetime, fetched_at: datetime) -> bool:
     return EARLIEST <= at <= fetched_at + FUTURE_TOLERANCE
 
 
-def _year_first(text: str) -> tuple[datetime, DatePrecision] | None:
-    match = YEAR_FIRST.match(text)
-    return _assemble(int(match["y"]), int(match["m"]), int(match["d"]), match["rest"]) if match else None
+def _blank(folded: str, found: list[Found]) -> str:
+    """The text with spaces where the dates stand."""
+    for one in found:
+        folded = folded[: one.start] + " " * (one.end - one.start) + folded[one.end :]
+    return folded
 
 
-def _year_last(text: str, language: str) -> tuple[datetime, DatePrecision] | None:
-    match = YEAR_LAST.match(text)
-    if match is None:
-        return None
-    first, second, year = int(match["a"]), int(match["b"]), int(match["y"])
-    ambiguous = first <= 12 and second <= 12 and first != second
-    if ambiguous and language in MONTH_FIRST_POSSIBLE and text[len(match["a"])] != ".":
-        return None
-    month_first = second > 12 and language in MONTH_FIRST_POSSIBLE
-    day, month = (second, first) if month_first else (first, second)
-    return _assemble(year, month, day, match["rest"])
+def _erase(pattern: re.Pattern[str], text: str) -> str:
+    """The text with spaces where the pattern matches."""
+    return pattern.sub(lambda match: " " * len(match[0]), text)
 
 
-def _assemble(year: int, month: int, day: int, rest: str) -> tuple[datetime, DatePrecision] | None:
+def _are_names_beside(line: str, folded: str, found: list[Found], leftover: str) -> bool:
+    """Whether the rest is short names: set apart from the date, or with capitals (`Utrecht 23 mei 2021`)."""
+    if ANNOUNCES.search(leftover[: found[0].start].rstrip()) or line.rstrip().endswith((".", "!", "?", "。")):
+        return False  # `Concert: 23 May 2021` is the date of something else
+    words = [line[match.start() : match.end()] for match in WORDS.finditer(leftover)]
+    segments = [segment for segment in SEPARATORS.split(leftover) if segment and segment.strip()]
+    if len(words) > MAX_NAMES or any(len(segment.split()) > MAX_SECTION_WORDS for segment in segments):
+        return False
+    date_segment = next((part for part in _segments(folded) if part[0] <= found[0].start < part[1]), (0, len(folded)))
+    beside = leftover[date_segment[0] : date_segment[1]]
+    own = [line[date_segment[0] + match.start()] for match in WORDS.finditer(beside)]
+    return not own or (len(own) <= MAX_SECTION_WORDS and all(letter.isupper() for letter in own))
+
+
+def _segments(folded: str) -> list[tuple[int, int]]:
+    """[start, end) of the parts between separators."""
+    edges = [0]
+    for match in SEPARATORS.finditer(folded):
+        edges += [match.start(), match.end()]
+    edges.append(len(folded))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _continues(folded: str, found: list[Found]) -> bool:
+    """Whether more than a few words follow the date: then it is a sentence about something else."""
+    return len(folded[found[-1].end :].split()) > MAX_SECTION_WORDS
+
+
+def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language: str) -> Found | None:
+    groups = match.groupdict()
+    order = problem = None
+    if "a" in groups:
+        ordered = _ordered(int(groups["a"]), int(groups["b"]), groups["sep"], language)
+        day, month, order, problem = ordered
+        year = int(groups["y"]) if len(groups["y"]) == 4 else 2000 + int(groups["y"])
+    else:
+        year = REIWA + (1 if groups["y"] == "元" else int(groups["y"])) if pattern is ERA else int(groups["y"])
+        number = int(groups["m"]) if "m" in groups else _month(groups["month"], language)
+        if number is None:
+            return None
+        day, month = int(groups["d"]), number
+    end = match.end()
+    if problem is not None:
+        return Found(match.start(), end, None, DatePrecision.DAY, None, problem)
     try:
         at = datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         return None
-    if not rest.strip(" .,|·"):
-        return at, DatePrecision.DAY
-    time = TIME.match(rest)
-    if time is None:
+    precise = _with_time(at, folded, end)
+    if precise is not None:
+        return Found(match.start(), precise[1], precise[0], DatePrecision.SECOND, order, None)
+    return Found(match.start(), end, at, DatePrecision.DAY, order, None)
+
+
+def _ordered(first: int, second: int, separator: str, language: str) -> tuple[int, int, str | None, str | None]:
+    """Day, month, and what decided: the language, or nothing (then a problem)."""
+    if first <= 12 and second <= 12 and first != second:
+        if language in MONTH_FIRST_POSSIBLE and separator != ".":
+            return 0, 0, None, "day and month cannot be told apart"
+        return first, second, f"day first in {language}" if language != "und" else "day first with dots", None
+    if second > 12 and language in MONTH_FIRST_POSSIBLE:
+        return second, first, None, None
+    return first, second, None, None
+
+
+def _month(words: str, language: str) -> int | None:
+    months, shared, _ = _calendar()
+    own = months.get(language, {})
+    for name in (words, *words.split("/")):
+        key = name.strip(" .")
+        number = own.get(key) or shared.get(key)
+        if number:
+            return number
+    return None
+
+
+def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | None:
+    """The instant, where a time with a zone follows the date; and where it ends."""
+    match = re.compile(rf"[\s,t]{{0,3}}{TIME.pattern}").match(folded, end)
+    if match is None or not match["zone"]:
         return None
     try:
-        at = at.replace(hour=int(time["h"]), minute=int(time["mi"]), second=int(time["s"] or 0))
+        at = at.replace(hour=int(match["h"]), minute=int(match["mi"] or 0), second=int(match["s"] or 0))
     except ValueError:
         return None
-    zone = time["zone"]
-    if zone and zone[0] in "+-":
+    zone = match["zone"]
+    if zone[0] in "+-":
         sign = -1 if zone[0] == "+" else 1
         at += sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-    return (at, DatePrecision.SECOND) if zone else (at.replace(hour=0, minute=0, second=0), DatePrecision.DAY)
+    return at, match.end()
 
 
-def _in_words(text: str, language: str) -> tuple[datetime, DatePrecision] | None:
-    """`19 maart 2021`, `March 19, 2021`: dateparser, told the language and to want day, month and year."""
-    base = language.split("-", maxsplit=1)[0]
-    if not YEAR.search(text) or len(text) > MAX_CANDIDATE:
-        return None
-    languages = [base] if base in DATEPARSER_LANGUAGES else ["en"]
-    try:
-        found = dateparser.parse(
-            text,
-            languages=languages,
-            settings={
-                "REQUIRE_PARTS": ["day", "month", "year"],
-                "STRICT_PARSING": True,
-                "RETURN_AS_TIMEZONE_AWARE": True,
-                "TIMEZONE": "UTC",
-                "PARSERS": ["absolute-time"],
-            },
-        )
-    except (ValueError, OverflowError, RecursionError):
-        return None
-    if found is None:
-        return None
-    return found.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), DatePrecision.DAY
+def _judge(
+    line: str, found: list[Found], source: DateSource, fetched_at: datetime
+) -> tuple[tuple[StatedDate, ...], tuple[RejectedDate, ...]]:
+    """The believable ones as stated dates, the others with their reason."""
+    dates, rejected = [], []
+    for one in found:
+        words = line[one.start : one.end].strip()
+        if one.at is None:
+            rejected.append(RejectedDate(matched=words, reason=one.problem or "unreadable"))
+        elif not is_plausible(one.at, fetched_at):
+            rejected.append(RejectedDate(matched=words, reason="before 1990 or after it was fetched"))
+        else:
+            dates.append(StatedDate(at=one.at, source=source, precision=one.precision, matched=words, order=one.order))
+    return tuple(dates), tuple(rejected)

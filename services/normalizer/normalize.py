@@ -1,4 +1,8 @@
-"""Clean text from lines: which rule drops a line depends on the line and on where it stands."""
+"""Clean text from lines: which rule drops a line depends on the line and on where it stands.
+
+An article's lines are a head, a body of sentences, and a tail. Inside the body only what is plainly furniture goes;
+in head and tail everything goes that is no sentence or that speaks as furniture does (`data/furniture.toml`).
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,51 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.article import ArticleDraft, DateSource, Normalized, Paragraph, StatedDate
+from schemas.article import ArticleDraft, DateSource, Normalized, Paragraph, RejectedDate, StatedDate
 from services.normalizer import dates
-from services.normalizer.rules import (
-    AGENCY_CREDIT,
-    AGENCY_DATELINE,
-    AGENCY_LINE,
-    AGENCY_TOLD,
-    BOILERPLATE,
-    BYLINE,
-    SOURCE_LINE,
+from services.normalizer.agencies import AGENCY_DATELINE, AGENCY_TOLD, MAX_CREDIT_WORDS, byline_of, credited_agency
+from services.normalizer.dates import DateLine
+from services.normalizer.lines import (
+    FULL_STOP,
+    LONG_WORDS,
+    MAX_SITE_WORDS,
+    MAX_TITLE,
+    SENTENCE_END,
+    Line,
+    is_breadcrumb,
+    is_headline,
+    is_name_like,
+    is_name_line,
+    is_site_name,
+    key_of,
+    stems_of,
 )
 
-VERSION = "normalizer@1"
-MAX_TITLE = 240
-HEADER_LINES = 6
-TRAILER_LINES = 8
-MAX_SITE_WORDS = 4
-MIN_TITLE_WORDS = 4
-MAX_TEASER_WORDS = 30
+VERSION = "normalizer@2"
+HEADER_LINES = 8
+TRAILER_LINES = 10
+"""Lines at the end in which a bare date is looked for; labelled ones may stand higher."""
+MAX_TAIL_LINES = 40
+MAX_SUBTITLE_WORDS = 12
+"""A shorter line between title and text that is no sentence is a byline, a role, a section."""
+MAX_SANDWICHED_WORDS = 15
+MAX_SENTENCES_CUT = 2
+CLEARER = 0.3
+"""By how much more of its words a later line must share with the text to be the title instead of the first."""
+NUMBERED = re.compile(r"^\d{1,2}[.)]?\s")
 MIN_BODY_LINES = 3
-SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*$")
-CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
-QUOTES = str.maketrans("‘’‚‛“”„‟«»`´", "''''\"\"\"\"\"\"''")
+"""Sentences that a text must have before its other lines are judged by their shape alone."""
+MAX_STARTED_WORDS = 25
+"""A longer line that begins as furniture does is a paragraph."""
+MAX_TEASER_WORDS = 30
+MAX_NOTICE_WORDS = 70
+"""A longer line at the end is a paragraph, whatever phrases it holds."""
+MIN_WEIGHT = 2
+"""Words of furniture phrases inside a sentence beside the body from which it is no part of it."""
+MAX_TEASERS = 8
+"""Lines below an announcement inside the body that can be its teasers."""
+HEADINGS = frozenset({"related", "comments", "newsletter", "share", "cookies", "copyright"})
+"""Kinds that announce what follows them."""
 
 
 def normalize(draft: ArticleDraft) -> ArticleDraft:
@@ -51,16 +77,9 @@ def normalize(draft: ArticleDraft) -> ArticleDraft:
         agency=page.agency,
         byline=page.byline or (extracted.byline if extracted else None),
         dates=(*page.dates, *plausible),
+        rejected_dates=tuple(page.rejected),
     )
     return draft.model_copy(update={"normalized": normalized})
-
-
-@dataclass(slots=True)
-class Line:
-    """One non-empty line; `reason` names the rule that drops it."""
-
-    text: str
-    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -73,20 +92,25 @@ class Page:
     title: str | None
     lines: list[Line] = field(default_factory=list)
     dates: list[StatedDate] = field(default_factory=list)
+    rejected: list[RejectedDate] = field(default_factory=list)
     agency: str | None = None
     byline: str | None = None
+    _updates: list[StatedDate] = field(default_factory=list)
 
     def read(self) -> None:
         """Apply the rules in their order; each sees what the ones before it left."""
         self.lines = [Line(line) for raw in self.text.split("\n") if (line := " ".join(raw.split()))]
-        self._header_date()
-        self._boilerplate()
-        self._labelled_dates()
-        self._agency()
-        self._repeated_captions()
+        self._glued_dates()
+        self._date_lines()
+        self._plain_furniture()
+        self._agencies()
+        self._repeated()
         self._title()
-        self._bylines()
-        self._teasers()
+        if self._is_prose():
+            self._head()
+            self._announced()
+            self._tail()
+        self.dates += self._updates
         self._keep_something()
 
     def kept(self) -> list[Line]:
@@ -97,103 +121,227 @@ class Page:
         """What is left, a line a paragraph."""
         return "\n".join(line.text for line in self.kept())
 
-    def _header_date(self) -> None:
-        found = dates.glued_header(self.lines[0].text) if self.lines else None
-        if found is None:
-            return
-        words, rest = found
-        if self._add_date(words, DateSource.HEADER):
-            first = self.lines[0].text
-            head = Line(first[: len(first) - len(rest)].strip(), "date")
-            self.lines[0:1] = [head, Line(rest)] if rest else [head]
+    def _glued_dates(self) -> None:
+        for index, line in enumerate(self.lines[:HEADER_LINES]):
+            head = dates.glued_header(line.text, self.language, self.fetched_at)
+            if head is not None:
+                self._state(head[0])
+                self.lines[index : index + 1] = [Line(head[1], "date"), Line(head[2])]
+                break
+        tail = dates.glued_trailer(self.lines[-1].text, self.language, self.fetched_at) if self.lines else None
+        if tail is not None:
+            self._state(tail[0])
+            self.lines[-1:] = [Line(tail[1]), Line(tail[2], "date")]
 
-    def _add_date(self, words: str, source: DateSource) -> bool:
-        found = dates.stated(words, self.language, source, self.fetched_at)
-        if found is not None:
-            self.dates.append(found)
-        return found is not None
+    def _state(self, found: DateLine) -> None:
+        (self._updates if found.is_update else self.dates).extend(found.dates)
+        self.rejected += found.rejected
 
-    def _boilerplate(self) -> None:
-        for line in self.kept():
-            if len(line.text) <= MAX_TITLE:
-                line.reason = next((name for name, rule in BOILERPLATE if rule.match(line.text)), None)
-
-    def _labelled_dates(self) -> None:
-        """Dates stand in the first and the last lines; a line is dropped only when its date was understood."""
+    def _date_lines(self) -> None:
+        """Dates stand in the first and the last lines; beside teasers of other articles they are those articles'."""
         kept = self.kept()
-        edges = kept[:HEADER_LINES] + kept[HEADER_LINES:][-TRAILER_LINES:]
-        for position, line in enumerate(edges):
-            source = DateSource.HEADER if position < HEADER_LINES else DateSource.TEXT
-            words = dates.labelled(line.text) or (line.text if dates.is_bare_date(line.text) else None)
-            if words and len(kept) > 1 and self._add_date(words, source):
-                line.reason = "date"
+        announced, sentences = False, 0
+        for index, line in enumerate(kept):
+            sentences += line.is_sentence
+            in_header, from_end = index < HEADER_LINES and sentences <= 2, len(kept) - index
+            if (not in_header and from_end > MAX_TAIL_LINES) or (
+                line.is_sentence and line.words > MAX_SANDWICHED_WORDS + 3
+            ):
+                continue
+            announced = announced or (not in_header and _announces(line))
+            source = DateSource.HEADER if in_header else DateSource.TEXT
+            found = dates.read_line(line.text, self.language, self.fetched_at, source) if len(kept) > 1 else None
+            if found is None or (found.kind != "labelled" and not in_header and from_end > TRAILER_LINES):
+                continue
+            if found.kind != "labelled" and (announced or line.cues.whole or line.cues.start):
+                continue
+            if found.kind == "section" and not in_header:
+                continue
+            self._state(found)
+            line.reason = "date"
+            self.byline = self.byline or byline_of(line.text)
 
-    def _agency(self) -> None:
+    def _plain_furniture(self) -> None:
+        """What is furniture wherever it stands: a whole phrase, or a short line that begins with one."""
         kept = self.kept()
         for line in kept:
-            match = AGENCY_LINE.match(line.text) or AGENCY_CREDIT.match(line.text)
-            if match and len(kept) > 1:
-                self.agency, line.reason = self.agency or match["agency"], "agency"
-            elif SOURCE_LINE.match(line.text) and line is not kept[0]:
-                line.reason = "source"
-        for line in self.kept():
+            if line.words > MAX_NOTICE_WORDS:
+                continue
+            cues = line.cues
+            if cues.whole:
+                line.reason = cues.whole
+            elif cues.anywhere and line.words <= MAX_NOTICE_WORDS:
+                line.reason = cues.anywhere
+            elif cues.start and line is not kept[0] and _is_started(line):
+                line.reason = cues.kind
+
+    def _agencies(self) -> None:
+        kept = self.kept()
+        for line in kept:
+            agency = credited_agency(line.text) if len(kept) > 1 and line.words <= MAX_CREDIT_WORDS else None
+            if agency:
+                self.agency, line.reason = self.agency or agency, "agency"
+        for line in self.lines if self.agency is None else []:
+            if line.reason in {"source", "caption"}:
+                self.agency = self.agency or credited_agency(line.text)
+        for line in self.kept()[:HEADER_LINES] + self.kept()[-HEADER_LINES:] if self.agency is None else []:
             match = AGENCY_DATELINE.match(line.text) or AGENCY_TOLD.search(line.text)
             if match and self.agency is None:
                 self.agency = match["agency"]
 
-    def _repeated_captions(self) -> None:
+    def _repeated(self) -> None:
         """A short line that stands twice, if with other quotes, is a picture's text and its caption."""
         kept = self.kept()
-        keys = [_key(line.text) for line in kept]
+        keys = [key_of(line.text) for line in kept]
         counts = Counter(keys)
         for index, (line, key) in enumerate(zip(kept, keys, strict=True)):
             beside = key in (keys[index - 1] if index else None, keys[index + 1] if index + 1 < len(keys) else None)
-            if counts[key] > 1 and beside and len(line.text) <= MAX_TITLE:
-                line.reason = "caption"
+            if counts[key] > 1 and beside and len(line.text) <= MAX_TITLE and index > 0:
+                line.reason = "caption" if index > 1 or keys[0] != key else "repeated"
             elif counts[key] > 1 and keys.index(key) < index:
                 line.reason = "repeated"
 
     def _title(self) -> None:
-        """The stated title, or the first line where it reads like one; a site's name above it is dropped."""
+        """The stated title, or the line in the head that reads most like one; names of sites above it are dropped."""
         kept = self.kept()
         if self.title is not None:
-            if kept[1:] and _key(kept[0].text) == _key(self.title):
-                kept[0].reason = "title"
+            for line in kept[:HEADER_LINES]:
+                if len(kept) > 1 and key_of(line.text) == key_of(self.title):
+                    line.reason = "title"
             return
-        if not kept:
+        if len(kept) == 1 and len(kept[0].text) <= MAX_TITLE:
+            self.title = kept[0].text
+        if len(kept) < 2:
             return
-        if len(kept) == 1:
-            if len(kept[0].text) <= MAX_TITLE:
-                self.title = kept[0].text
+        start = self._body_start(kept)
+        head = kept[:start][:HEADER_LINES]
+        best = self._best_title(head, kept, start)
+        if best is None:
             return
-        site_first = len(kept) > MIN_BODY_LINES - 1 and _is_site_name(kept[0].text) and _is_headline(kept[1].text)
-        headline = kept[1] if site_first else kept[0]
-        if not _is_headline(headline.text) and not (headline is kept[0] and _is_short_title(headline.text, kept)):
-            return
-        if site_first:
-            kept[0].reason = "site"
-        self.title, headline.reason = headline.text, "title"
+        self.title, best.reason = best.text, "title"
+        for line in head[: head.index(best)] if best in head else head:
+            if not line.is_sentence and (
+                is_site_name(line.text) or is_breadcrumb(line) or line.words <= MAX_SITE_WORDS
+            ):
+                line.reason = "site"
 
-    def _bylines(self) -> None:
-        for line in self.kept()[:HEADER_LINES]:
-            match = BYLINE.match(line.text)
-            if match and all(word[0].isupper() for word in match["byline"].split() if len(word) > 3):
-                self.byline, line.reason = self.byline or match["byline"], "byline"
+    def _best_title(self, head: list[Line], kept: list[Line], start: int) -> Line | None:
+        """The first line of the head that reads like a headline and speaks of what the text does; else one set apart."""
+        found = [line for line in head if _may_be_title(line, is_first=line is self.lines[0])]
+        first = kept[start] if start < len(kept) and start <= 3 else None
+        if first is not None and len(first.text) <= MAX_TITLE and self._stands_apart(first):
+            found.append(first)
+        if not found:
+            short = [line for line in head if not (is_breadcrumb(line) or line.cues.start or byline_of(line.text))]
+            return short[0] if short and _is_short_title(short[0], kept) else None
+        if len(found) == 1:
+            return found[0]
+        body = stems_of(" ".join(line.text for line in kept[start:] if line not in found))
+        shares = [_share_in(line, body) for line in found]
+        best = max(range(len(found)), key=lambda index: shares[index])
+        if len(found) > 1 and is_name_like(found[0]) and not is_name_like(found[1]) and _are_near(head, found):
+            best = max(best, 1)
+        is_better = shares[best] - shares[0] >= CLEARER or (best > 0 and is_name_like(found[0]))
+        return found[best] if is_better else found[0]
 
-    def _teasers(self) -> None:
-        """Headlines of other articles at the very end, where the body's lines end like sentences."""
+    def _stands_apart(self, line: Line) -> bool:
+        """Whether the line under it is furniture."""
+        under = self.lines.index(line) + 1
+        if under >= len(self.lines):
+            return False
+        below = self.lines[under]
+        return below.reason is not None or byline_of(below.text) is not None or is_name_line(below)
+
+    def _body_start(self, kept: list[Line]) -> int:
+        """Index of the first sentence; a question in the first lines may be the title."""
+        for index, line in enumerate(kept):
+            if index < HEADER_LINES and (line.cues.start or line.cues.part) and line.words <= MAX_STARTED_WORDS:
+                continue
+            if line.is_sentence and not (index < 3 and is_headline(line) and line.words < LONG_WORDS):
+                return index
+        return len(kept)
+
+    def _is_prose(self) -> bool:
+        """Whether the text has sentences that end as sentences do, so that shapes tell something."""
+        kept = [line for line in self.kept() if line.words > MIN_BODY_LINES]
+        ended = [line for line in kept if line.is_sentence and SENTENCE_END.search(line.text)]
+        return len(ended) >= MIN_BODY_LINES or (len(ended) >= 1 and 2 * len(ended) >= len(kept))
+
+    def _head(self) -> None:
+        """Above the first sentence: bylines, sections, what begins or speaks as furniture does."""
         kept = self.kept()
-        tail = 0
-        while (
-            tail < len(kept)
-            and _is_headline(kept[-1 - tail].text)
-            and len(_words(kept[-1 - tail].text)) <= MAX_TEASER_WORDS
+        for line in kept[: self._body_start(kept)]:
+            byline = byline_of(line.text)
+            if byline is not None:
+                self.byline, line.reason = self.byline or byline, "byline"
+            elif line.cues.start or line.cues.part:
+                line.reason = line.cues.kind
+            elif is_breadcrumb(line):
+                line.reason = "navigation"
+            elif is_name_line(line):
+                line.reason = "byline"
+            elif line.words < MAX_SUBTITLE_WORDS and not FULL_STOP.search(line.text):
+                line.reason = "header"
+
+    def _announced(self) -> None:
+        """Teasers below an announcement: lines that are no sentences, up to the next one."""
+        left = 0
+        for line in self.lines:
+            if line.reason in HEADINGS and not line.is_sentence:
+                left = MAX_TEASERS
+            elif line.reason is None:
+                if line.is_sentence or not left:
+                    left = 0
+                else:
+                    line.reason, left = "teaser", left - 1
+
+    def _tail(self) -> None:
+        """Below the last sentence of the body; that one is found from the end, past all that is furniture."""
+        self._cut_at_announcement()
+        kept = self.kept()
+        first = self._body_start(kept)
+        below = False
+        for line in reversed(kept[first + 1 :]):
+            above = self.lines[self.lines.index(line) - 1].reason is not None
+            reason = self._tail_reason(line, below=below, above=above)
+            if reason is None:
+                return
+            line.reason, below = reason, True
+
+    def _tail_reason(self, line: Line, *, below: bool, above: bool) -> str | None:
+        """Why a line is none of the body's, given whether those under and over it are not; None where it is."""
+        cues = line.cues
+        byline = None if line.is_sentence else byline_of(line.text)
+        if byline is not None:
+            self.byline = self.byline or byline
+            return "byline"
+        if cues.start and line.words <= MAX_TEASER_WORDS and (not line.is_sentence or cues.is_delimited or below):
+            return cues.kind
+        if (
+            cues.part
+            and line.words <= MAX_NOTICE_WORDS
+            and (not line.is_sentence or cues.weight >= MIN_WEIGHT or below)
         ):
-            tail += 1
-        body = kept[: len(kept) - tail]
-        if tail and sum(bool(SENTENCE_END.search(line.text)) for line in body) >= MIN_BODY_LINES:
-            for line in kept[len(body) :]:
-                line.reason = "teaser"
+            return cues.part
+        is_short = line.words <= MAX_SANDWICHED_WORDS
+        if is_short and above and (below or NUMBERED.match(line.text)):
+            return "furniture"
+        if line.is_sentence or line.words > MAX_TEASER_WORDS or (line.words > 2 and FULL_STOP.search(line.text)):
+            return None
+        return "teaser"
+
+    def _cut_at_announcement(self) -> None:
+        """From an announcement on which hardly a sentence follows, nothing is the article's."""
+        sentences = 0
+        for index in range(len(self.lines) - 1, MIN_BODY_LINES - 1, -1):
+            line = self.lines[index]
+            if line.reason is None and line.is_sentence and not NUMBERED.match(line.text):
+                sentences += 1
+                if sentences > MAX_SENTENCES_CUT or line.words >= LONG_WORDS:
+                    return
+            if _announces(line) and (line.reason or _is_started(line)):
+                for after in self.lines[index:]:
+                    after.reason = after.reason or "furniture"
 
     def _keep_something(self) -> None:
         """Text is never empty: where every line was dropped, the title's line comes back, else all of them."""
@@ -204,36 +352,41 @@ class Page:
             line.reason = None
 
 
-def _key(text: str) -> str:
-    """What a short line says, however it is quoted; a long one as it is."""
-    if len(text) > MAX_TITLE:
-        return text
-    return re.sub(r"\W+", " ", text.translate(QUOTES)).casefold().strip()
-
-
-def _words(text: str) -> list[str]:
-    return text.split() if not CJK.search(text) else list(CJK.findall(text))
-
-
-def _is_headline(text: str) -> bool:
-    """Reads like a headline: some words, no sentence's end (a question or an exclamation may be one)."""
-    if len(text) > MAX_TITLE or len(_words(text)) < MIN_TITLE_WORDS or text.endswith((":", "：", ",", ";")):
+def _is_started(line: Line) -> bool:
+    """Whether a line that begins as furniture does is furniture: it is short, or set off, or no sentence."""
+    cues = line.cues
+    if cues.is_delimited:
+        return line.words <= MAX_TEASER_WORDS
+    if line.is_sentence:
         return False
-    return not re.search(r"[.…。।][\"'”’»)\]]*$", text) or text.endswith("...")
+    return line.words <= (MAX_STARTED_WORDS if cues.start_words > 1 else MAX_STARTED_WORDS // 2)
 
 
-def _is_short_title(text: str, kept: list[Line]) -> bool:
-    """Few words above a real text are its title too."""
-    return len(text) <= MAX_TITLE and not SENTENCE_END.search(text) and len(kept[1].text) > 2 * len(text)
+def _announces(line: Line) -> bool:
+    return (line.cues.whole or line.cues.start) in HEADINGS and not line.is_sentence
 
 
-def _is_site_name(text: str) -> bool:
-    """A name without a sentence: a few capitalised words, no punctuation."""
-    words = text.split()
-    return (
-        len(words) <= MAX_SITE_WORDS
-        and not CJK.search(text)
-        and not SENTENCE_END.search(text)
-        and all(word[0].isupper() or word[0].isdigit() or len(word) <= 3 for word in words)
-        and not re.search(r"[,;:!?]", text)
+def _may_be_title(line: Line, *, is_first: bool) -> bool:
+    cues = line.cues
+    is_furniture = bool(
+        cues.whole or (cues.start and cues.is_delimited and not (is_first and line.words > MAX_SITE_WORDS))
     )
+    is_of_person = byline_of(line.text) is not None or (is_name_line(line) and not is_first)
+    return is_headline(line) and not is_furniture and not is_breadcrumb(line) and not is_of_person
+
+
+def _are_near(head: list[Line], found: list[Line]) -> bool:
+    """Whether at most one line stands between the first two."""
+    return found[1] not in head or head.index(found[1]) - head.index(found[0]) <= 2
+
+
+def _share_in(line: Line, body: frozenset[str]) -> float:
+    """How much of a line's words the text has too."""
+    stems = stems_of(line.text)
+    return len(stems & body) / len(stems) if stems else 0.0
+
+
+def _is_short_title(line: Line, kept: list[Line]) -> bool:
+    """Few words above a real text are its title too."""
+    text = line.text
+    return len(text) <= MAX_TITLE and not SENTENCE_END.search(text) and len(kept[1].text) > 2 * len(text)

@@ -1,0 +1,1 @@
+"""`make eval`: every stage on every labelled set that is there."""

@@ -1,0 +1,130 @@
+"""The phrases that furniture is made of (`data/furniture.toml`), found in a line in one pass."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import ahocorasick_rs
+
+DATA = Path(__file__).with_name("data") / "furniture.toml"
+Anchor = Literal["=", "^", "", "!"]
+DELIMITER = re.compile(r"\s*(?:[:：|｜/／>»›=＝)(\[\]（）–—•·…]|-\s|\.{3}|$)")
+STEM_LENGTH = 6
+"""Letters from which a phrase may be the beginning of a longer word (inflection), at the beginning of a line."""
+LETTER = re.compile(r"[^\W\d_]")
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+FOLDING = (
+    ("’", "'"),
+    ("‘", "'"),
+    ("ʼ", "'"),
+    ("\u0640", ""),
+    ("\u0307", ""),
+    ("\u00a0", " "),
+    ("：", ":"),
+    ("（", "("),
+)
+
+
+class Phrase(NamedTuple):
+    """One phrase, its kind, and where it counts (see the head of `furniture.toml`)."""
+
+    kind: str
+    anchor: Anchor
+    words: int
+
+
+@dataclass(slots=True)
+class LineCues:
+    """What was found in a line: its kind where the whole line or its beginning is a phrase, and how much is inside.
+
+    `is_delimited` tells that a colon, a dash, a bracket or nothing follows the phrase at the beginning. `weight` adds
+    up the words of the phrases inside.
+    """
+
+    whole: str | None = None
+    start: str | None = None
+    is_delimited: bool = False
+    start_words: int = 0
+    anywhere: str | None = None
+    part: str | None = None
+    weight: int = 0
+    _longest: int = field(default=0)
+
+    @property
+    def kind(self) -> str | None:
+        """What the line is furniture of: the longest phrase tells."""
+        return self.part if self.part and (self._longest > self.start_words or not self.start) else self.start
+
+    def note(self, phrase: Phrase, *, is_delimited: bool) -> None:
+        """Add one phrase that stands where it counts."""
+        if phrase.anchor == "=":
+            self.whole = phrase.kind
+        elif phrase.anchor == "^":
+            if phrase.words >= self.start_words:
+                self.start, self.start_words = phrase.kind, phrase.words
+                self.is_delimited = self.is_delimited or is_delimited
+        else:
+            if phrase.anchor == "!":
+                self.anywhere = phrase.kind
+            if phrase.words > self._longest:
+                self.part, self._longest = phrase.kind, phrase.words
+            self.weight += phrase.words
+
+
+@cache
+def _automaton() -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...], tuple[tuple[Phrase, ...], ...]]:
+    phrases: dict[str, dict[tuple[str, Anchor], Phrase]] = {}
+    for kind, languages in tomllib.loads(DATA.read_text(encoding="utf8")).items():
+        for entries in languages.values():
+            for entry in entries:
+                anchor: Anchor = entry[0] if entry[:2] in {"= ", "^ ", "! "} else ""
+                text = fold(entry[2:] if anchor else entry)
+                words = 2 if UNSPACED.search(text) and len(text) > 2 else len(text.split())
+                phrases.setdefault(text, {})[kind, anchor] = Phrase(kind, anchor, words)
+    texts = tuple(phrases)
+    automaton = ahocorasick_rs.AhoCorasick(list(texts), implementation=ahocorasick_rs.Implementation.ContiguousNFA)
+    return automaton, texts, tuple(tuple(found.values()) for found in phrases.values())
+
+
+def fold(text: str) -> str:
+    """Lower case, plain apostrophes, no tatweel."""
+    folded = text.lower()
+    if not folded.isascii():
+        for before, after in FOLDING:
+            folded = folded.replace(before, after)
+    return folded
+
+
+def find_cues(line: str) -> LineCues:
+    """The phrases in a line that stand where they count."""
+    automaton, texts, phrases = _automaton()
+    folded = fold(line)
+    found = automaton.find_matches_as_indexes(folded, overlapping=True)
+    if not found:
+        return LineCues()
+    first = next((index for index, character in enumerate(folded) if character.isalnum() or character in "©(*"), 0)
+    inner = next((index for index, character in enumerate(folded) if character.isalnum()), 0)
+    last = next((index for index in range(len(folded), 0, -1) if folded[index - 1].isalnum()), 0)
+    cues = LineCues()
+    for pattern, start, end in found:
+        if start and folded[start].isalnum() and folded[start - 1].isalnum() and not UNSPACED.match(folded[start]):
+            continue
+        is_word = end >= len(folded) or not folded[end].isalnum() or not folded[end - 1].isalnum()
+        is_unspaced = bool(UNSPACED.match(folded[end - 1]))
+        for phrase in phrases[pattern]:
+            stands_first = start in (first, inner)
+            if phrase.anchor == "=":
+                counts = start in (first, inner) and (end >= last or not LETTER.search(folded[end:]))
+            elif phrase.anchor == "^":
+                is_stem = len(texts[pattern]) >= STEM_LENGTH
+                counts = stands_first and (is_word or is_unspaced or is_stem)
+            else:
+                counts = is_word or is_unspaced
+            if counts:
+                cues.note(phrase, is_delimited=bool(DELIMITER.match(folded, end)) or folded[end - 1] in ":|")
+    return cues
