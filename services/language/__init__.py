@@ -1,5 +1,5 @@
 """Stage: which language the text is in."""
 
-from services.language.identify import VERSION, identify
+from services.language.identify import VERSION, identify, language_of
 
-__all__ = ["VERSION", "identify"]
+__all__ = ["VERSION", "identify", "language_of"]

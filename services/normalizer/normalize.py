@@ -226,7 +226,7 @@ class Page:
                 line.reason = "site"
 
     def _best_title(self, head: list[Line], kept: list[Line], start: int) -> Line | None:
-        """The first line of the head that reads like a headline and speaks of what the text does; else one set apart."""
+        """The first line of the head that reads like a headline and speaks as the text does; else one set apart."""
         found = [line for line in head if _may_be_title(line, is_first=line is self.lines[0])]
         first = kept[start] if start < len(kept) and start <= 3 else None
         if first is not None and len(first.text) <= MAX_TITLE and self._stands_apart(first):

@@ -14,7 +14,9 @@ from schemas.article import (
     DatePrecision,
     DateSource,
     EnrichedArticle,
+    Language,
     Normalized,
+    Paragraph,
     RawArticle,
     StatedDate,
 )
@@ -94,7 +96,7 @@ def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
         **{name: getattr(draft, name) for name in RawArticle.model_fields if name not in ("title", "published_at")},
         title=normalized.title,
         text=normalized.text,
-        paragraphs=normalized.paragraphs,
+        paragraphs=with_languages(normalized.paragraphs, draft.language),
         agency=normalized.agency,
         byline=normalized.byline,
         published_at=published.at if published else None,
@@ -110,6 +112,18 @@ def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
         fingerprint=draft.fingerprint,
         embedding=draft.embedding,
         stage_versions=draft.stage_versions,
+    )
+
+
+def with_languages(paragraphs: tuple[Paragraph, ...], found: Language) -> tuple[Paragraph, ...]:
+    """The paragraphs of a mixed text, each in another language than the text's marked with it."""
+    if not found.mixed:
+        return paragraphs
+    known = {share.code for share in found.mixed}
+    codes = [language.language_of(paragraph.text).code for paragraph in paragraphs]
+    return tuple(
+        paragraph.model_copy(update={"language": code}) if code in known - {found.code} else paragraph
+        for paragraph, code in zip(paragraphs, codes, strict=True)
     )
 
 

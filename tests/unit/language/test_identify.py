@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from services.language.identify import language_of
+from schemas.article import EnrichedArticle, RawArticle
+from services.language.identify import identify, language_of, mixture_of
+from services.worker.stages import to_draft
 
 TEXTS = {
     "en": "The prime minister said on Tuesday that the government would publish its plans next week.",
@@ -43,3 +47,37 @@ def test_the_declared_language_is_evidence_and_not_the_answer() -> None:
 
 def test_long_texts_are_sampled() -> None:
     assert language_of(TEXTS["de"] * 5000).code == "de"
+
+
+def test_words_of_no_language_are_undetermined_and_have_candidates() -> None:
+    found = language_of("zxq wvkp qqrt")
+    assert (found.code, found.confidence) == ("und", 0.0)
+    assert found.alternatives
+
+
+def test_a_text_in_two_languages_says_so() -> None:
+    text = "\n".join([TEXTS["en"]] * 3 + [TEXTS["fr"]] * 2)
+    shares = mixture_of(text, language_of(text))
+    assert [share.code for share in shares] == ["en", "fr"]
+    assert shares[0].share > shares[1].share > 0.3
+
+
+def test_a_text_in_one_language_is_not_mixed() -> None:
+    text = "\n".join([TEXTS["nl"]] * 5)
+    assert mixture_of(text, language_of(text)) == ()
+
+
+def test_a_translation_keeps_the_texts_language_and_the_hint(raw_article: Callable[..., RawArticle]) -> None:
+    found = identify(to_draft(raw_article(f"{TEXTS['en']}\nTranslated from Ukrainian by Olena Kovalchuk"))).language
+    assert found is not None
+    assert (found.code, found.translated) == ("en", True)
+    plain = identify(to_draft(raw_article(TEXTS["en"]))).language
+    assert plain is not None
+    assert not plain.translated
+
+
+def test_the_paragraphs_of_a_mixed_text_name_their_language(enriched: Callable[..., EnrichedArticle]) -> None:
+    article = enriched("\n".join([TEXTS["en"]] * 3 + [TEXTS["fr"]] * 3))
+    assert article.language.code == "en"
+    assert {p.language for p in article.paragraphs if p.text == TEXTS["fr"]} == {"fr"}
+    assert {p.language for p in article.paragraphs if p.text == TEXTS["en"]} == {None}
