@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import math
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 
-from services.entities.gazetteer import DATA, MANIFEST, is_alias_usable
+from services.entities.gazetteer import DATA, MANIFEST, SHARE_ALIKE, is_alias_usable
 
 LANGUAGES = (
     *("af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es", "et", "eu"),
@@ -66,7 +67,63 @@ LEADERS = (
     "Monarch",
     "Pope",
 )
+ROLES = {
+    "President": "president",
+    "Prime Minister": "prime minister",
+    "Premier": "prime minister",
+    "Chancellor": "chancellor",
+    "Taoiseach": "prime minister",
+    "Minister of Foreign Affairs": "foreign minister",
+    "Foreign Minister": "foreign minister",
+    "Minister for Foreign Affairs": "foreign minister",
+    "Secretary of State": "foreign minister",
+    "King": "king",
+    "Queen": "queen",
+    "Monarch": "king",
+    "Pope": "pope",
+}
+"""Positions whose holders a text may call by them: "the Russian president"."""
 NO_END = ""
+ACRONYM = re.compile(r"[A-Z]{3,6}")
+ORGANISATION_PROMINENCE = 0.3
+COMPANY_PROMINENCE = 0.5
+LEFT_OUT = ("facility", "archive")
+"""Types of organisation that news hardly names and that carry other things' names."""
+LEGAL_FORM = re.compile(
+    r",?\s(?:Inc|Incorporated|Corp|Corporation|Company|Co|Ltd|Limited|plc|PLC|AG|SE|GmbH|KGaA|S\.?A\.?|S\.?p\.?A|N\.?V|B\.?V|AB|AS|A/S|Oyj|LLC|LP|Group|Holdings?)\.?$"
+)
+IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
+MIN_SINGLE_NAME = 4
+DEMONYM_COUNTRIES = {
+    "ru": "RU", "zh": "CN", "ja": "JP", "fr": "FR", "de": "DE", "it": "IT", "es": "ES", "pl": "PL", "uk": "UA", "tr": "TR", "nl": "NL", "sv": "SE",
+    "da": "DK", "fi": "FI", "el": "GR", "hu": "HU", "cs": "CZ", "ro": "RO", "bg": "BG", "th": "TH", "vi": "VN", "pt": "PT", "sr": "RS", "hr": "HR",
+    "be": "BY", "et": "EE", "lt": "LT", "lv": "LV", "sk": "SK", "sl": "SI", "sq": "AL", "ka": "GE", "hy": "AM", "az": "AZ", "kk": "KZ", "uz": "UZ",
+    "mn": "MN", "is": "IS", "id": "ID", "no": "NO",
+}  # fmt: skip
+"""Languages whose name is also the adjective of one country in most languages: русский, russe, Russisch."""
+ADJECTIVES = {
+    "en": {"american": "US", "british": "GB", "swiss": "CH", "austrian": "AT", "belgian": "BE", "canadian": "CA", "australian": "AU", "mexican": "MX",
+           "brazilian": "BR", "argentin": "AR", "egyptian": "EG", "syrian": "SY", "iraqi": "IQ", "saudi": "SA", "israeli": "IL", "pakistani": "PK",
+           "iranian": "IR", "indian": "IN", "afghan": "AF", "venezuelan": "VE", "cuban": "CU", "north korean": "KP", "south korean": "KR"},
+    "nl": {"amerika": "US", "chines": "CN", "portuges": "PT", "brits": "GB", "zwitser": "CH", "oostenrijk": "AT", "belgisch": "BE", "canade": "CA", "australisch": "AU", "braziliaan": "BR",
+           "israëlisch": "IL", "iraans": "IR", "irak": "IQ", "syrisch": "SY", "indiase": "IN", "egyptisch": "EG"},
+    "de": {"amerikanisch": "US", "britisch": "GB", "österreichisch": "AT", "belgisch": "BE", "kanadisch": "CA", "australisch": "AU", "brasilianisch": "BR",
+           "israelisch": "IL", "iranisch": "IR", "irakisch": "IQ", "syrisch": "SY", "indisch": "IN", "ägyptisch": "EG", "schweizer": "CH"},
+    "fr": {"américain": "US", "britannique": "GB", "suisse": "CH", "autrichien": "AT", "belge": "BE", "canadien": "CA", "australien": "AU", "brésilien": "BR",
+           "israélien": "IL", "iranien": "IR", "irakien": "IQ", "syrien": "SY", "indien": "IN", "égyptien": "EG"},
+    "es": {"estadounidense": "US", "norteamerican": "US", "británic": "GB", "suiz": "CH", "austriac": "AT", "canadiense": "CA", "australian": "AU", "brasileñ": "BR",
+           "israelí": "IL", "iraní": "IR", "iraquí": "IQ", "siri": "SY", "egipci": "EG", "mexican": "MX", "argentin": "AR"},
+    "it": {"statunitens": "US", "american": "US", "britannic": "GB", "svizzer": "CH", "austriac": "AT", "canades": "CA", "australian": "AU", "brasilian": "BR",
+           "israelian": "IL", "iranian": "IR", "irachen": "IQ", "sirian": "SY", "egizian": "EG"},
+    "pt": {"american": "US", "norte-american": "US", "britânic": "GB", "suíç": "CH", "canadens": "CA", "australian": "AU", "brasileir": "BR", "israelens": "IL",
+           "iranian": "IR", "iraquian": "IQ", "síri": "SY", "egípci": "EG"},
+    "ru": {"американск": "US", "британск": "GB", "швейцарск": "CH", "австрийск": "AT", "израильск": "IL", "иранск": "IR", "иракск": "IQ", "сирийск": "SY", "индийск": "IN"},
+    "uk": {"американськ": "US", "британськ": "GB", "швейцарськ": "CH", "австрійськ": "AT", "ізраїльськ": "IL", "іранськ": "IR", "сирійськ": "SY", "російськ": "RU"},
+    "pl": {"amerykańsk": "US", "brytyjsk": "GB", "szwajcarsk": "CH", "austriack": "AT", "izraelsk": "IL", "irańsk": "IR", "syryjsk": "SY"},
+    "sv": {"amerikansk": "US", "brittisk": "GB", "schweizisk": "CH", "österrikisk": "AT", "israelisk": "IL", "iransk": "IR", "syrisk": "SY"},
+}  # fmt: skip
+"""Adjectives of countries that give no language its name, as stems."""
+MIN_DEMONYM_STEM = 4
 
 
 @dataclass(slots=True)
@@ -75,7 +132,7 @@ class Builder:
 
     entities: dict[str, list[str]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
-    sources: list[dict[str, object]] = field(default_factory=list)
+    demonyms: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def entity(  # noqa: PLR0913, PLR0917 - a row of the file
         self,
@@ -88,9 +145,10 @@ class Builder:
         lon: str = "",
         start: str = "",
         end: str = "",
+        roles: str = "",
     ) -> None:
         """Add an entity; the first source that knows it wins."""
-        self.entities.setdefault(qid, [qid, kind, name, country, f"{prominence:.2f}", lat, lon, start, end])
+        self.entities.setdefault(qid, [qid, kind, name, country, f"{prominence:.2f}", lat, lon, start, end, roles])
 
     def alias(self, text: str, qid: str, language: str) -> None:
         """Add a spelling of an entity for one language, `*` for all."""
@@ -106,6 +164,8 @@ class Builder:
         for (text, qid), languages in sorted(self.aliases.items()):
             joined = "*" if "*" in languages else ",".join(sorted(languages))
             yield f"A\t{text}\t{index[qid]}\t{joined}"
+        for (language, stem), country in sorted(self.demonyms.items()):
+            yield f"D\t{language}\t{stem}\t{country}"
 
 
 def add_variants(builder: Builder, path: Path) -> None:
@@ -117,7 +177,8 @@ def add_variants(builder: Builder, path: Path) -> None:
             prominence = KNOWN_PROMINENCE if by_hand else COUNTRY_PROMINENCE
             builder.entity(qid, row["type"], row["canonical"], prominence=prominence)
             builder.alias(row["surface"], qid, row["lang"])
-            if by_hand and (" " in row["surface"] or (row["type"] == "PER" and len(row["surface"]) > 4)):
+            is_long = " " in row["surface"] or (row["type"] == "PER" and len(row["surface"]) > 4)
+            if by_hand and (is_long or ACRONYM.fullmatch(row["surface"])):
                 builder.alias(row["surface"], qid, "*")
 
 
@@ -180,12 +241,13 @@ def add_people(builder: Builder, path: Path, countries: dict[str, str]) -> None:
             country = row["country"].split(" | ")[0]
             iso = iso_of.get(country, "")
             is_leader = any(position in row["positions"].split(" | ") for position in LEADERS)
+            roles = ",".join(sorted({ROLES[one] for one in row["positions"].split(" | ") if one in ROLES}))
             prominence = 0.8 if is_leader and row["end"] == NO_END else 0.4 if is_leader else 0.2
             if qid in builder.entities:
                 known = builder.entities[qid]
-                known[3], known[7], known[8] = iso, row["start"], row["end"]
+                known[3], known[7], known[8], known[9] = iso, row["start"], row["end"], roles
             else:
-                builder.entity(qid, "PER", name, iso, prominence, "", "", row["start"], row["end"])
+                builder.entity(qid, "PER", name, iso, prominence, "", "", row["start"], row["end"], roles)
             for spelling, language in _spellings(row):
                 if len(spelling.split()) > 1 or language in {"zh", "ja", "ko"}:
                     builder.alias(spelling, qid, language)
@@ -198,38 +260,107 @@ def _spellings(row: dict[str, str]) -> Iterator[tuple[str, str]]:
             yield name, "*" if language == "mul" or " " in name else language
 
 
-def main(sources: Path) -> None:
-    """Read the sources, write the file and its manifest; the same sources give the same bytes."""
-    builder = Builder()
-    files = ["entities/variants.tsv", "gazetteer/country-codes.csv", "gazetteer/territories.jsonl"]
-    files += ["gazetteer/places.jsonl", "people/people.tsv"]
-    add_variants(builder, sources / files[0])
-    countries = add_countries(builder, sources / files[1], sources / files[2])
-    add_places(builder, sources / files[3])
-    add_people(builder, sources / files[4], countries)
+def add_organisations(builder: Builder, path: Path) -> None:
+    """Governments, parties, companies and others; single words only where Wikipedia's title is that word."""
+    taken = set()
+    with path.open(encoding="utf8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            types = row["type"].split("|")
+            title = IN_BRACKETS.sub("", row["enwiki"])
+            if types[0] in LEFT_OUT or (title and title in taken):
+                continue
+            taken.add(title)
+            is_company = "company" in types and bool(title)
+            prominence = COMPANY_PROMINENCE if is_company else ORGANISATION_PROMINENCE
+            country = row["country"] if len(row["country"]) == 2 else ""
+            builder.entity(row["qid"], "ORG", title or IN_BRACKETS.sub("", row["name"]), country, prominence)
+            for spelling, language in _organisation_names(row, title):
+                single = len(spelling.split()) == 1
+                is_title = spelling == title.removesuffix(" Inc.") and is_company
+                if not single or (is_title and len(spelling) >= MIN_SINGLE_NAME):
+                    builder.alias(spelling, row["qid"], language)
+
+
+def _organisation_names(row: dict[str, str], title: str) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys((IN_BRACKETS.sub("", row["name"]), title)):
+        if name:
+            yield name, "*"
+            short = LEGAL_FORM.sub("", name)
+            if short != name:
+                yield short, "*"
+    for language, names in json.loads(row["aliases_json"] or "{}").items():
+        for name in names:
+            yield name, "*" if language == "mul" or " " in name else language
+
+
+def add_demonyms(builder: Builder) -> None:
+    """Stems of adjectives of countries: from CLDR's names of languages, and by hand."""
+    for code in LANGUAGES:
+        locale, language = _locale(code), "no" if code == "nb" else code
+        for spoken, country in DEMONYM_COUNTRIES.items():
+            name = str(locale.languages.get(spoken, "")) if locale else ""
+            stem = name.casefold()[: -1 if len(name) > MIN_DEMONYM_STEM + 1 else None]
+            if len(stem) >= MIN_DEMONYM_STEM and " " not in stem:
+                builder.demonyms[language, stem] = country
+    for language, stems in ADJECTIVES.items():
+        for stem, country in stems.items():
+            builder.demonyms[language, stem] = country
+
+
+def add_bodies(builder: Builder, path: Path) -> None:
+    """International bodies under CC BY-SA, in eight languages: a file of their own."""
+    with path.open(encoding="utf8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            builder.entity(row["qid"], "ORG", row["name"], "", COMPANY_PROMINENCE)
+            if " " in row["name"]:
+                builder.alias(row["name"], row["qid"], "*")
+            for language, names in json.loads(row["aliases_json"] or "{}").items():
+                for name in names:
+                    if " " in name or ACRONYM.fullmatch(name) or language in {"zh", "ja"}:
+                        builder.alias(name, row["qid"], language)
+
+
+LICENCES = {
+    "entities/variants.tsv": "own and PDDL",
+    "gazetteer/country-codes.csv": "PDDL 1.0",
+    "gazetteer/territories.jsonl": "MIT, OpenSanctions (rigour)",
+    "gazetteer/places.jsonl": "public domain, Natural Earth",
+    "people/people.tsv": "CC0 1.0, Wikidata",
+    "people/orgs.tsv": "CC0 1.0 (ROR, Wikidata) and MIT (Party Facts), per row",
+    "people/share-alike/intergovernmental.tsv": "CC BY-SA 4.0, supraverden; in share-alike.tsv.gz alone",
+}
+
+
+def write(builder: Builder, path: Path) -> None:
+    """Write a gazetteer file; the same content gives the same bytes."""
     text = "\n".join(builder.lines()) + "\n"
-    DATA.parent.mkdir(exist_ok=True)
-    with DATA.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
         file.write(text.encode())
-    licences = {
-        "entities/variants.tsv": "own and PDDL",
-        "gazetteer/country-codes.csv": "PDDL 1.0",
-        "gazetteer/territories.jsonl": "MIT, OpenSanctions (rigour)",
-        "gazetteer/places.jsonl": "public domain, Natural Earth",
-        "people/people.tsv": "CC0 1.0, Wikidata",
-    }
+
+
+def main(sources: Path) -> None:
+    """Read the sources, write the files and their manifest; the same sources give the same bytes."""
+    builder, bodies = Builder(), Builder()
+    add_variants(builder, sources / "entities/variants.tsv")
+    countries = add_countries(builder, sources / "gazetteer/country-codes.csv", sources / "gazetteer/territories.jsonl")
+    add_places(builder, sources / "gazetteer/places.jsonl")
+    add_people(builder, sources / "people/people.tsv", countries)
+    add_organisations(builder, sources / "people/orgs.tsv")
+    add_demonyms(builder)
+    add_bodies(bodies, sources / "people/share-alike/intergovernmental.tsv")
+    write(builder, DATA)
+    write(bodies, SHARE_ALIKE)
     manifest = {
         "entities": len(builder.entities),
         "aliases": len(builder.aliases),
+        "demonyms": len(builder.demonyms),
+        "share_alike": {"entities": len(bodies.entities), "aliases": len(bodies.aliases)},
         "languages": list(LANGUAGES),
         "country_names": "Unicode CLDR, Unicode License v3",
         "sources": [
-            {
-                "file": name,
-                "licence": licences[name],
-                "sha256": hashlib.sha256((sources / name).read_bytes()).hexdigest(),
-            }
-            for name in files
+            {"file": name, "licence": licence, "sha256": hashlib.sha256((sources / name).read_bytes()).hexdigest()}
+            for name, licence in LICENCES.items()
         ],
     }
     MANIFEST.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf8")

@@ -5,14 +5,24 @@ from __future__ import annotations
 import gzip
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import ahocorasick_rs
+from pydantic import Field
+
+from services.common.settings import Settings
+from services.entities.overrides import apply_overrides
+from services.entities.records import Alias, Known, Match
+from services.entities.spellings import in_latin, skeleton
 
 DATA = Path(__file__).with_name("data") / "gazetteer.tsv.gz"
+SHARE_ALIKE = Path(__file__).with_name("data") / "share-alike.tsv.gz"
+"""Names under CC BY-SA 4.0, apart for their licence (data/LICENSE.md)."""
+FAMOUS = 0.9
+"""Prominence of those whose name is recognised in spellings that nobody listed: countries and the best known."""
+MIN_FAMOUS_LENGTH = 4
 MANIFEST = Path(__file__).with_name("data") / "manifest.json"
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Scripts written without spaces: there a name may touch its neighbours."""
@@ -20,43 +30,27 @@ MIN_LATIN_LENGTH = 2
 APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 
 
-class Known(NamedTuple):
-    """One entity of the gazetteer; years of office and coordinates where it has them."""
-
-    id: str
-    type: str
-    name: str
-    country: str
-    prominence: float
-    lat: float | None
-    lon: float | None
-    start: int | None
-    end: int | None
-
-
-class Alias(NamedTuple):
-    """An entity's index under one spelling, and the languages in which it is one (None: all)."""
-
-    entity: int
-    languages: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A spelling found in a text, at code points [start, end)."""
-
-    start: int
-    end: int
-    aliases: tuple[Alias, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Gazetteer:
-    """All names, and the automaton over them (Aho and Corasick 1975)."""
+    """All names, and the automaton over them (Aho and Corasick 1975).
+
+    `by_text` has the aliases by spelling, `vocabulary` the words of them, `famous` the indexes of the entities that
+    everyone knows, by the skeletons of their spellings, and `demonyms` the countries by language and adjective stem.
+    """
 
     entities: tuple[Known, ...]
     aliases: tuple[tuple[Alias, ...], ...]
     automaton: ahocorasick_rs.AhoCorasick
+    by_text: dict[str, tuple[Alias, ...]]
+    vocabulary: frozenset[str]
+    famous: dict[str, tuple[tuple[int, str], ...]]
+    demonyms: dict[tuple[str, str], str]
+    countries: dict[str, int]
+
+    def country(self, code: str) -> Known | None:
+        """The country of an ISO 3166-1 code."""
+        index = self.countries.get(code)
+        return None if index is None else self.entities[index]
 
     def find(self, text: str) -> list[Match]:
         """Every spelling that stands at word boundaries, overlapping ones too, in order."""
@@ -98,27 +92,98 @@ def _is_proclitic(text: str, start: int) -> bool:
 
 
 @cache
-def load_gazetteer(path: Path = DATA) -> Gazetteer:
-    """The gazetteer, read once a process."""
-    entities: list[Known] = []
-    spellings: dict[str, list[Alias]] = {}
-    languages: dict[str, frozenset[str] | None] = {"*": None}
-    with gzip.open(path, "rt", encoding="utf8") as file:
-        for line in file:
-            kind, *row = line.rstrip("\n").split("\t")
-            if kind == "E":
-                entities.append(_entity(row))
-            else:
-                text, index, codes = row
-                if codes not in languages:
-                    languages[codes] = frozenset(codes.split(","))
-                spellings.setdefault(text, []).append(Alias(int(index), languages[codes]))
-    automaton = ahocorasick_rs.AhoCorasick(list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA)
-    return Gazetteer(tuple(entities), tuple(tuple(aliases) for aliases in spellings.values()), automaton)
+def load_gazetteer(path: Path | None = None, overrides: Path | None = None) -> Gazetteer:
+    """A gazetteer, read once a process: by default the shipped files, or the one of `DRAGOMAN_GAZETTEER`.
+
+    `overrides` (by default `entities.yaml` in `DRAGOMAN_HOME`, or `DRAGOMAN_ENTITIES`) adds to it and corrects it;
+    ValueError says what is wrong in it.
+    """
+    settings = GazetteerSettings()
+    chosen = path or settings.gazetteer
+    files = (chosen,) if chosen else (DATA, SHARE_ALIKE)
+    loader = Loader()
+    for file in files:
+        loader.read(file)
+    corrections = overrides or settings.entities or settings.home / "entities.yaml"
+    if corrections.is_file():
+        apply_overrides(loader, corrections)
+    return loader.gazetteer()
+
+
+class GazetteerSettings(Settings):
+    """Where the names come from."""
+
+    gazetteer: Path | None = Field(
+        default=None, description="gazetteer made by `dragoman entities build`, instead of the shipped one"
+    )
+    entities: Path | None = Field(
+        default=None, description="YAML file of added and corrected names (default: entities.yaml in the home)"
+    )
+
+
+@dataclass(slots=True)
+class Loader:
+    """Gathers entities and spellings from files."""
+
+    entities: list[Known] = field(default_factory=list)
+    indexes: dict[str, int] = field(default_factory=dict)
+    spellings: dict[str, list[Alias]] = field(default_factory=dict)
+    demonyms: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def read(self, path: Path) -> None:
+        """Read one gazetteer file; an entity that is known already gets the file's spellings too."""
+        languages: dict[str, frozenset[str] | None] = {"*": None}
+        own: list[int] = []
+        with gzip.open(path, "rt", encoding="utf8") as file:
+            for line in file:
+                kind, *row = line.rstrip("\n").split("\t")
+                if kind == "E":
+                    own.append(self.add(_entity(row)))
+                elif kind == "A":
+                    text, index, codes = row
+                    if codes not in languages:
+                        languages[codes] = frozenset(codes.split(","))
+                    self.spellings.setdefault(text, []).append(Alias(own[int(index)], languages[codes]))
+                else:
+                    language, stem, country = row
+                    self.demonyms[language, stem] = country
+
+    def add(self, known: Known) -> int:
+        """The index of an entity, new or not."""
+        if known.id not in self.indexes:
+            self.indexes[known.id] = len(self.entities)
+            self.entities.append(known)
+        return self.indexes[known.id]
+
+    def gazetteer(self) -> Gazetteer:
+        """Everything that was gathered, ready to be searched."""
+        spellings = {text: tuple(dict.fromkeys(aliases)) for text, aliases in self.spellings.items() if aliases}
+        famous: dict[str, dict[tuple[int, str], None]] = {}
+        for text, aliases in spellings.items():
+            for alias in aliases:
+                if self.entities[alias.entity].prominence >= FAMOUS and len(text) >= MIN_FAMOUS_LENGTH:
+                    famous.setdefault(skeleton(text), {})[alias.entity, in_latin(text)] = None
+        automaton = ahocorasick_rs.AhoCorasick(
+            list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA
+        )
+        return Gazetteer(
+            tuple(self.entities),
+            tuple(spellings.values()),
+            automaton,
+            spellings,
+            frozenset(word for text in spellings for word in text.split()),
+            {key: tuple(found) for key, found in famous.items() if key},
+            self.demonyms,
+            {
+                one.country: index
+                for index, one in enumerate(self.entities)
+                if one.type == "LOC" and one.lat is None and one.country
+            },
+        )
 
 
 def _entity(row: list[str]) -> Known:
-    qid, kind, name, country, prominence, lat, lon, start, end = row
+    qid, kind, name, country, prominence, lat, lon, start, end, roles = row
     return Known(
         qid,
         kind,
@@ -129,4 +194,5 @@ def _entity(row: list[str]) -> Known:
         float(lon) if lon else None,
         int(start[:4]) if start[:4].isdigit() else None,
         int(end[:4]) if end[:4].isdigit() else None,
+        frozenset(roles.split(",")) if roles else frozenset(),
     )

@@ -6,78 +6,39 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
-from schemas.article import ArticleDraft, Entity, EntityType, Mention, Place
-from services.entities.gazetteer import Alias, Gazetteer, Known, Match, load_gazetteer
+from schemas.article import (
+    ArticleDraft,
+    Candidate,
+    Entity,
+    EntityType,
+    Mention,
+    MentionKind,
+    Place,
+    Unlinked,
+)
+from services.entities.evidence import Evidence, Judgement, judge
+from services.entities.gazetteer import Gazetteer, load_gazetteer
+from services.entities.mentions import Field, Span, find_demonyms, find_spans
+from services.entities.roles import find_descriptions
 
-VERSION = "entities@1"
+VERSION = "entities@2"
 MAX_MENTIONS = 100
-CITY_PROMINENCE = 0.6
-"""Prominence of a city of about 630,000: smaller ones need their country nearby."""
-DOMINANT = 0.3
-"""By how much a city's prominence must lead to win without its country (about eight times the people)."""
+MAX_UNLINKED = 50
+MAX_CANDIDATES = 5
 FAMILY_NAME_FIRST = frozenset({"CN", "TW", "HK", "KP", "KR", "VN"})
-OFFICE_SLACK_YEARS = 1
-CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿ]", re.UNICODE)
+CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿа-яё]", re.UNICODE)
 PREVIOUS_WORD = re.compile(r"([\w.'’-]+)[ \u00a0]$")
 TITLES = frozenset(
     [
-        "president",
-        "premier",
-        "minister",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "sir",
-        "chancellor",
-        "secretary",
-        "king",
-        "queen",
-        "prince",
-        "general",
-        "senator",
-        "and",
-        "but",
-        "with",
-        "that",
-        "when",
-        "president's",
-        "presidente",
-        "primer",
-        "ministro",
-        "präsident",
-        "kanzler",
-        "minister-president",
-        "ministerpräsident",
-        "président",
-        "ministre",
-        "staatschef",
-        "diplomat",
-        "leader",
-        "сегодня",
-        "президент",
-        "премьер",
-        "министр",
-        "prezydent",
-        "premier",
-        "presidenten",
-        "statsminister",
+        "president", "premier", "minister", "mr", "mrs", "ms", "dr", "sir", "chancellor", "secretary", "king", "queen", "prince",
+        "general", "senator", "and", "but", "with", "that", "when", "president's", "presidente", "primer", "ministro", "präsident",
+        "kanzler", "minister-president", "ministerpräsident", "président", "ministre", "staatschef", "diplomat", "leader", "сегодня",
+        "президент", "премьер", "министр", "prezydent", "premier", "presidenten", "statsminister", "herr", "frau", "monsieur",
+        "madame", "señor", "señora", "signor", "signora", "senhor", "pan", "pani", "bay", "bayan",
     ]
-)
-Field = Literal["title", "text"]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One spelling in one field, and the entities it may mean in this language."""
-
-    field: Field
-    start: int
-    end: int
-    surface: str
-    candidates: tuple[int, ...]
+)  # fmt: skip
+"""Words with a capital that may stand in front of a bare family name."""
 
 
 @dataclass(slots=True)
@@ -90,19 +51,27 @@ class Found:
 
 
 def link(draft: ArticleDraft) -> ArticleDraft:
-    """Add `entities` and `places` over title and text."""
+    """Add `entities`, `unlinked` and `places` over title and text."""
     normalized = draft.normalized
     title = (normalized.title if normalized else draft.title) or ""
     text = normalized.text if normalized else draft.content
     language = draft.language.code if draft.language else "und"
-    if language == "und" and draft.declared_language:
+    if draft.declared_language and (language == "und" or _is_short_of_evidence(draft)):
         language = draft.declared_language
     dates = normalized.dates if normalized else ()
     at = dates[0].at if dates else draft.published_at
-    gazetteer = load_gazetteer()
-    linker = Linker(gazetteer, language.split("-")[0], at)
+    linker = Linker(load_gazetteer(), language.split("-")[0], at)
     entities = linker.run({"title": title if title != text else "", "text": text})
-    return draft.model_copy(update={"entities": entities, "places": linker.places()})
+    return draft.model_copy(update={"entities": entities, "unlinked": linker.unlinked(), "places": linker.places()})
+
+
+SHORT_TEXT = 60
+"""Characters below which a text's language is what its source declares: names alone look like any language."""
+
+
+def _is_short_of_evidence(draft: ArticleDraft) -> bool:
+    text = draft.normalized.text if draft.normalized else draft.content
+    return len(text) < SHORT_TEXT
 
 
 @dataclass(slots=True)
@@ -113,15 +82,30 @@ class Linker:
     language: str
     at: datetime | None
     found: dict[int, Found] = field(default_factory=lambda: defaultdict(Found))
+    _left: list[Unlinked] = field(default_factory=list)
 
     def run(self, fields: dict[Field, str]) -> tuple[Entity, ...]:
         """The entities in order of first mention."""
-        spans = [span for name, text in fields.items() for span in self._spans(name, text)]
-        countries = self._countries(spans)
+        spans = [
+            span for name, text in fields.items() for span in find_spans(self.gazetteer, name, text, self.language)
+        ]
+        demonyms = [
+            one
+            for name, text in fields.items()
+            for one in find_demonyms(self.gazetteer, name, text, self.language, spans)
+        ]
+        evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.at)
         for span in spans:
-            self._decide(span, countries)
+            self._take(span, judge(span, evidence))
         for name, text in fields.items():
             self._family_names(name, text, spans)
+            for start, end, index in find_descriptions(text, self.language, self.gazetteer, list(self.found)):
+                span = Span(name, start, end, text[start:end], (), "description")
+                self._add(index, span, 0.0, "office and country after the full name", MentionKind.DESCRIPTION)
+        for demonym in demonyms:
+            country = self.gazetteer.country(demonym.country)
+            candidates = (Candidate(id=country.id, name=country.name, score=1.0),) if country else ()
+            self._leave(demonym.field, demonym.start, demonym.end, demonym.surface, "adjective", candidates)
         return tuple(self._entity(index, found) for index, found in self.found.items())
 
     def places(self) -> tuple[Place, ...]:
@@ -133,72 +117,45 @@ class Linker:
             if one.lat is not None and one.lon is not None
         )
 
-    def _spans(self, name: Field, text: str) -> list[Span]:
-        """Longest spellings first, none overlapping, only those of this language."""
-        usable = [
-            (match, candidates)
-            for match in self.gazetteer.find(text)
-            if (candidates := tuple(alias.entity for alias in match.aliases if self._speaks(alias)))
-        ]
-        usable.sort(key=lambda item: (item[0].start - item[0].end, item[0].start))
-        taken: list[tuple[Match, tuple[int, ...]]] = []
-        covered = bytearray(len(text))
-        for match, candidates in usable:
-            if not any(covered[match.start : match.end]):
-                covered[match.start : match.end] = b"\x01" * (match.end - match.start)
-                taken.append((match, candidates))
-        taken.sort(key=lambda item: item[0].start)
-        return [
-            Span(name, match.start, match.end, text[match.start : match.end], candidates) for match, candidates in taken
-        ]
+    def unlinked(self) -> tuple[Unlinked, ...]:
+        """Known spellings that were not linked, in order."""
+        return tuple(sorted(self._left, key=lambda one: (one.field != "title", one.start))[:MAX_UNLINKED])
 
-    def _speaks(self, alias: Alias) -> bool:
-        return alias.languages is None or self.language == "und" or self.language in alias.languages
-
-    def _countries(self, spans: list[Span]) -> set[str]:
-        """ISO codes of the countries that are named, or whose big city or leader is."""
-        named = set()
-        for span in spans:
-            if len(span.candidates) == 1:
-                known = self.gazetteer.entities[span.candidates[0]]
-                if known.country and known.prominence >= CITY_PROMINENCE:
-                    named.add(known.country)
-        return named
-
-    def _decide(self, span: Span, countries: set[str]) -> None:
-        known = [(index, self.gazetteer.entities[index]) for index in dict.fromkeys(span.candidates)]
-        if len(known) > 1:
-            near = [item for item in known if item[1].country in countries]
-            best = sorted(near or known, key=lambda item: -item[1].prominence)
-            clear = len(best) == 1 or best[0][1].prominence - best[1][1].prominence >= DOMINANT
-            if not clear:
-                return
-            index, entity = best[0]
-            self._add(index, span, 0.8, "country mentioned" if near else "by far the best known")
+    def _take(self, span: Span, judgement: Judgement) -> None:
+        if judgement.index is not None:
+            for reason in judgement.reasons:
+                self._add(judgement.index, span, judgement.score, reason, MentionKind.NAME)
             return
-        index, entity = known[0]
-        if entity.lat is not None and entity.prominence < CITY_PROMINENCE and entity.country not in countries:
-            return
-        self._add(index, span, *self._evidence(entity, span, countries))
+        candidates = tuple(
+            Candidate(id=known.id, name=known.name, score=round(score, 2))
+            for known, score in judgement.candidates[:MAX_CANDIDATES]
+        )
+        reason = "ambiguous" if len(judgement.candidates) > 1 else "no evidence"
+        self._leave(span.field, span.start, span.end, span.surface, reason, candidates)
 
-    def _evidence(self, entity: Known, span: Span, countries: set[str]) -> tuple[float, str]:
-        if entity.type != EntityType.PERSON:
-            return 0.95, "name"
-        if self.at is not None and entity.start is not None:
-            last = entity.end or self.at.year
-            if entity.start - OFFICE_SLACK_YEARS <= self.at.year <= last + OFFICE_SLACK_YEARS:
-                return 0.97, "full name, in office at date"
-        if entity.country in countries:
-            return 0.95, "full name, country mentioned"
-        return (0.9, "full name") if " " in span.surface else (0.85, "known spelling")
+    def _leave(
+        self, name: Field, start: int, end: int, surface: str, reason: str, candidates: tuple[Candidate, ...]
+    ) -> None:
+        self._left.append(
+            Unlinked.model_validate(
+                {
+                    "field": name,
+                    "start": start,
+                    "end": end,
+                    "surface": surface,
+                    "reason": reason,
+                    "candidates": candidates,
+                }
+            )
+        )
 
-    def _add(self, index: int, span: Span, score: float, reason: str) -> None:
+    def _add(self, index: int, span: Span, score: float, reason: str, kind: MentionKind) -> None:
         found = self.found[index]
-        found.spans.append(span)
+        if all((one.field, one.start) != (span.field, span.start) for one in found.spans):
+            found.spans.append(Span(span.field, span.start, span.end, span.surface, span.candidates, kind.value))
         found.score = max(found.score, score)
-        for part in reason.split(", "):
-            if part not in found.reasons:
-                found.reasons.append(part)
+        if reason not in found.reasons:
+            found.reasons.append(reason)
 
     def _family_names(self, name: Field, text: str, spans: list[Span]) -> None:
         """A bare family name means the person whose full name the article gives, unless two have it."""
@@ -207,7 +164,7 @@ class Linker:
             if self.gazetteer.entities[index].type == EntityType.PERSON:
                 for span in found.spans:
                     owners[self._family_name(index, span.surface)].add(index)
-        covered = [(span.start, span.end) for span in spans if span.field == name]
+        covered = [(span.start, span.end) for span in spans if span.field == name and self._is_linked(span)]
         for family, indexes in owners.items():
             if len(indexes) > 1 or not family:
                 continue
@@ -215,8 +172,17 @@ class Linker:
                 if not any(start < match.end() and match.start() < end for start, end in covered) and _stands_alone(
                     text, match.start(), match.end()
                 ):
-                    span = Span(name, match.start(), match.end(), match[0], ())
-                    self._add(next(iter(indexes)), span, 0.0, "family name after the full name")
+                    span = Span(name, match.start(), match.end(), match[0], (), "family name")
+                    self._add(
+                        next(iter(indexes)), span, 0.0, "family name after the full name", MentionKind.FAMILY_NAME
+                    )
+
+    def _is_linked(self, span: Span) -> bool:
+        return any(
+            taken.start == span.start and taken.end == span.end and taken.field == span.field
+            for found in self.found.values()
+            for taken in found.spans
+        )
 
     def _family_name(self, index: int, surface: str) -> str:
         words = surface.split()
@@ -237,7 +203,10 @@ class Linker:
             score=round(found.score, 3),
             reasons=tuple(found.reasons),
             mentions=tuple(
-                Mention(field=span.field, start=span.start, end=span.end, surface=span.surface) for span in spans
+                Mention(
+                    field=span.field, start=span.start, end=span.end, surface=span.surface, kind=MentionKind(span.kind)
+                )
+                for span in spans
             ),
         )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from schemas.article import EnrichedArticle
+from schemas.article import EnrichedArticle, MentionKind
 from services.entities.gazetteer import is_alias_usable, is_at_boundaries, load_gazetteer
 
 Enrich = Callable[..., EnrichedArticle]
@@ -36,13 +37,13 @@ def test_spellings_of_one_entity(enriched: Enrich, language: str, text: str, qid
 
 
 def test_a_family_name_is_linked_after_the_full_name_only(enriched: Enrich) -> None:
-    both = ids(enriched("Wang Yi met his colleague on Monday. But later Wang spoke to reporters about the visit."))
+    both = ids(enriched("Wang Yi met his colleague in China. But later Wang spoke to reporters about the visit."))
     assert both["Q701801"] == ["Wang Yi", "Wang"]
     assert "Q701801" not in ids(enriched("But later that day Wang spoke to reporters about the visit to the city."))
 
 
 def test_a_family_name_inside_another_name_is_somebody_else(enriched: Enrich) -> None:
-    found = ids(enriched("Wang Yi met his colleague on Monday. Wang Wenbin spoke to reporters about the visit."))
+    found = ids(enriched("Wang Yi met his colleague in China. Wang Wenbin spoke to reporters about the visit."))
     assert found["Q701801"] == ["Wang Yi"]
 
 
@@ -54,6 +55,92 @@ def test_adjectives_are_not_the_country(enriched: Enrich) -> None:
     found = ids(enriched("De Russische minister sprak maandag met de Chinese ambassadeur over de handel."))
     assert "Q159" not in found
     assert "Q148" not in found
+
+
+def test_an_adjective_is_told_and_names_its_country(enriched: Enrich) -> None:
+    article = enriched("De Russische minister sprak maandag met de Chinese ambassadeur over de handel.")
+    told = {one.surface: (one.reason, [candidate.id for candidate in one.candidates]) for one in article.unlinked}
+    assert told == {"Russische": ("adjective", ["Q159"]), "Chinese": ("adjective", ["Q148"])}
+
+
+def test_a_name_without_evidence_lists_its_candidates(enriched: Enrich) -> None:
+    article = enriched("Wang Yi spoke to his neighbour on Monday about the weather and about the garden.")
+    assert not article.entities
+    assert [(one.surface, one.reason, one.candidates[0].id) for one in article.unlinked] == [
+        ("Wang Yi", "no evidence", "Q701801")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Встреча с Владимиром Путиным прошла в Москве, сообщили в Китае.", {"Q7747", "Q649", "Q148"}),
+        ("Prezydent Rosji spotkał się z Joe Bidenem w Genewie w środę rano.", {"Q159", "Q6279"}),
+        ("Vladimirs Putins otrdien tikās ar žurnālistiem un runāja par valsts nākotni.", {"Q7747"}),
+        ("Deutschlands Regierung und Frankreichs Minister sprachen am Montag über Europa.", {"Q183", "Q142"}),
+    ],
+)
+def test_inflected_names(enriched: Enrich, text: str, expected: set[str]) -> None:
+    assert expected <= set(ids(enriched(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ο Βλαντίμιρ Πούτιν μίλησε τη Δευτέρα με δημοσιογράφους για το μέλλον της χώρας.",
+        "ვლადიმერ პუტინი ორშაბათს ჟურნალისტებს შეხვდა და ქვეყნის მომავალზე ისაუბრა.",
+        "Wolodymyr Selenskyj sprach am Montag mit Journalisten über die Zukunft des Landes.",
+    ],
+)
+def test_spellings_that_nobody_listed(enriched: Enrich, text: str) -> None:
+    assert {"Q7747", "Q3874799"} & set(ids(enriched(text)))
+
+
+def test_an_office_after_the_full_name_is_its_holder(enriched: Enrich) -> None:
+    article = enriched("Vladimir Putin arrived in Beijing on Monday. The Russian president spoke to reporters there.")
+    putin = next(entity for entity in article.entities if entity.id == "Q7747")
+    assert [(one.surface, one.kind) for one in putin.mentions] == [
+        ("Vladimir Putin", MentionKind.NAME),
+        ("The Russian president", MentionKind.DESCRIPTION),
+    ]
+
+
+def test_an_office_without_the_name_is_nobody(enriched: Enrich) -> None:
+    assert "Q7747" not in ids(enriched("The Russian president spoke to reporters in Beijing on Monday about trade."))
+
+
+def test_a_company_of_one_word_is_linked_inside_a_sentence(enriched: Enrich) -> None:
+    found = ids(enriched("The airline said on Monday that Boeing would deliver nine planes in the autumn."))
+    assert found == {"Q66": ["Boeing"]}
+
+
+def test_names_of_a_users_file_are_added_and_removed(tmp_path: Path) -> None:
+    file = tmp_path / "entities.yaml"
+    file.write_text(
+        "entities:\n  - {id: 'local:harbour', type: ORG, name: Harbour Trust, add: {en: [Harbour Trust]}}\n"
+        "  - {id: Q66, remove: [Boeing]}\n"
+    )
+    gazetteer = load_gazetteer(None, file)
+    found = {text: gazetteer.by_text.get(text) for text in ("Harbour Trust", "Boeing")}
+    assert found["Harbour Trust"] is not None
+    assert gazetteer.entities[found["Harbour Trust"][0].entity].id == "local:harbour"
+    assert not found["Boeing"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("entities: [{id: 'local:x'}]", "needs a name and a type"),
+        ("entities: [{id: Boeing}]", "entities.0.id"),
+        ("entities: [", "no YAML"),
+        ("names: []", "entities"),
+    ],
+)
+def test_a_mistake_in_the_users_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "entities.yaml"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=said):
+        load_gazetteer(None, file)
 
 
 def test_a_small_city_needs_its_country(enriched: Enrich) -> None:

@@ -1,0 +1,199 @@
+"""Known names in a text: as they are spelled, inflected, or in a spelling that nobody listed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from rapidfuzz import fuzz
+
+from services.entities.gazetteer import FAMOUS, Gazetteer
+from services.entities.records import Alias
+from services.entities.spellings import FAMILY, WORD, basic_phrases, in_latin, skeleton
+
+Field = Literal["title", "text"]
+MAX_RUN = 3
+"""Words of the longest name that is looked for in other forms."""
+MIN_ALIKE = 90.0
+"""rapidfuzz's ratio of two spellings in Latin letters from which they are one name, given one skeleton."""
+MIN_ALIKE_LETTERS = 5
+MAX_DEMONYM_TAIL = 4
+DEMONYM_STEMS = range(4, 15)
+MIN_CONSONANTS = 7
+UNCASED = re.compile(r"[\u0590-\u05ff\u0600-\u06ff\u0900-\u0dff\u10d0-\u10ff]")
+"""Scripts without capitals whose names are compared by their consonants: Hebrew, Arabic, India's, Georgian."""
+CASED = re.compile(r"[A-ZÀ-ÞĀ-ſͰ-ϿЀ-ӿԱ-Ֆ\u1e00-\u1eff]")
+"""Scripts in which a name begins with a capital and is compared by its sound: Latin, Greek, Cyrillic, Armenian."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One spelling in one field, the entities it may mean in this language, and how it was recognised."""
+
+    field: Field
+    start: int
+    end: int
+    surface: str
+    candidates: tuple[int, ...]
+    kind: str = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Demonym:
+    """An adjective of a country, ISO 3166-1 alpha-2."""
+
+    field: Field
+    start: int
+    end: int
+    surface: str
+    country: str
+
+
+def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
+    """Longest spellings first, none overlapping, only those of this language; then other forms in what is left."""
+    covered = bytearray(len(text))
+    proposed = _exact(gazetteer, name, text, language)
+    if language in FAMILY:
+        proposed += _inflected(gazetteer, name, text, language)
+    proposed += [span for span in _alike(gazetteer, name, text, language, covered) if " " in span.surface]
+    covered = bytearray(len(text))
+    taken = []
+    for span in sorted(proposed, key=lambda one: (one.start - one.end, one.kind != "name", one.start)):
+        if not any(covered[span.start : span.end]):
+            covered[span.start : span.end] = b"\x01" * (span.end - span.start)
+            taken.append(span)
+    taken += _alike(gazetteer, name, text, language, covered)
+    return sorted(taken, key=lambda span: span.start)
+
+
+def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, spans: list[Span]) -> list[Demonym]:
+    """Words that begin as an adjective of a country does, outside of names."""
+    inside = bytearray(len(text))
+    for span in spans:
+        if span.field == name:
+            inside[span.start : span.end] = b"\x01" * (span.end - span.start)
+    found = []
+    for match in WORD.finditer(text):
+        if match.end() - match.start() < DEMONYM_STEMS[0] or inside[match.start()]:
+            continue
+        folded = match[0].casefold()
+        for length in DEMONYM_STEMS:
+            country = gazetteer.demonyms.get((language, folded[:length])) if length <= len(folded) else None
+            if country and len(folded) - length <= MAX_DEMONYM_TAIL:
+                found.append(Demonym(name, match.start(), match.end(), match[0], country))
+                break
+    return found
+
+
+def speaks(alias: Alias, language: str) -> bool:
+    """Whether a spelling is one in this language."""
+    return alias.languages is None or language == "und" or language in alias.languages
+
+
+def _exact(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
+    return [
+        Span(name, match.start, match.end, text[match.start : match.end], candidates)
+        for match in gazetteer.find(text)
+        if (candidates := _meant(match.aliases, language))
+    ]
+
+
+def _meant(aliases: tuple[Alias, ...], language: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(alias.entity for alias in aliases if speaks(alias, language)))
+
+
+def _inflected(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
+    found = []
+    for run in _runs(text, bytearray(len(text))):
+        candidates: dict[int, None] = {}
+        for phrase in basic_phrases([match[0] for match in run], language, gazetteer.vocabulary):
+            candidates |= dict.fromkeys(_meant(gazetteer.by_text.get(phrase, ()), language))
+        if candidates:
+            start, end = run[0].start(), run[-1].end()
+            found.append(Span(name, start, end, text[start:end], tuple(candidates), "inflected"))
+    return found
+
+
+def _alike(gazetteer: Gazetteer, name: Field, text: str, language: str, covered: bytearray) -> list[Span]:
+    found = []
+    runs = _runs(text, covered)
+    if UNCASED.search(text):
+        runs = _runs(text, covered, cased=False)
+    for run in runs:
+        start, end = run[0].start(), run[-1].end()
+        words = text[start:end]
+        is_cased = bool(CASED.match(words[0]))
+        if any(covered[start:end]) or not (is_cased or UNCASED.match(words[0])):
+            continue
+        candidates: tuple[int, ...] = ()
+        if words.isupper() and is_cased:
+            candidates = _same_acronym(gazetteer, words)
+        elif is_cased and len(words) >= MIN_ALIKE_LETTERS:
+            candidates = _sounding_alike(gazetteer, words, language)
+        elif not is_cased:
+            candidates = _same_consonants(gazetteer, words)
+        if candidates:
+            found.append(Span(name, start, end, words, candidates, "alike"))
+            covered[start:end] = b"\x01" * (end - start)
+    return found
+
+
+def _same_acronym(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
+    """The famous organisations of an acronym in other letters: НАТО."""
+    if words.isascii() or " " in words:
+        return ()
+    aliases = gazetteer.by_text.get(in_latin(words).upper(), ())
+    return tuple(dict.fromkeys(one.entity for one in aliases if gazetteer.entities[one.entity].prominence >= FAMOUS))
+
+
+def _same_consonants(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
+    """The famous ones of the same consonants, for scripts that write few vowels; a single name would fit too many."""
+    key = skeleton(words)
+    if " " not in key or len(key) < MIN_CONSONANTS:
+        return ()
+    return tuple(dict.fromkeys(index for index, _ in gazetteer.famous.get(key, ())))
+
+
+def _sounding_alike(gazetteer: Gazetteer, words: str, language: str) -> tuple[int, ...]:
+    """The famous ones whose name sounds the same and is written nearly so, in Latin letters."""
+    latin = in_latin(words)
+    forms = {latin, *(latin.removesuffix(end) for end in LATIN_ENDINGS.get(language, ()) if latin.endswith(end))}
+    found: dict[int, float] = {}
+    for form in forms:
+        for index, spelling in gazetteer.famous.get(skeleton(form), ()):
+            likeness = fuzz.ratio(form, spelling)
+            if likeness >= _needed(form, words):
+                found[index] = max(found.get(index, 0.0), likeness)
+    best = max(found.values(), default=0.0)
+    return tuple(index for index, likeness in found.items() if likeness == best)
+
+
+LATIN_ENDINGS = {
+    "lv": ("s", "is", "a"),
+    "lt": ("as", "is", "us"),
+    "el": ("s", "ou"),
+    "hu": ("t",),
+    "fi": ("n",),
+    "sq": ("i",),
+}
+"""Endings that a language gives to foreign names even in the basic form."""
+
+
+def _needed(form: str, words: str) -> float:
+    """The likeness needed: less for several words, whose consonants are the same, and where vowels are guesses."""
+    return MIN_ALIKE - 15 if " " in form or not words.isascii() else MIN_ALIKE
+
+
+def _runs(text: str, covered: bytearray, *, cased: bool = True) -> list[list[re.Match[str]]]:
+    """Runs of up to three words with a capital, side by side and outside of names, longest first."""
+    words = [
+        match for match in WORD.finditer(text) if not covered[match.start()] and (match[0][0].isupper() or not cased)
+    ]
+    together = [text[left.end() : right.start()] in {" ", "\u00a0"} for left, right in pairwise(words)]
+    runs: list[list[re.Match[str]]] = []
+    for size in range(MAX_RUN, 0, -1):
+        starts = range(len(words) - size + 1)
+        runs += [words[index : index + size] for index in starts if all(together[index : index + size - 1])]
+    return runs

@@ -1,0 +1,64 @@
+"""Names that a user adds and corrects in a YAML file, without touching the gazetteer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from services.entities.records import Alias, Known
+
+if TYPE_CHECKING:
+    from services.entities.gazetteer import Loader
+
+
+class Correction(BaseModel):
+    """One entity of the file: a new one, or changes to one that is known by its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(
+        pattern=r"^(Q[0-9]+|[a-z]+:\S+)$", description="Q… of Wikidata, or an id of your own such as local:harbour"
+    )
+    type: Literal["PER", "ORG", "LOC"] | None = None
+    name: str | None = None
+    country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    prominence: float = Field(default=0.5, ge=0, le=1)
+    add: dict[str, list[str]] = Field(default_factory=dict, description="spellings by language, * for all")
+    remove: list[str] = Field(default_factory=list, description="spellings that shall not mean it")
+
+
+class Corrections(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entities: list[Correction]
+
+
+def apply_overrides(loader: Loader, path: Path) -> None:
+    """Add and remove spellings as the file says; ValueError names what is wrong in it."""
+    try:
+        content = YAML(typ="safe").load(path)
+        corrections = Corrections.model_validate(content)
+    except YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{path}: {where}: {first['msg']}") from error
+    for one in corrections.entities:
+        if one.id not in loader.indexes:
+            if one.name is None or one.type is None:
+                raise ValueError(f"{path}: {one.id} is not in the gazetteer, so it needs a name and a type")
+            loader.add(Known(one.id, one.type, one.name, one.country, one.prominence, None, None, None, None))
+        index = loader.indexes[one.id]
+        for language, texts in one.add.items():
+            codes = None if language == "*" else frozenset({language})
+            for text in texts:
+                loader.spellings.setdefault(text, []).append(Alias(index, codes))
+        for text in one.remove:
+            loader.spellings[text] = [alias for alias in loader.spellings.get(text, []) if alias.entity != index]

@@ -1,0 +1,62 @@
+"""People by their office after their full name: "the Russian president", in the languages where that is safe."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from services.entities.gazetteer import Gazetteer
+
+OFFICES: dict[str, dict[str, str]] = {
+    "en": {"president": "president", "prime minister": "prime minister", "chancellor": "chancellor", "foreign minister": "foreign minister", "king": "king", "queen": "queen"},
+    "nl": {"president": "president", "premier": "prime minister", "minister-president": "prime minister", "bondskanselier": "chancellor", "minister van buitenlandse zaken": "foreign minister"},
+    "de": {"präsident": "president", "staatspräsident": "president", "ministerpräsident": "prime minister", "premierminister": "prime minister", "bundeskanzler": "chancellor", "außenminister": "foreign minister"},
+    "fr": {"président": "president", "premier ministre": "prime minister", "chancelier": "chancellor", "ministre des affaires étrangères": "foreign minister"},
+    "es": {"presidente": "president", "primer ministro": "prime minister", "canciller": "foreign minister", "ministro de exteriores": "foreign minister"},
+    "it": {"presidente": "president", "primo ministro": "prime minister", "cancelliere": "chancellor", "ministro degli esteri": "foreign minister"},
+}  # fmt: skip
+ADJECTIVE = r"(?P<adjective>[^\W\d_]{4,20})"
+BEFORE = {"en": "the", "nl": "de", "de": "der|den|dem|des|die"}
+"""Article and adjective stand before the office: the Russian president."""
+BEHIND = {"fr": "le |la |l['’]", "es": "el |la ", "it": "il |la |l['’]"}
+"""The adjective stands behind it: le président russe."""
+
+
+def find_descriptions(text: str, language: str, gazetteer: Gazetteer, linked: list[int]) -> list[tuple[int, int, int]]:
+    """(start, end, entity index) of each office with an adjective that fits exactly one of the people linked by name."""
+    pattern = _pattern(language)
+    if pattern is None:
+        return []
+    people = [(index, gazetteer.entities[index]) for index in linked if gazetteer.entities[index].roles]
+    found = []
+    for match in pattern.finditer(text) if people else ():
+        role = OFFICES[language][match["office"].casefold()]
+        country = _country(match["adjective"].casefold(), language, gazetteer)
+        holders = [index for index, known in people if known.country == country and _holds(role, known.roles)]
+        if country and len(holders) == 1:
+            found.append((match.start(), match.end(), holders[0]))
+    return found
+
+
+@cache
+def _pattern(language: str) -> re.Pattern[str] | None:
+    if language not in OFFICES:
+        return None
+    offices = "|".join(sorted((re.escape(office) for office in OFFICES[language]), key=len, reverse=True))
+    office = rf"(?P<office>{offices})"
+    if language in BEFORE:
+        return re.compile(rf"\b(?:{BEFORE[language]})\s{ADJECTIVE}\s{office}\b(?!\s(?-i:[A-ZÀ-Þ]))", re.IGNORECASE)
+    return re.compile(rf"\b(?:{BEHIND[language]}){office}\s{ADJECTIVE}\b(?!\s(?-i:[A-ZÀ-Þ]))", re.IGNORECASE)
+
+
+def _country(adjective: str, language: str, gazetteer: Gazetteer) -> str | None:
+    for length in range(len(adjective), 3, -1):
+        country = gazetteer.demonyms.get((language, adjective[:length]))
+        if country:
+            return country
+    return None
+
+
+def _holds(role: str, roles: frozenset[str]) -> bool:
+    """A chancellor is a prime minister by another name."""
+    return role in roles or (role == "chancellor" and "prime minister" in roles)
