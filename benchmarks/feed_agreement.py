@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import SHARED
+from services.common.html import to_text
 from services.producer.sources.base import Entry
 from services.producer.sources.documents import Document, NotThisFormatError, one_line
 from services.producer.sources.formats import parse_document
-from services.producer.sources.html import to_text
 
 ARCHIVE_FOLDER = SHARED / "data" / "feeds"
 ARCHIVES = ("feedparser-tests", "gofeed-tests")

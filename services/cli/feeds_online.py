@@ -135,8 +135,8 @@ def _as_dict(url: str, parsed: Parsed, items: list[Entry | Problem]) -> dict[str
 
 
 def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) -> None:
+    from services.common.html import to_text
     from services.producer.sources.base import Entry
-    from services.producer.sources.html import to_text
 
     problems = [item for item in items if not isinstance(item, Entry)]
     about = [parsed.format, parsed.title, parsed.language]

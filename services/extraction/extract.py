@@ -14,6 +14,7 @@ from trafilatura.settings import Document
 
 from schemas.article import ArticleDraft, ContentType, DatePrecision, DateSource, Extracted, StatedDate
 from schemas.dead_letter import ErrorClass
+from services.common.html import to_text
 from services.common.messages import RejectedMessage
 
 VERSION = "extraction@2"
@@ -35,6 +36,9 @@ MENDING = ftfy.TextFixerConfig(
 )
 MAX_ROUNDS = 4
 """Text that was encoded wrongly several times over; what is left then stays."""
+PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+PAGE_HEAD = 4000
+"""Characters in which a page shows that it is one."""
 INVISIBLE = (
     ("soft hyphens", re.compile("\u00ad")),
     (
@@ -84,7 +88,15 @@ def mend(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def from_html(page: str, url: str | None) -> Extracted:
-    """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage without text."""
+    """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage without text.
+
+    A piece of HTML without a page around it, as feeds have them, is the article: nothing of it is left out.
+    """
+    if not PAGE.search(page[:PAGE_HEAD]):
+        text, repairs = mend(clean_characters(to_text(page)))
+        if not text:
+            raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, "no readable text in the HTML")
+        return Extracted(text=text, repairs=repairs)
     document = trafilatura.bare_extraction(page, url=url, with_metadata=True, include_comments=False)
     found = document.as_dict() if isinstance(document, Document) else {}
     text, repairs = mend(clean_characters(found.get("text") or trafilatura.html2txt(page) or ""))

@@ -10,9 +10,11 @@ from typing import Final
 
 from aiohttp import web
 from filelock import FileLock, Timeout
+from prometheus_client import REGISTRY
 
 from services.common.logging import configure_logging, get_logger
 from services.common.metrics import serve_metrics
+from services.common.quality import QualityCollector
 from services.producer.collect import Collector
 from services.producer.fetch.client import Client
 from services.producer.fetch.robots import Robots
@@ -36,6 +38,7 @@ def main(settings: ProducerSettings | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     settings = settings or ProducerSettings()
     configure_logging(SERVICE, settings.instance, settings.log_level)
+    REGISTRY.register(QualityCollector(settings.home))
     settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.store_file.with_suffix(".collecting"), timeout=0)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import feedparser
 
 from schemas.article import ContentType, Declared, DeclaredBy
+from services.common.html import has_markup, to_text
 from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry
 from services.producer.sources.documents import (
@@ -31,7 +32,7 @@ from services.producer.sources.documents import (
     web_address,
     with_distinct_guids,
 )
-from services.producer.sources.html import clean_fragment, has_markup, has_words, to_text
+from services.producer.sources.html import clean_fragment, has_words
 
 ROOTS = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 MEDIA_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})

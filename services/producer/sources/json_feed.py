@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from schemas.article import ContentType, Declared, DeclaredBy
+from services.common.html import to_text
 from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import (
@@ -28,7 +29,7 @@ from services.producer.sources.documents import (
     web_address,
     with_distinct_guids,
 )
-from services.producer.sources.html import clean_fragment, has_words, to_text
+from services.producer.sources.html import clean_fragment, has_words
 from services.producer.sources.text import UndecodableError, decode_text
 
 BLANKS = re.compile(r"[ \t\r\n,]*")

@@ -10,6 +10,7 @@ from lxml import etree
 
 from schemas.article import ContentType, Declared, DeclaredBy
 from schemas.feed import FeedType
+from services.common.html import to_text
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import (
     MAX_VALUE_LENGTH,
@@ -21,7 +22,7 @@ from services.producer.sources.documents import (
     values,
     web_address,
 )
-from services.producer.sources.html import clean_page, has_words, to_text
+from services.producer.sources.html import clean_page, has_words
 from services.producer.sources.text import UndecodableError, decode_text, is_binary
 
 HTML_TAG = re.compile(r"<html\b[^>]*>")

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from schemas.article import ContentType, DeclaredBy
 from schemas.feed import FeedType
+from services.common.html import to_text
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import Document, NotThisFormatError, Parsed, add_declared, entry_hash
 from services.producer.sources.formats import parse_document
-from services.producer.sources.html import clean_fragment, clean_page, to_text
+from services.producer.sources.html import clean_fragment, clean_page
 
 SAMPLES = Path(__file__).with_name("samples")
 
