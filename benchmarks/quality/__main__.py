@@ -1,13 +1,9 @@
-"""`make eval`: quality on the labelled sets where they are, else on the seeds alone."""
+"""`make eval`: quality on the labelled sets that are there, beside the last committed figures and the targets."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,136 +11,129 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import feed_agreement
-from benchmarks.corpus import ROOT, SEEDS, SEEDS_GOLD, SHARED
-from schemas.article import ContentType, EnrichedArticle, RawArticle
-from services.producer.identity import article_id_of, content_hash_of
-from services.worker.stages import enrich, stage_slice
+from benchmarks import names
+from benchmarks.corpus import SHARED
+from benchmarks.quality.groups import measure_groups
+from benchmarks.quality.links import measure_aliases, measure_links, measure_read
+from benchmarks.quality.scores import Figures
+from benchmarks.quality.seeds import measure_seeds, score_seeds
+from benchmarks.quality.speed import measure_speed
+from benchmarks.quality.texts import measure_clean, measure_language
+from services.entities.names import CrfNameFinder
 
-TOOL = SHARED / "tools" / "quality.py"
-DATA = SHARED / "data"
-SETS = (
-    ("language", DATA / "ntrex" / "articles.jsonl.gz"),
-    ("neardup", DATA / "wikinews" / "neardup.jsonl"),
-    ("stories", DATA / "wikinews" / "articles.jsonl"),
-    ("alias", DATA / "entities" / "variants.tsv"),
-)
-
-
-def run_set(task: str, path: Path) -> dict[str, Any]:
-    """One labelled set's figures, flat, as the tool prints them; what it says instead where it fails."""
-    done = subprocess.run(
-        [sys.executable, str(TOOL), task, str(path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    first, _, rest = done.stdout.strip().partition("\n")
-    try:
-        figures = dict(flatten(json.loads(first)))
-    except ValueError:
-        said = (done.stdout + done.stderr).strip()
-        return {"failed": said.splitlines()[-1] if said else f"exit code {done.returncode}"}
-    return {**figures, "note": rest.removeprefix("holds ").strip()}
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`{"b3": {"f1": .9}}` as `b3.f1`, .9."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+RESULTS = Path(__file__).with_name("results.json")
+TARGETS: dict[str, tuple[str, float]] = {
+    "date_f1": (">=", 0.97),
+    "dates_invented_per_1000_undated": ("<=", 0),
+    "title_exact": (">=", 0.95),
+    "kept": (">=", 0.98),
+    "dropped": (">=", 0.95),
+    "language.documents.macro_f1": (">=", 0.999),
+    "language.documents.undetermined": ("<=", 0.02),
+    "language.documents.wrong": ("<=", 0.005),
+    "language.headlines.macro_f1": (">=", 0.985),
+    "language.30_characters.macro_f1": (">=", 0.965),
+    "aliases.recall": (">=", 0.98),
+    "aliases.wrong": ("<=", 0.005),
+    "links.precision": (">=", 0.9),
+    "links.recall": (">=", 0.8),
+    "links.read.wrong": ("<=", 0.03),
+    "names.pud-en.untyped.f1": (">=", 0.7),
+    "names.pud-de.untyped.f1": (">=", 0.7),
+    "speed.language": (">=", 2000),
+    "speed.normalizer": (">=", 2000),
+    "speed.entities": (">=", 300),
+    "speed.gazetteer_load_seconds": ("<=", 1),
+}
+"""By the figure's name, or by its last part where several sets have it."""
 
 
-def measure_sets(console: Console) -> Table:
-    """Every labelled set in one table."""
-    table = Table(title="Quality on the labelled sets", title_justify="left", box=None)
-    for column in ("set", "figure"):
-        table.add_column(column)
-    table.add_column("value", justify="right")
-    for task, path in SETS:
-        with console.status(task):
-            figures = run_set(task, path) if path.exists() else {"failed": f"{path.name} is not there"}
-        for number, (name, value) in enumerate(figures.items()):
-            table.add_row(task if number == 0 else "", name, _shown(value))
-        table.add_section()
+def measure_names() -> Figures:
+    """`names.…` on PUD and the other corpora's test files, where they are there."""
+    folder = SHARED / "data"
+    if not (folder / "ner").is_dir():
+        return {}
+    return {f"names.{name}": value for name, value in names.measure(folder, CrfNameFinder()).items()}
+
+
+PARTS: dict[str, Callable[[], Figures]] = {
+    "speed": measure_speed,
+    "seeds": measure_seeds,
+    "clean text": measure_clean,
+    "language": measure_language,
+    "spellings": measure_aliases,
+    "links": measure_links,
+    "links read by hand": measure_read,
+    "names": measure_names,
+    "duplicates and stories": measure_groups,
+}
+
+
+def target_of(name: str) -> tuple[str, float] | None:
+    """The target of a figure, if it has one."""
+    return TARGETS.get(name) or (TARGETS.get(name.rsplit(".", 1)[-1]) if name.startswith("clean.") else None)
+
+
+def holds(value: float, target: tuple[str, float]) -> bool:
+    """Whether a figure reaches its target."""
+    return value >= target[1] if target[0] == ">=" else value <= target[1]
+
+
+def to_table(figures: Figures, last: Figures) -> Table:
+    """Every figure beside the last committed one and its target; missed targets are marked."""
+    table = Table(title="Quality", title_justify="left", box=None)
+    table.add_column("figure")
+    for column in ("this run", "last", "target"):
+        table.add_column(column, justify="right")
+    for name, value in figures.items():
+        target = target_of(name)
+        style = "" if target is None or holds(value, target) else "bold red"
+        shown = f"{target[0]} {target[1]:g}" if target else ""
+        before = f"{last[name]:,.4g}" if name in last else "-"
+        table.add_row(name, f"{value:,.4g}", before, shown, style=style)
     return table
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def measure(console: Console) -> Figures:
+    """Every part that can be measured here."""
+    figures: Figures = {}
+    for title, part in PARTS.items():
+        with console.status(title):
+            found = part()
+        if not found:
+            console.print(f"{title}: its labelled set is not here", style="dim")
+        figures |= found
+    return figures
 
 
-@dataclass(slots=True)
-class Score:
-    """How many of how many are right, and what is wrong."""
-
-    right: int = 0
-    of: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def add(self, *, right: bool, otherwise: str) -> None:
-        """Count one answer."""
-        self.of += 1
-        self.right += right
-        if not right:
-            self.wrong.append(otherwise)
+def read_results() -> Figures:
+    """The last committed figures."""
+    if not RESULTS.exists():
+        return {}
+    content: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf8"))
+    return {name: float(value) for name, value in content["figures"].items()}
 
 
-def enrich_seed(path: Path) -> EnrichedArticle:
-    """A seed article through every stage but the vectors."""
-    content = path.read_text(encoding="utf8")
-    now = datetime.now(UTC)
-    raw = RawArticle(
-        article_id=article_id_of("seeds", path.name, None),
-        source_id="seeds",
-        guid=path.name,
-        content_type=ContentType.TEXT,
-        content=content,
-        fetched_at=now,
-        content_hash=content_hash_of(content, None, None, None, None),
-        revision=int(now.timestamp()),
-    )
-    return enrich(raw, stage_slice((), vectors=False))
+def write_results(figures: Figures, path: Path = RESULTS) -> None:
+    """Write the figures with their date; where a set was not here, its last figures stay."""
+    content = {
+        "measured_at": datetime.now(UTC).date().isoformat(),
+        "figures": {name: round(value, 4) for name, value in (read_results() | figures).items()},
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf8")
 
 
-def score_seeds() -> dict[str, Score]:
-    """Language, stated date and entities of the seeds against what is true of them; an unstated date counts too."""
-    scores = {"language": Score(), "stated date": Score(), "entities": Score()}
-    gold = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
-    for name, truth in gold.items():
-        found = enrich_seed(SEEDS / name)
-        code, day = found.language.code, str(found.published_at.date()) if found.published_at else None
-        scores["language"].add(right=code == truth["lang"], otherwise=f"{name}: {code}, not {truth['lang']}")
-        scores["stated date"].add(right=day == truth["published"], otherwise=f"{name}: {day}, not {truth['published']}")
-        linked = {entity.id for entity in found.entities}
-        for entity, spellings in truth["entities"].items():
-            scores["entities"].add(right=entity in linked, otherwise=f"{name}: {entity} ({spellings[0]}) not found")
-    return scores
-
-
-def measure_seeds() -> Table:
-    """The seeds' scores in a table."""
-    table = Table(title="Quality on the seeds", title_justify="left", box=None)
-    for column in ("what", "right", "wrong"):
-        table.add_column(column)
-    for name, score in score_seeds().items():
-        table.add_row(name, f"{score.right} of {score.of}", "\n".join(score.wrong))
-    return table
-
-
-def main() -> None:
-    """Measure what there is to measure with; nothing passes or fails."""
-    console = Console()
-    if TOOL.exists():
-        console.print(measure_sets(Console(stderr=True)), "")
-    else:
-        console.print("The labelled sets are not here, so only the seeds are measured.")
-    console.print(measure_seeds(), "")
-    if feed_agreement.ARCHIVE_FOLDER.is_dir():
-        with tempfile.TemporaryDirectory() as name:
-            console.print(feed_agreement.to_table(feed_agreement.measure(Path(name))))
+def run(console: Console) -> Figures:
+    """Measure, show and write; nothing passes or fails."""
+    last = read_results()
+    figures = measure(Console(stderr=True))
+    console.print(to_table(figures, last))
+    for score in score_seeds().values():
+        for line in score.wrong:
+            console.print(f"seeds: {line}", markup=False)
+    write_results(figures)
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    run(Console())

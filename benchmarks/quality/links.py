@@ -1,0 +1,130 @@
+"""Entity links: spellings by language, mentions in Wikinews, and 200 links that were read by hand."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from benchmarks.corpus import SHARED
+from benchmarks.quality.corpora import FOLDER, WIKINEWS, read_lines
+from benchmarks.quality.scores import Figures, prf
+from benchmarks.quality.scoring import enrich_rows
+from schemas.article import EnrichedArticle
+from services.entities.gazetteer import load_gazetteer
+
+VARIANTS = SHARED / "data" / "entities" / "variants.tsv"
+TITLED = [SHARED / "data" / "people" / name for name in ("orgs.tsv", "people.tsv")]
+READ = FOLDER / "links-read.tsv"
+KINGDOM = {"Q29999": "Q55"}
+"""The list says Netherlands of the Kingdom; we link the country (ADR 11)."""
+COUNTRIES_BY_TITLE = {"United States": "Q30", "United Kingdom": "Q145", "China": "Q148", "European Union": "Q458"}
+NAMED = re.compile(r"[A-ZÀ-Þ]")
+NOT_NAMES = frozenset({"We", "Our", "It", "They", "He", "She", "The company", "Nosotros", "Noi", "Wij"})
+
+
+def measure_aliases() -> Figures:
+    """`aliases.…`: the share of spellings that lead to their entity, and of wrong answers, by language too."""
+    if not VARIANTS.exists():
+        return {}
+    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    with VARIANTS.open(encoding="utf8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            wanted[row["surface"], row["lang"]].add(KINGDOM.get(row["qid"], row["qid"]))
+    rows = [
+        {"id": f"{language}:{number}", "content": surface, "declared_language": language}
+        for number, (surface, language) in enumerate(wanted)
+    ]
+    counts: Counter[str] = Counter()
+    for (_, language), truth, article in zip(wanted, wanted.values(), enrich_rows(rows), strict=True):
+        answer = next((entity.id for entity in article.entities if entity.id.startswith("Q")), None)
+        counts["all"] += 1
+        counts["right"] += answer in truth
+        counts["wrong"] += answer is not None and answer not in truth
+        counts[f"all {language}"] += 1
+        counts[f"right {language}"] += answer in truth
+    languages = sorted(key.removeprefix("all ") for key in counts if key.startswith("all "))
+    return {
+        "aliases.recall": counts["right"] / counts["all"],
+        "aliases.wrong": counts["wrong"] / counts["all"],
+        **{f"aliases.recall.{code}": counts[f"right {code}"] / counts[f"all {code}"] for code in languages},
+    }
+
+
+def measure_links() -> Figures:
+    """`links.LANGUAGE.…` on the named mentions of Wikinews whose id the gazetteer has; `links.coverage` tells how many.
+
+    A mention is right when the text has a link to its id on that spelling, or on one inside it ("the Boeing plant").
+    """
+    titles = _ids_by_title()
+    if not titles:
+        return {}
+    rows = list(read_lines(WIKINEWS))
+    found = enrich_rows([{"id": row["id"], "content": row["text"], "declared_language": row["lang"]} for row in rows])
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row, article in zip(rows, found, strict=True):
+        counts[row["lang"]].update(_count_mentions(row, article, titles))
+    figures: Figures = {}
+    for language, one in sorted(counts.items()):
+        figures |= prf(one["right"], one["answered"], one["wanted"], f"links.{language}.")
+    total = sum(counts.values(), Counter())
+    figures |= prf(total["right"], total["answered"], total["wanted"], "links.")
+    figures["links.coverage"] = total["wanted"] / total["linked"]
+    return figures
+
+
+def _count_mentions(row: dict[str, Any], article: EnrichedArticle, titles: dict[str, str]) -> Iterator[str]:
+    """A word for each thing that is to be counted."""
+    linked: dict[str, set[str]] = defaultdict(set)
+    for entity in article.entities:
+        for mention in entity.mentions:
+            linked[mention.surface].add(entity.id)
+    for mention in row["entities"]:
+        surface, page = mention["text"], mention["dbpedia"]
+        if not page or not NAMED.search(surface) or surface in NOT_NAMES:
+            continue
+        yield "linked"
+        wanted = titles.get(unquote(page).replace("_", " "))
+        if wanted is None:
+            if surface in linked:
+                yield "answered"
+            continue
+        yield "wanted"
+        near = [ids for spelling, ids in linked.items() if spelling in surface or surface in spelling]
+        if any(wanted in ids for ids in near):
+            yield from ("right", "answered")
+        elif surface in linked:
+            yield "answered"
+
+
+def _ids_by_title() -> dict[str, str]:
+    """English Wikipedia titles (DBpedia's ids) of what the gazetteer has; the larger place of two of one name."""
+    if not all(path.exists() for path in TITLED):
+        return {}
+    gazetteer = load_gazetteer()
+    titles: dict[str, str] = {}
+    prominence: dict[str, float] = {}
+    for known in gazetteer.entities:
+        if known.prominence >= prominence.get(known.name, 0.0):
+            titles[known.name], prominence[known.name] = known.id, known.prominence
+    ids = {known.id for known in gazetteer.entities}
+    for path in TITLED:
+        with path.open(encoding="utf8") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                if row["enwiki"] and row["qid"] in ids:
+                    titles.setdefault(row["enwiki"], row["qid"])
+    return titles | COUNTRIES_BY_TITLE
+
+
+def measure_read(path: Path = READ) -> Figures:
+    """`links.read.wrong`: the share of wrong ones among the links that were read; unsure ones count for nothing."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf8") as file:
+        verdicts = Counter(row["verdict"] for row in csv.DictReader(file, delimiter="\t"))
+    judged = verdicts["right"] + verdicts["wrong"]
+    return {"links.read.wrong": verdicts["wrong"] / judged, "links.read.judged": float(judged)}

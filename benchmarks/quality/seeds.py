@@ -1,0 +1,46 @@
+"""The five seed articles against what is true of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from benchmarks.corpus import SEEDS, SEEDS_GOLD
+from benchmarks.quality.scores import Figures
+from benchmarks.quality.scoring import enrich_rows
+
+
+@dataclass(slots=True)
+class Score:
+    """How many of how many are right, and what is wrong."""
+
+    right: int = 0
+    of: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, *, right: bool, otherwise: str) -> None:
+        """Count one answer."""
+        self.of += 1
+        self.right += right
+        if not right:
+            self.wrong.append(otherwise)
+
+
+def score_seeds() -> dict[str, Score]:
+    """Language, stated date and entities; an unstated date counts too."""
+    scores = {"language": Score(), "date": Score(), "entities": Score()}
+    gold = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
+    rows = [{"id": name, "content": (SEEDS / name).read_text(encoding="utf8")} for name in gold]
+    for (name, truth), found in zip(gold.items(), enrich_rows(rows), strict=True):
+        code, day = found.language.code, str(found.published_at.date()) if found.published_at else None
+        scores["language"].add(right=code == truth["lang"], otherwise=f"{name}: {code}, not {truth['lang']}")
+        scores["date"].add(right=day == truth["published"], otherwise=f"{name}: {day}, not {truth['published']}")
+        linked = {entity.id for entity in found.entities}
+        for entity, spellings in truth["entities"].items():
+            scores["entities"].add(right=entity in linked, otherwise=f"{name}: {entity} ({spellings[0]}) not found")
+    return scores
+
+
+def measure_seeds() -> Figures:
+    """`seeds.…`: the share that is right."""
+    return {f"seeds.{name}": score.right / score.of for name, score in score_seeds().items()}
