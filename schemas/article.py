@@ -215,7 +215,7 @@ class Unlinked(Record):
     start: NonNegativeInt
     end: PositiveInt
     surface: str
-    reason: Literal["ambiguous", "no evidence", "adjective"]
+    reason: Literal["ambiguous", "no evidence", "adjective", "part of another name"]
     candidates: tuple[Candidate, ...] = ()
 
 

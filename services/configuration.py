@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 from deploy.embedded.settings import EmbeddedSettings
 from services.common.settings import ElasticsearchSettings, Settings
 from services.dedup.settings import DedupSettings
+from services.entities.settings import EntitySettings
 from services.indexer.settings import IndexerSettings
 from services.producer.settings import ProducerSettings
 from services.worker.settings import WorkerSettings
@@ -26,6 +27,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings], type[BaseSettings] | None], ...] 
     ("Elasticsearch (indexer, search, status)", ElasticsearchSettings, Settings),
     ("Producer", ProducerSettings, Settings),
     ("Worker", WorkerSettings, Settings),
+    ("Entities (a stage of the worker)", EntitySettings, Settings),
     ("Dedup (the lane)", DedupSettings, Settings),
     ("Indexer", IndexerSettings, ElasticsearchSettings),
     ("Embedded stack (`dragoman up`)", EmbeddedSettings, Settings),

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from services import __version__
-from services.cli import collect, dead, demo, feeds, files, replay, search, stack
+from services.cli import collect, dead, demo, entities, evaluate, feeds, files, replay, search, stack
 from services.cli.output import fail
 
 app = typer.Typer(
@@ -31,7 +31,9 @@ app.command()(search.search)
 app.command()(files.enrich)
 app.command()(files.group)
 app.command()(demo.demo)
+app.command("eval")(evaluate.evaluate)
 app.add_typer(dead.app, name="dead")
+app.add_typer(entities.entities_app, name="entities")
 
 
 def show_version(value: bool) -> None:

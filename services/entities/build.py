@@ -87,13 +87,23 @@ NO_END = ""
 ACRONYM = re.compile(r"[A-Z]{3,6}")
 ORGANISATION_PROMINENCE = 0.3
 COMPANY_PROMINENCE = 0.5
-LEFT_OUT = ("facility", "archive")
+LEFT_OUT = ("facility", "archive", "other", "")
+NEEDS_TITLE = ("education", "healthcare", "nonprofit")
+"""Types of which only those count that have an article in the English Wikipedia: the others are never in the news."""
 """Types of organisation that news hardly names and that carry other things' names."""
 LEGAL_FORM = re.compile(
     r",?\s(?:Inc|Incorporated|Corp|Corporation|Company|Co|Ltd|Limited|plc|PLC|AG|SE|GmbH|KGaA|S\.?A\.?|S\.?p\.?A|N\.?V|B\.?V|AB|AS|A/S|Oyj|LLC|LP|Group|Holdings?)\.?$"
 )
 IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 MIN_SINGLE_NAME = 4
+MAX_PARENT = 1_000_000
+"""ROR gives a branch its parent's name and Wikipedia page ("Airbus (United Kingdom)"); parents have old, small ids."""
+OF_STATE, OF_STATE_PROMINENCE = ("government", "ministry"), 0.2
+"""Parliaments and ministries bear the same names in many countries: they need theirs beside them."""
+PLACES_CORRECTED = {"Q18808": ("Pyongyang", "39.0194", "125.7381", "Pyongsan")}
+"""Places that the source has under a neighbour's name and position: what is true, and the name that is not theirs."""
+PARENTS = (("Q67", "Airbus", "FR"), ("Q37156", "IBM", "US"), ("Q9584", "Honda", "JP"))
+"""Companies of which the source has branches only."""
 DEMONYM_COUNTRIES = {
     "ru": "RU", "zh": "CN", "ja": "JP", "fr": "FR", "de": "DE", "it": "IT", "es": "ES", "pl": "PL", "uk": "UA", "tr": "TR", "nl": "NL", "sv": "SE",
     "da": "DK", "fi": "FI", "el": "GR", "hu": "HU", "cs": "CZ", "ro": "RO", "bg": "BG", "th": "TH", "vi": "VN", "pt": "PT", "sr": "RS", "hr": "HR",
@@ -224,10 +234,10 @@ def add_places(builder: Builder, path: Path) -> None:
         if row["population"] < MIN_POPULATION or row["qid"] in builder.entities:
             continue
         prominence = min(1.0, max(0.1, (math.log10(row["population"]) - 4) / 3))
-        builder.entity(
-            row["qid"], "LOC", row["name"], row["country"] or "", prominence, str(row["lat"]), str(row["lon"])
-        )
-        builder.alias(row["name"], row["qid"], "*")
+        given = (row["name"], str(row["lat"]), str(row["lon"]), "")
+        name, lat, lon, _ = PLACES_CORRECTED.get(row["qid"], given)
+        builder.entity(row["qid"], "LOC", name, row["country"] or "", prominence, lat, lon)
+        builder.alias(name, row["qid"], "*")
         for language, name in row["names"].items():
             builder.alias(name, row["qid"], PLACE_LANGUAGES.get(language, language))
 
@@ -267,18 +277,33 @@ def add_organisations(builder: Builder, path: Path) -> None:
         for row in csv.DictReader(file, delimiter="\t"):
             types = row["type"].split("|")
             title = IN_BRACKETS.sub("", row["enwiki"])
-            if types[0] in LEFT_OUT or (title and title in taken):
+            is_branch = bool(IN_BRACKETS.search(row["name"])) and int(row["qid"][1:]) > MAX_PARENT
+            if is_branch:
+                title = ""
+            is_unknown = types[0] in NEEDS_TITLE and not title
+            if types[0] in LEFT_OUT or is_unknown or (title and title in taken):
                 continue
             taken.add(title)
             is_company = "company" in types and bool(title)
-            prominence = COMPANY_PROMINENCE if is_company else ORGANISATION_PROMINENCE
             country = row["country"] if len(row["country"]) == 2 else ""
+            is_of_state = types[0].startswith(OF_STATE)
+            if is_of_state and not country:
+                continue
+            prominence = COMPANY_PROMINENCE if is_company else ORGANISATION_PROMINENCE
+            prominence = OF_STATE_PROMINENCE if is_of_state else prominence
             builder.entity(row["qid"], "ORG", title or IN_BRACKETS.sub("", row["name"]), country, prominence)
             for spelling, language in _organisation_names(row, title):
                 single = len(spelling.split()) == 1
                 is_title = spelling == title.removesuffix(" Inc.") and is_company
                 if not single or (is_title and len(spelling) >= MIN_SINGLE_NAME):
                     builder.alias(spelling, row["qid"], language)
+
+
+def add_parents(builder: Builder) -> None:
+    """Companies that the sources lack."""
+    for qid, name, country in PARENTS:
+        builder.entity(qid, "ORG", name, country, COMPANY_PROMINENCE)
+        builder.alias(name, qid, "*")
 
 
 def _organisation_names(row: dict[str, str], title: str) -> Iterator[tuple[str, str]]:
@@ -347,6 +372,7 @@ def main(sources: Path) -> None:
     add_places(builder, sources / "gazetteer/places.jsonl")
     add_people(builder, sources / "people/people.tsv", countries)
     add_organisations(builder, sources / "people/orgs.tsv")
+    add_parents(builder)
     add_demonyms(builder)
     add_bodies(bodies, sources / "people/share-alike/intergovernmental.tsv")
     write(builder, DATA)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from schemas.article import EntityType
 from services.entities.gazetteer import Gazetteer
+from services.entities.longer_names import is_part_of_name
 from services.entities.mentions import Demonym, Field, Span
 from services.entities.records import Known
 
@@ -22,6 +23,8 @@ CITY_PROMINENCE = 0.6
 OFFICE_SLACK_YEARS = 1
 NAME = {EntityType.PERSON: 0.55, EntityType.ORGANISATION: 0.72, EntityType.LOCATION: 0.55}
 """What a name alone is worth: most names of people are somebody else's too."""
+OF_ITS_OWN, GENERIC = 0.3, 0.45
+"""Bodies of states (parliaments, ministries) lie below this prominence: their names are other countries' bodies' too."""
 COUNTRY, IN_OFFICE, ROLE, PROMINENT = 0.2, 0.2, 0.12, 0.25
 OTHER_FORM, ALIKE = -0.03, -0.1
 ROLE_WORD = re.compile(
@@ -43,6 +46,7 @@ class Judgement:
     score: float
     reasons: tuple[str, ...]
     candidates: tuple[tuple[Known, float], ...]
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Evidence:
     countries: frozenset[str]
     adjectives: frozenset[str]
     texts: dict[Field, str]
+    language: str
     at: datetime | None
     counts: dict[str, int]
 
@@ -63,6 +68,7 @@ class Evidence:
         spans: list[Span],
         demonyms: list[Demonym],
         texts: dict[Field, str],
+        language: str,
         at: datetime | None,
     ) -> Evidence:
         """The countries of what can mean one thing only, the adjectives, and the counts."""
@@ -74,7 +80,15 @@ class Evidence:
                 known = gazetteer.entities[span.candidates[0]]
                 if known.country and known.prominence >= CITY_PROMINENCE:
                     countries.add(known.country)
-        return cls(gazetteer, frozenset(countries), frozenset(one.country for one in demonyms), dict(texts), at, counts)
+        return cls(
+            gazetteer,
+            frozenset(countries),
+            frozenset(one.country for one in demonyms),
+            dict(texts),
+            language,
+            at,
+            counts,
+        )
 
 
 def judge(span: Span, evidence: Evidence) -> Judgement:
@@ -86,6 +100,8 @@ def judge(span: Span, evidence: Evidence) -> Judgement:
         scored.append((min(score, 0.99), index, known, reasons))
     scored.sort(key=lambda item: (-item[0], -item[2].prominence))
     best = scored[0]
+    if is_part_of_name(span, best[2], evidence.texts[span.field], evidence.language):
+        return Judgement(None, 0.0, (), tuple((known, 0.0) for _, _, known, _ in scored), is_part=True)
     rival = scored[1] if len(scored) > 1 else None
     is_clear = (
         rival is None or best[0] - rival[0] >= MIN_LEAD or best[2].prominence - rival[2].prominence >= 3 * MIN_LEAD
@@ -97,7 +113,8 @@ def judge(span: Span, evidence: Evidence) -> Judgement:
 
 def _score(known: Known, span: Span, evidence: Evidence) -> tuple[float, tuple[str, ...]]:
     kind = EntityType(known.type)
-    score, reasons = NAME[kind], ["full name" if " " in span.surface and kind is EntityType.PERSON else "name"]
+    base = NAME[kind] if known.prominence >= OF_ITS_OWN or kind is not EntityType.ORGANISATION else GENERIC
+    score, reasons = base, ["full name" if " " in span.surface and kind is EntityType.PERSON else "name"]
     if span.kind == "inflected":
         score, reasons = score + OTHER_FORM, [*reasons, "inflected"]
     elif span.kind == "alike":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import ahocorasick_rs
-from pydantic import Field
 
-from services.common.settings import Settings
 from services.entities.overrides import apply_overrides
 from services.entities.records import Alias, Known, Match
+from services.entities.settings import EntitySettings
 from services.entities.spellings import in_latin, skeleton
 
 DATA = Path(__file__).with_name("data") / "gazetteer.tsv.gz"
@@ -98,27 +100,29 @@ def load_gazetteer(path: Path | None = None, overrides: Path | None = None) -> G
     `overrides` (by default `entities.yaml` in `DRAGOMAN_HOME`, or `DRAGOMAN_ENTITIES`) adds to it and corrects it;
     ValueError says what is wrong in it.
     """
-    settings = GazetteerSettings()
+    settings = EntitySettings()
     chosen = path or settings.gazetteer
     files = (chosen,) if chosen else (DATA, SHARE_ALIKE)
-    loader = Loader()
-    for file in files:
-        loader.read(file)
     corrections = overrides or settings.entities or settings.home / "entities.yaml"
-    if corrections.is_file():
-        apply_overrides(loader, corrections)
-    return loader.gazetteer()
+    loader = Loader()
+    with _without_collector():
+        for file in files:
+            loader.read(file)
+        if corrections.is_file():
+            apply_overrides(loader, corrections)
+        return loader.gazetteer()
 
 
-class GazetteerSettings(Settings):
-    """Where the names come from."""
-
-    gazetteer: Path | None = Field(
-        default=None, description="gazetteer made by `dragoman entities build`, instead of the shipped one"
-    )
-    entities: Path | None = Field(
-        default=None, description="YAML file of added and corrected names (default: entities.yaml in the home)"
-    )
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's cycle collector walks all the names again and again while they are read, and finds nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(slots=True)
@@ -134,19 +138,25 @@ class Loader:
         """Read one gazetteer file; an entity that is known already gets the file's spellings too."""
         languages: dict[str, frozenset[str] | None] = {"*": None}
         own: list[int] = []
-        with gzip.open(path, "rt", encoding="utf8") as file:
-            for line in file:
-                kind, *row = line.rstrip("\n").split("\t")
-                if kind == "E":
-                    own.append(self.add(_entity(row)))
-                elif kind == "A":
-                    text, index, codes = row
-                    if codes not in languages:
-                        languages[codes] = frozenset(codes.split(","))
-                    self.spellings.setdefault(text, []).append(Alias(own[int(index)], languages[codes]))
+        spellings = self.spellings
+        with gzip.open(path, "rb") as file:
+            lines = file.read().decode().split("\n")
+        for line in lines[:-1]:
+            kind, *row = line.split("\t")
+            if kind == "A":
+                text, index, codes = row
+                if codes not in languages:
+                    languages[codes] = frozenset(codes.split(","))
+                alias = Alias(own[int(index)], languages[codes])
+                if text in spellings:
+                    spellings[text].append(alias)
                 else:
-                    language, stem, country = row
-                    self.demonyms[language, stem] = country
+                    spellings[text] = [alias]
+            elif kind == "E":
+                own.append(self.add(_entity(row)))
+            else:
+                language, stem, country = row
+                self.demonyms[language, stem] = country
 
     def add(self, known: Known) -> int:
         """The index of an entity, new or not."""
@@ -157,14 +167,19 @@ class Loader:
 
     def gazetteer(self) -> Gazetteer:
         """Everything that was gathered, ready to be searched."""
-        spellings = {text: tuple(dict.fromkeys(aliases)) for text, aliases in self.spellings.items() if aliases}
+        spellings = {
+            text: tuple(aliases) if len(aliases) == 1 else tuple(dict.fromkeys(aliases))
+            for text, aliases in self.spellings.items()
+            if aliases
+        }
         famous: dict[str, dict[tuple[int, str], None]] = {}
+        well_known = {index for index, one in enumerate(self.entities) if one.prominence >= FAMOUS}
         for text, aliases in spellings.items():
             for alias in aliases:
-                if self.entities[alias.entity].prominence >= FAMOUS and len(text) >= MIN_FAMOUS_LENGTH:
+                if alias.entity in well_known and len(text) >= MIN_FAMOUS_LENGTH:
                     famous.setdefault(skeleton(text), {})[alias.entity, in_latin(text)] = None
         automaton = ahocorasick_rs.AhoCorasick(
-            list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA
+            list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA, store_patterns=False
         )
         return Gazetteer(
             tuple(self.entities),

@@ -21,6 +21,7 @@ from services.entities.evidence import Evidence, Judgement, judge
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.mentions import Field, Span, find_demonyms, find_spans
 from services.entities.roles import find_descriptions
+from services.entities.unknown import find_names, name_finder
 
 VERSION = "entities@2"
 MAX_MENTIONS = 100
@@ -61,7 +62,13 @@ def link(draft: ArticleDraft) -> ArticleDraft:
     dates = normalized.dates if normalized else ()
     at = dates[0].at if dates else draft.published_at
     linker = Linker(load_gazetteer(), language.split("-")[0], at)
-    entities = linker.run({"title": title if title != text else "", "text": text})
+    texts: dict[Field, str] = {"title": title if title != text else "", "text": text}
+    entities = linker.run(texts)
+    finder = name_finder()
+    if finder is not None:
+        known = [(one.field, one.start, one.end) for entity in entities for one in entity.mentions]
+        known += [(one.field, one.start, one.end) for one in linker.unlinked()]
+        entities += find_names(finder, texts, linker.language, known)
     return draft.model_copy(update={"entities": entities, "unlinked": linker.unlinked(), "places": linker.places()})
 
 
@@ -94,7 +101,7 @@ class Linker:
             for name, text in fields.items()
             for one in find_demonyms(self.gazetteer, name, text, self.language, spans)
         ]
-        evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.at)
+        evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.language, self.at)
         for span in spans:
             self._take(span, judge(span, evidence))
         for name, text in fields.items():
@@ -131,6 +138,8 @@ class Linker:
             for known, score in judgement.candidates[:MAX_CANDIDATES]
         )
         reason = "ambiguous" if len(judgement.candidates) > 1 else "no evidence"
+        if judgement.is_part:
+            reason = "part of another name"
         self._leave(span.field, span.start, span.end, span.surface, reason, candidates)
 
     def _leave(

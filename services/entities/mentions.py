@@ -19,6 +19,8 @@ MAX_RUN = 3
 MIN_ALIKE = 90.0
 """rapidfuzz's ratio of two spellings in Latin letters from which they are one name, given one skeleton."""
 MIN_ALIKE_LETTERS = 5
+SAME = 95.0
+"""For a single word in Latin letters, which is like many: Parish and Paris."""
 MAX_DEMONYM_TAIL = 4
 DEMONYM_STEMS = range(4, 15)
 MIN_CONSONANTS = 7
@@ -163,8 +165,9 @@ def _sounding_alike(gazetteer: Gazetteer, words: str, language: str) -> tuple[in
     found: dict[int, float] = {}
     for form in forms:
         for index, spelling in gazetteer.famous.get(skeleton(form), ()):
+            is_word = " " not in words and words.isascii() and gazetteer.entities[index].type != "PER"
             likeness = fuzz.ratio(form, spelling)
-            if likeness >= _needed(form, words):
+            if likeness >= (SAME if is_word else _needed(form)):
                 found[index] = max(found.get(index, 0.0), likeness)
     best = max(found.values(), default=0.0)
     return tuple(index for index, likeness in found.items() if likeness == best)
@@ -181,9 +184,9 @@ LATIN_ENDINGS = {
 """Endings that a language gives to foreign names even in the basic form."""
 
 
-def _needed(form: str, words: str) -> float:
-    """The likeness needed: less for several words, whose consonants are the same, and where vowels are guesses."""
-    return MIN_ALIKE - 15 if " " in form or not words.isascii() else MIN_ALIKE
+def _needed(form: str) -> float:
+    """The likeness needed: less for several words, whose consonants are the same already."""
+    return MIN_ALIKE - 15 if " " in form else MIN_ALIKE
 
 
 def _runs(text: str, covered: bytearray, *, cased: bool = True) -> list[list[re.Match[str]]]:

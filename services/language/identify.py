@@ -42,6 +42,7 @@ UNUSUAL = frozenset(
         "br", "fo", "jv", "eo", "oc", "fy",
     ]
 )  # fmt: skip
+MAX_ALTERNATIVES = 3
 CLOSE = (frozenset({"hr", "bs", "sr"}), frozenset({"id", "ms"}))
 SLOPE, OFFSET, AGREEMENT = 1.9, -2.1, 0.9
 """Confidence = logistic(OFFSET + SLOPE · ln(1 + lead in nats) + AGREEMENT if pycld2 agrees); fitted on half of NTREX."""
@@ -55,6 +56,11 @@ TRANSLATED = re.compile(
     r"переклад(?: з|:)|tłum(?:aczenie|\.|aczył)|przekład:|översatt (?:av|från)|översättning:|çeviren|çeviri:)|ترجمة|翻译|翻譯|編譯|编译|翻訳",
     re.IGNORECASE,
 )
+TRANSLATION_STEMS = (
+    "translat", "vertaal", "vertaling", "übersetz", "tradu", "tradot", "перев", "переклад", "tłum", "przekł", "översatt", "översättn",
+    "çevir", "ترجم", "翻", "編譯", "编译",
+)  # fmt: skip
+"""What each of these holds: looked for first, because it is quick."""
 EDGE = 600
 """Characters at either end in which a text says that it is a translation."""
 NO_LANGUAGE = "zxx"
@@ -76,7 +82,7 @@ def identify(draft: ArticleDraft) -> ArticleDraft:
     sample = f"{title}\n{text}" if title and not text.startswith(title) else text
     found = language_of(sample, draft.declared_language)
     mixed = mixture_of(text, found)
-    translated = bool(TRANSLATED.search(text[:EDGE]) or TRANSLATED.search(text[-EDGE:]))
+    translated = _says_translated(text[:EDGE]) or _says_translated(text[-EDGE:])
     if mixed or translated:
         found = found.model_copy(update={"mixed": mixed, "translated": translated})
     return draft.model_copy(update={"language": found})
@@ -95,10 +101,17 @@ def language_of(text: str, declared: str | None = None) -> Language:
     confidence = _confidence(ranking, opinion)
     base = SAME.get(declared or "", (declared or "").split("-")[0])
     if base and confidence < MIN_CONFIDENCE and base in {code for code, _ in ranking[:2]}:
-        return Language(code=base, confidence=MIN_CONFIDENCE, alternatives=_scores(ranking[:3], but=base))
+        return Language(code=base, confidence=MIN_CONFIDENCE, alternatives=_scores(ranking, but=base))
     if confidence < MIN_CONFIDENCE or ranking[0][0] == NO_LANGUAGE:
-        return Language(code="und", confidence=0.0, alternatives=_scores(ranking[:3], but=NO_LANGUAGE))
-    return Language(code=ranking[0][0], confidence=round(confidence, 4), alternatives=_scores(ranking[1:4], but=""))
+        return Language(code="und", confidence=0.0, alternatives=_scores(ranking, but=NO_LANGUAGE))
+    return Language(
+        code=ranking[0][0], confidence=round(confidence, 4), alternatives=_scores(ranking, but=ranking[0][0])
+    )
+
+
+def _says_translated(edge: str) -> bool:
+    lower = edge.lower()
+    return any(stem in lower for stem in TRANSLATION_STEMS) and bool(TRANSLATED.search(lower))
 
 
 def mixture_of(text: str, found: Language) -> tuple[LanguageShare, ...]:
@@ -160,10 +173,10 @@ def _group(code: str) -> str:
 
 
 def _scores(ranking: Sequence[tuple[str, float]], but: str) -> tuple[LanguageScore, ...]:
-    """Candidates with probabilities relative to the first."""
-    best = ranking[0][1] if ranking else 0.0
-    scored = [(code, math.exp(max(-700.0, likelihood - best)) / 2) for code, likelihood in ranking if code != but]
-    return tuple(LanguageScore(code=code, confidence=round(score, 4)) for code, score in scored if score >= 0.001)
+    """The candidates but one, with their likelihood as a share of the first one's, or next to nothing of it."""
+    best = ranking[0][1]
+    scored = [(code, min(1.0, math.exp(max(-700.0, likelihood - best)))) for code, likelihood in ranking if code != but]
+    return tuple(LanguageScore(code=code, confidence=round(score, 4)) for code, score in scored[:MAX_ALTERNATIVES])
 
 
 @cache

@@ -17,6 +17,8 @@ DELIMITER = re.compile(r"\s*(?:[:：|｜/／>»›=＝)(\[\]（）–—•·…
 STEM_LENGTH = 6
 """Letters from which a phrase may be the beginning of a longer word (inflection), at the beginning of a line."""
 LETTER = re.compile(r"[^\W\d_]")
+LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+OPENING = re.compile(r"[^\W_]|[©(*]")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 FOLDING = (
     ("’", "'"),
@@ -107,9 +109,10 @@ def find_cues(line: str) -> LineCues:
     found = automaton.find_matches_as_indexes(folded, overlapping=True)
     if not found:
         return LineCues()
-    first = next((index for index, character in enumerate(folded) if character.isalnum() or character in "©(*"), 0)
-    inner = next((index for index, character in enumerate(folded) if character.isalnum()), 0)
-    last = next((index for index in range(len(folded), 0, -1) if folded[index - 1].isalnum()), 0)
+    opening = OPENING.search(folded)
+    first = opening.start() if opening else 0
+    letter = LETTER_OR_DIGIT.search(folded)
+    inner = letter.start() if letter else 0
     cues = LineCues()
     for pattern, start, end in found:
         if start and folded[start].isalnum() and folded[start - 1].isalnum() and not UNSPACED.match(folded[start]):
@@ -119,7 +122,7 @@ def find_cues(line: str) -> LineCues:
         for phrase in phrases[pattern]:
             stands_first = start in (first, inner)
             if phrase.anchor == "=":
-                counts = start in (first, inner) and (end >= last or not LETTER.search(folded[end:]))
+                counts = start in (first, inner) and not LETTER.search(folded, end)
             elif phrase.anchor == "^":
                 is_stem = len(texts[pattern]) >= STEM_LENGTH
                 counts = stands_first and (is_word or is_unspaced or is_stem)

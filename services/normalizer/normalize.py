@@ -164,8 +164,9 @@ class Page:
     def _plain_furniture(self) -> None:
         """What is furniture wherever it stands: a whole phrase, or a short line that begins with one."""
         kept = self.kept()
-        for line in kept:
-            if line.words > MAX_NOTICE_WORDS:
+        for index, line in enumerate(kept):
+            is_inside = HEADER_LINES <= index < len(kept) - TRAILER_LINES
+            if line.words > (MAX_STARTED_WORDS if is_inside and line.is_sentence else MAX_NOTICE_WORDS):
                 continue
             cues = line.cues
             if cues.whole:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from schemas.article import EnrichedArticle, MentionKind
-from services.entities.gazetteer import is_alias_usable, is_at_boundaries, load_gazetteer
+from services.entities.gazetteer import Loader, is_alias_usable, is_at_boundaries, load_gazetteer
+from services.entities.overrides import apply_overrides
+from services.entities.records import Alias, Known
 
 Enrich = Callable[..., EnrichedArticle]
 
@@ -114,17 +116,37 @@ def test_a_company_of_one_word_is_linked_inside_a_sentence(enriched: Enrich) -> 
     assert found == {"Q66": ["Boeing"]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On Sunday the striker left Manchester City for a club in Spain, his agent said.",
+        "The flight by Air Berlin was late on Monday because of the weather in the north.",
+        "It was first reported by the Boston Globe on Monday, and then by other papers.",
+        "The airline ordered nine more Boeing 747 planes on Monday, its manager said.",
+        "The pitcher of the Los Angeles Dodgers was hurt on Monday and will miss the season.",
+    ],
+)
+def test_a_name_inside_another_things_name_is_not_linked(enriched: Enrich, text: str) -> None:
+    article = enriched(text)
+    assert not {"Q18125", "Q64", "Q100", "Q66", "Q65"} & set(ids(article))
+    assert "part of another name" in {one.reason for one in article.unlinked}
+
+
 def test_names_of_a_users_file_are_added_and_removed(tmp_path: Path) -> None:
     file = tmp_path / "entities.yaml"
     file.write_text(
         "entities:\n  - {id: 'local:harbour', type: ORG, name: Harbour Trust, add: {en: [Harbour Trust]}}\n"
         "  - {id: Q66, remove: [Boeing]}\n"
     )
-    gazetteer = load_gazetteer(None, file)
-    found = {text: gazetteer.by_text.get(text) for text in ("Harbour Trust", "Boeing")}
-    assert found["Harbour Trust"] is not None
-    assert gazetteer.entities[found["Harbour Trust"][0].entity].id == "local:harbour"
-    assert not found["Boeing"]
+    loader = Loader()
+    loader.spellings["Boeing"] = [
+        Alias(loader.add(Known("Q66", "ORG", "Boeing", "US", 0.5, None, None, None, None)), None)
+    ]
+    apply_overrides(loader, file)
+    gazetteer = loader.gazetteer()
+    assert [gazetteer.entities[one.entity].id for one in gazetteer.by_text["Harbour Trust"]] == ["local:harbour"]
+    assert gazetteer.by_text["Harbour Trust"][0].languages == frozenset({"en"})
+    assert "Boeing" not in gazetteer.by_text
 
 
 @pytest.mark.parametrize(
@@ -140,7 +162,7 @@ def test_a_mistake_in_the_users_file_is_named(tmp_path: Path, content: str, said
     file = tmp_path / "entities.yaml"
     file.write_text(content)
     with pytest.raises(ValueError, match=said):
-        load_gazetteer(None, file)
+        apply_overrides(Loader(), file)
 
 
 def test_a_small_city_needs_its_country(enriched: Enrich) -> None:

@@ -1,0 +1,73 @@
+"""Names of one text brought to agreement: one spelling, one type, and found wherever it stands."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from services.entities.names.base import NameType
+
+SURE = 0.8
+"""From this probability on, a name is looked for in the rest of the text."""
+AGAIN = 0.8
+"""How sure a repeated name is, as a share of the surest one: of 98 found so in test files, 77 were right."""
+SHORTEST = 3
+"""Code points of a name that is looked for again."""
+Words = tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """A name of the tokens [first, end), its type, and how likely its bounds are."""
+
+    first: int
+    end: int
+    type: NameType
+    probability: float
+
+
+def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
+    """The names of one text in order, types settled and repetitions added."""
+    types = _settle_types(names, words)
+    settled = [name._replace(type=types[tuple(words[name.first : name.end])]) for name in names]
+    return sorted([*settled, *_find_again(settled, words)])
+
+
+def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, NameType]:
+    """Each spelling's type: a person's where it ends a longer person's name, else what most of its places say."""
+    votes: dict[Words, dict[NameType, float]] = {}
+    family_names: set[Words] = set()
+    for name in names:
+        spelling = tuple(words[name.first : name.end])
+        counts = votes.setdefault(spelling, {})
+        counts[name.type] = counts.get(name.type, 0.0) + name.probability
+        if name.type == "PER" and len(spelling) > 1:
+            family_names.add(spelling[-1:])
+    return {
+        spelling: "PER" if spelling in family_names else max(counts, key=counts.__getitem__)
+        for spelling, counts in votes.items()
+    }
+
+
+def _find_again(names: Iterable[Found], words: Sequence[str]) -> Iterator[Found]:
+    """Further places of sure names and of the family names in them, longest first."""
+    sure: dict[Words, Found] = {}
+    taken = bytearray(len(words))
+    for name in names:
+        taken[name.first : name.end] = b"\x01" * (name.end - name.first)
+        if name.probability >= SURE:
+            spelling = tuple(words[name.first : name.end])
+            sure[spelling] = max(name, sure.get(spelling, name), key=lambda one: one.probability)
+            if name.type == "PER" and len(spelling) > 1:
+                sure.setdefault(spelling[-1:], name)
+    spellings: dict[str, list[Words]] = defaultdict(list)
+    for spelling in sorted(sure, key=len, reverse=True):
+        if sum(map(len, spelling)) >= SHORTEST and not spelling[0].islower():
+            spellings[spelling[0]].append(spelling)
+    for at, word in enumerate(words):
+        for spelling in spellings.get(word, ()):
+            end = at + len(spelling)
+            if not any(taken[at:end]) and tuple(words[at:end]) == spelling:
+                taken[at:end] = b"\x01" * (end - at)
+                yield Found(at, end, sure[spelling].type, sure[spelling].probability * AGAIN)
+                break

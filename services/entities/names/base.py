@@ -1,0 +1,36 @@
+"""What every finder of names promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+NameType = Literal["PER", "ORG", "LOC"]
+
+
+@dataclass(frozen=True, slots=True)
+class NameSpan:
+    """A name at code points [start, end); `confidence` in (0, 1] is that the span is right, its type apart."""
+
+    start: int
+    end: int
+    type: NameType
+    confidence: float
+
+
+class NameFinder(Protocol):
+    """Finds names in running text."""
+
+    def find(self, text: str, language: str) -> tuple[NameSpan, ...]:
+        """The names in order, none overlapping; `language` is BCP 47, `und` where it is not known."""
+        ...
+
+
+def without_overlaps(spans: Iterable[NameSpan]) -> tuple[NameSpan, ...]:
+    """The spans in order; of two that overlap the more confident stays, then the longer, then the first."""
+    kept: list[NameSpan] = []
+    for span in sorted(spans, key=lambda one: (-one.confidence, one.start - one.end, one.start)):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept, key=lambda one: one.start))

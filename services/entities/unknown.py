@@ -1,0 +1,114 @@
+"""Names that no list holds become entities of their own: `name:` and the name in plain letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+
+from rapidfuzz import fuzz
+
+from schemas.article import Entity, EntityType, Mention
+from services.entities.mentions import Field
+from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
+from services.entities.settings import EntitySettings
+from services.entities.spellings import in_latin, skeleton
+
+MIN_CONFIDENCE = 0.6
+"""Below this two spans in five are wrong (model card)."""
+MIN_SINGLE_CONFIDENCE = 0.9
+"""A single word with a capital is a day or an adjective too often."""
+MIN_ALIKE = 85.0
+"""rapidfuzz's ratio from which two names of the same consonants are spellings of one."""
+MAX_IDEOGRAPHS = 4
+MAX_NAMES = 50
+MAX_NAME = 80
+NOT_SLUG = re.compile(r"[^a-z0-9]+")
+PROMINENCE = 0.1
+"""Nobody listed the name, so it is hardly ever in the news."""
+
+
+@dataclass(slots=True)
+class Name:
+    """One name's spellings in one article, and where they stand."""
+
+    surface: str
+    spans: list[tuple[Field, NameSpan]] = field(default_factory=list)
+
+
+@cache
+def name_finder(setting: str | None = None) -> NameFinder | None:
+    """The finder of a setting (by default `DRAGOMAN_NAMES`); ValueError when its package or model is not there."""
+    kind, _, argument = (setting or EntitySettings().names).partition(":")
+    if kind == "crf":
+        return CrfNameFinder()
+    if kind == "spacy":
+        return SpacyNameFinder(argument)
+    return GlinerNameFinder(argument) if kind == "gliner" else None
+
+
+def find_names(
+    finder: NameFinder, texts: dict[Field, str], language: str, known: Iterable[tuple[Field, int, int]]
+) -> tuple[Entity, ...]:
+    """Names outside of what is known at (field, start, end), spellings of one name together, in order of mention."""
+    taken = list(known)
+    names: list[Name] = []
+    for place, text in texts.items():
+        for span in finder.find(text, language):
+            overlaps = any(where == place and start < span.end and span.start < end for where, start, end in taken)
+            surface = text[span.start : span.end]
+            needed = MIN_CONFIDENCE if " " in surface or span.type == "PER" else MIN_SINGLE_CONFIDENCE
+            if not overlaps and span.confidence >= needed and len(surface) <= MAX_NAME:
+                _put(names, surface, place, span)
+    entities = [_entity(name, texts) for name in names if _is_whole(name)]
+    return tuple(entities[:MAX_NAMES])
+
+
+def _put(names: list[Name], surface: str, place: Field, span: NameSpan) -> None:
+    """Add a span to the name that it is another spelling of, or a part of, or to a new one."""
+    for name in names:
+        if _is_same(surface, name.surface):
+            name.spans.append((place, span))
+            if len(surface) > len(name.surface):
+                name.surface = surface
+            return
+    names.append(Name(surface, [(place, span)]))
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Same consonants and nearly the same letters, or one is a word of the other."""
+    if one in other.split() or other in one.split():
+        return True
+    return skeleton(one) == skeleton(other) and fuzz.ratio(in_latin(one), in_latin(other)) >= MIN_ALIKE
+
+
+def _is_whole(name: Name) -> bool:
+    """A person needs two words, for a bare family name is too many people's."""
+    kind = _type(name)
+    is_ideographic = not name.surface.isascii() and len(name.surface) <= MAX_IDEOGRAPHS
+    return kind != EntityType.PERSON or " " in name.surface or is_ideographic
+
+
+def _type(name: Name) -> EntityType:
+    """The type that most confidence speaks for."""
+    weights: dict[str, float] = {}
+    for _, span in name.spans:
+        weights[span.type] = weights.get(span.type, 0.0) + span.confidence
+    return EntityType(max(weights, key=lambda kind: weights[kind]))
+
+
+def _entity(name: Name, texts: dict[Field, str]) -> Entity:
+    slug = NOT_SLUG.sub("-", in_latin(name.surface)).strip("-") or skeleton(name.surface)
+    return Entity(
+        id=f"name:{slug}",
+        type=_type(name),
+        name=name.surface,
+        prominence=PROMINENCE,
+        score=round(max(span.confidence for _, span in name.spans), 3),
+        reasons=("found in the text",),
+        mentions=tuple(
+            Mention(field=place, start=span.start, end=span.end, surface=texts[place][span.start : span.end])
+            for place, span in name.spans
+        ),
+    )
