@@ -27,10 +27,21 @@ class Found(NamedTuple):
 
 
 def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
-    """The names of one text in order, types settled and repetitions added."""
-    types = _settle_types(names, words)
-    settled = [name._replace(type=types[tuple(words[name.first : name.end])]) for name in names]
+    """The names of one text in order, their ends trimmed, types settled and repetitions added."""
+    trimmed = [_trim(name, words) for name in names]
+    types = _settle_types(trimmed, words)
+    settled = [name._replace(type=types[tuple(words[name.first : name.end])]) for name in trimmed]
     return sorted([*settled, *_find_again(settled, words)])
+
+
+def _trim(name: Found, words: Sequence[str]) -> Found:
+    """The name without quotes and the like around it; a full stop is its own (`Inc.`) unless a quote follows."""
+    first, end = name.first, name.end
+    while first < end - 1 and not words[first][0].isalnum():
+        first += 1
+    while end - 1 > first and not words[end - 1][0].isalnum() and (words[end - 1] != "." or end < name.end):
+        end -= 1
+    return name._replace(first=first, end=end)
 
 
 def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, NameType]:

@@ -40,7 +40,7 @@ HEADLINES = 0.05
 LONGEST_HEADLINE = 150
 PARAMETERS = {
     "c1": 0.1,
-    "c2": 0.05,
+    "c2": 0.01,
     "max_iterations": 100,
     "feature.minfreq": 2,
     "feature.possible_transitions": True,

@@ -123,6 +123,12 @@ def test_a_family_name_is_a_person_and_found_wherever_it_stands() -> None:
     ]
 
 
+def test_quotes_are_no_part_of_a_name_but_its_full_stop_is() -> None:
+    words = tokenize("“China.” left Apple Inc. alone").texts
+    names = [Found(0, 4, "LOC", 0.5), Found(5, 8, "ORG", 0.5)]
+    assert [words[name.first : name.end] for name in agree(names, words)] == [["China"], ["Apple", "Inc", "."]]
+
+
 def test_of_overlapping_spans_the_surer_stays() -> None:
     spans = [NameSpan(0, 4, "PER", 0.5), NameSpan(2, 6, "ORG", 0.9), NameSpan(7, 9, "LOC", 0.1)]
     assert without_overlaps(spans) == (spans[1], spans[2])
