@@ -70,7 +70,7 @@ PUBLISHING = re.compile(
     r"publicad|publicación|edición|impresa|subid[oa] |difundid|emitid|actualizad|pubblicat|pubblicaz|edizione|inserit[oa] |caricat|aggiornat|"
     r"postad|publicação|edição|impress[oa]\b|divulgad|atualizad|criad[oa] em|публикац|опубликова|размещен|вышл[аои]|в газете|номер от|обновлен|"
     r"загружен|выложен|добавлен|создан|публікац|опубліков|надруков|розміщен|вийшл|у газеті|оновлен|завантажен|додано|створен|"
-    r"yayın|yayım|eklen|baskı|oluştur|güncelle|yüklen|publikacj|opublikow|ukaza|w wydaniu|wydanie z|zamieszcz|dodan|aktualizacj|utworz|"
+    r"yayınlan|yayımlan|yayına|eklen|baskı|oluştur|güncelle|yüklen|publikacj|opublikow|ukaza|w wydaniu|wydanie z|zamieszcz|dodan|aktualizacj|utworz|"
     r"publicer|införd|papperstidning|trycktes|uppdatera|inlagd|upplagd|utgåvan)|"
     r"نشر|العدد|تحديث|صدر|منشور|发布|發布|发表|發表|刊登|刊发|刊于|发稿|更新|上传|上傳|播出|出版|公開|掲載|配信|投稿|朝刊|夕刊|紙面|放送|発行|登録日|作成日|版）"
 )
