@@ -14,6 +14,7 @@ AGAIN = 0.8
 """How sure a repeated name is, as a share of the surest one: of 98 found so in test files, 77 were right."""
 SHORTEST = 3
 """Code points of a name that is looked for again."""
+QUOTES = frozenset('"“”„«»‘‚「」『』')
 Words = tuple[str, ...]
 
 
@@ -35,11 +36,11 @@ def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
 
 
 def _trim(name: Found, words: Sequence[str]) -> Found:
-    """The name without quotes and the like around it; a full stop is its own (`Inc.`) unless a quote follows."""
+    """The name without quotes around it; a full stop is its own (`Inc.`) unless a quote follows."""
     first, end = name.first, name.end
-    while first < end - 1 and not words[first][0].isalnum():
+    while first < end - 1 and words[first] in QUOTES:
         first += 1
-    while end - 1 > first and not words[end - 1][0].isalnum() and (words[end - 1] != "." or end < name.end):
+    while end - 1 > first and (words[end - 1] in QUOTES or (words[end - 1] == "." and end < name.end)):
         end -= 1
     return name._replace(first=first, end=end)
 
