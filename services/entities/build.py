@@ -265,7 +265,12 @@ def add_people(builder: Builder, path: Path, countries: dict[str, str]) -> None:
 
 def _spellings(row: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield row["name"], "*"
-    for language, names in json.loads(row["aliases_json"]).items():
+    yield from _listed_aliases(row)
+
+
+def _listed_aliases(row: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The names in a row's JSON with their language; those of several words count in all."""
+    for language, names in json.loads(row["aliases_json"] or "{}").items():
         for name in names:
             yield name, "*" if language == "mul" or " " in name else language
 
@@ -313,9 +318,7 @@ def _organisation_names(row: dict[str, str], title: str) -> Iterator[tuple[str, 
             short = LEGAL_FORM.sub("", name)
             if short != name:
                 yield short, "*"
-    for language, names in json.loads(row["aliases_json"] or "{}").items():
-        for name in names:
-            yield name, "*" if language == "mul" or " " in name else language
+    yield from _listed_aliases(row)
 
 
 def add_demonyms(builder: Builder) -> None:
@@ -357,11 +360,13 @@ LICENCES = {
 
 
 def write(builder: Builder, path: Path) -> None:
-    """Write a gazetteer file; the same content gives the same bytes."""
-    text = "\n".join(builder.lines()) + "\n"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
-        file.write(text.encode())
+    """Write a gazetteer file, whole or not at all; the same content gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+        for line in builder.lines():
+            file.write(f"{line}\n".encode())
+    part.replace(path)
 
 
 def main(sources: Path) -> None:

@@ -84,7 +84,7 @@ class Evidence:
             gazetteer,
             frozenset(countries),
             frozenset(one.country for one in demonyms),
-            dict(texts),
+            texts,
             language,
             at,
             counts,

@@ -27,6 +27,8 @@ VERSION = "entities@2"
 MAX_MENTIONS = 100
 MAX_UNLINKED = 50
 MAX_CANDIDATES = 5
+SHORT_TEXT = 60
+"""Characters below which a text's language is what its source declares: names alone look like any language."""
 FAMILY_NAME_FIRST = frozenset({"CN", "TW", "HK", "KP", "KR", "VN"})
 CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿа-яё]", re.UNICODE)
 PREVIOUS_WORD = re.compile(r"([\w.'’-]+)[ \u00a0]$")
@@ -57,28 +59,20 @@ def link(draft: ArticleDraft) -> ArticleDraft:
     title = (normalized.title if normalized else draft.title) or ""
     text = normalized.text if normalized else draft.content
     language = draft.language.code if draft.language else "und"
-    if draft.declared_language and (language == "und" or _is_short_of_evidence(draft)):
+    if draft.declared_language and (language == "und" or len(text) < SHORT_TEXT):
         language = draft.declared_language
     dates = normalized.dates if normalized else ()
     at = dates[0].at if dates else draft.published_at
     linker = Linker(load_gazetteer(), language.split("-")[0], at)
     texts: dict[Field, str] = {"title": title if title != text else "", "text": text}
     entities = linker.run(texts)
+    unlinked = linker.unlinked()
     finder = name_finder()
     if finder is not None:
         known = [(one.field, one.start, one.end) for entity in entities for one in entity.mentions]
-        known += [(one.field, one.start, one.end) for one in linker.unlinked()]
+        known += [(one.field, one.start, one.end) for one in unlinked]
         entities += find_names(finder, texts, linker.language, known)
-    return draft.model_copy(update={"entities": entities, "unlinked": linker.unlinked(), "places": linker.places()})
-
-
-SHORT_TEXT = 60
-"""Characters below which a text's language is what its source declares: names alone look like any language."""
-
-
-def _is_short_of_evidence(draft: ArticleDraft) -> bool:
-    text = draft.normalized.text if draft.normalized else draft.content
-    return len(text) < SHORT_TEXT
+    return draft.model_copy(update={"entities": entities, "unlinked": unlinked, "places": linker.places()})
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import orjson
 
-from services.entities.build import COUNTRY_PROMINENCE, MIN_POPULATION, Builder, add_demonyms
+from services.entities.build import COUNTRY_PROMINENCE, MIN_POPULATION, Builder, add_demonyms, write
 
 HUMAN, FEMALE, EARTH = "Q5", "Q6581072", "http://www.wikidata.org/entity/Q2"
 COUNTRIES = {"Q6256": "country", "Q3624078": "sovereign state"}
@@ -129,7 +129,7 @@ def build_from_dump(dump: Path, target: Path, *, progress: Callable[[int], None]
     builder = collector.finish()
     counts = {"read": collector.read, "kept": len(builder.entities), "aliases": len(builder.aliases)}
     counts["broken"] = collector.broken
-    _write(builder, target)
+    write(builder, target)
     manifest = {
         "dump": dump.name,
         "bytes": dump.stat().st_size,
@@ -157,16 +157,6 @@ def _opened(dump: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
                 yield unpacked, raw
         else:
             yield raw, raw
-
-
-def _write(builder: Builder, target: Path) -> None:
-    """All or nothing; the same content gives the same bytes."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    with part.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
-        for line in builder.lines():
-            file.write(f"{line}\n".encode())
-    part.replace(target)
 
 
 @dataclass(slots=True)

@@ -119,10 +119,10 @@ def find_cues(line: str) -> LineCues:
             continue
         is_word = end >= len(folded) or not folded[end].isalnum() or not folded[end - 1].isalnum()
         is_unspaced = bool(UNSPACED.match(folded[end - 1]))
+        stands_first = start in (first, inner)
         for phrase in phrases[pattern]:
-            stands_first = start in (first, inner)
             if phrase.anchor == "=":
-                counts = start in (first, inner) and not LETTER.search(folded, end)
+                counts = stands_first and not LETTER.search(folded, end)
             elif phrase.anchor == "^":
                 is_stem = len(texts[pattern]) >= STEM_LENGTH
                 counts = stands_first and (is_word or is_unspaced or is_stem)

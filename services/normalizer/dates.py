@@ -60,6 +60,8 @@ TIME = re.compile(
     r"(?<![\d/-])(?:t\s?)?(?P<h>[01]?\d|2[0-4])\s?(?:[:.h時时点시]|\buhr\b)\s?(?P<mi>[0-5]\d)?\s?(?:[:.分분]\s?(?P<s>[0-5]\d))?(?:\.\d+)?\s?[分分]?"
     rf"(?:\s?(?:am|pm|a\.m\.|p\.m\.))?(?:\s?{ZONE})?(?![\d/-])"
 )
+TIME_BEHIND = re.compile(rf"[\s,t]{{0,3}}{TIME.pattern}")
+"""A time where it follows a date."""
 HOUR_WITH_HALF = re.compile(r"(?<![\d/-])\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|uhr|uur|h)\b")
 EDITION = re.compile(r"第?\s?\d+\s?版")
 PUBLISHING = re.compile(
@@ -83,9 +85,10 @@ MAX_NAMES = 10
 LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 PLACE = re.compile(r"^\W*[^\W\d_a-z][^\W\d_]*(?:[ -][^\W\d_a-z][^\W\d_]*){0,2}\s*(?:\([^()]{0,30}\)\s*)?[,./–—-]*\s*$")
 """A dateline's place."""
+NAMED_GROUP = re.compile(r"\(\?P<\w+>")
 BEHIND_DATE = re.compile(
-    rf"(?:[\s,T]{{0,3}}{TIME.pattern.replace('(?P<zone>', '(?:').replace('(?P<h>', '(?:').replace('(?P<mi>', '(?:').replace('(?P<s>', '(?:')})?"
-    rf"\s*[,.]?\s*(?:[(（]?(?:{AGENCY.pattern.replace('(?P<agency>', '(?:')})[)）]?)?\s*"
+    rf"(?:[\s,T]{{0,3}}{NAMED_GROUP.sub('(?:', TIME.pattern)})?"
+    rf"\s*[,.]?\s*(?:[(（]?(?:{NAMED_GROUP.sub('(?:', AGENCY.pattern)})[)）]?)?\s*"
     r"(?:(?P<strong>[)\]】）|:：–—]|\.-|-(?=\s)|/(?=\s))|[.·•](?=\s))",
     re.IGNORECASE,
 )
@@ -343,7 +346,7 @@ def _month(words: str, language: str) -> int | None:
 
 def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | None:
     """The instant, where a time with a zone follows the date; and where it ends."""
-    match = re.compile(rf"[\s,t]{{0,3}}{TIME.pattern}").match(folded, end)
+    match = TIME_BEHIND.match(folded, end)
     if match is None or not match["zone"]:
         return None
     try:

@@ -37,9 +37,12 @@ NAME_LINE = re.compile(rf"^\W*{NAME_WORD}\s(?:\w{{2,3}}\s)?{NAME_WORD}(?:\s{NAME
 MAX_NAME_LINE_WORDS = 10
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
-    """One non-empty line; `reason` names the rule that drops it. `words` counts pairs where a script has no spaces."""
+    """One non-empty line, the same only as itself; `reason` names the rule that drops it.
+
+    `words` counts pairs of characters where a script has no spaces.
+    """
 
     text: str
     reason: str | None = None
@@ -85,7 +88,7 @@ def is_site_name(text: str) -> bool:
     return (
         len(words) <= MAX_SITE_WORDS
         and not SENTENCE_END.search(text)
-        and all(word[0].isupper() or not word[0].isalpha() or len(word) <= 3 for word in words)
+        and all(word[0].isupper() or not word[0].isalpha() or len(word) <= SHORT_WORD for word in words)
         and not re.search(r"[,;:!?]", text)
     )
 
@@ -104,7 +107,7 @@ def is_name_line(line: Line) -> bool:
 
 def is_name_like(line: Line) -> bool:
     """Few words, each longer one with a capital: a site's or a section's name, or a very short headline."""
-    words = [word for word in re.findall(r"[^\W\d_]+", line.text) if len(word) > SHORT_WORD]
+    words = [word for word in WORD.findall(line.text) if len(word) > SHORT_WORD]
     is_titled = all(not word[0].islower() for word in words)
     if UNSPACED.search(line.text):
         return len(line.text) <= MAX_UNSPACED_NAME and not SENTENCE_END.search(line.text)

@@ -145,7 +145,7 @@ class Page:
             sentences += line.is_sentence
             in_header, from_end = index < HEADER_LINES and sentences <= 2, len(kept) - index
             if (not in_header and from_end > MAX_TAIL_LINES) or (
-                line.is_sentence and line.words > MAX_SANDWICHED_WORDS + 3
+                line.is_sentence and line.words > dates.MAX_PUBLISHING_WORDS
             ):
                 continue
             announced = announced or (not in_header and _announces(line))
@@ -171,7 +171,7 @@ class Page:
             cues = line.cues
             if cues.whole:
                 line.reason = cues.whole
-            elif cues.anywhere and line.words <= MAX_NOTICE_WORDS:
+            elif cues.anywhere:
                 line.reason = cues.anywhere
             elif cues.start and line is not kept[0] and _is_started(line):
                 line.reason = cues.kind
@@ -240,7 +240,7 @@ class Page:
         body = stems_of(" ".join(line.text for line in kept[start:] if line not in found))
         shares = [_share_in(line, body) for line in found]
         best = max(range(len(found)), key=lambda index: shares[index])
-        if len(found) > 1 and is_name_like(found[0]) and not is_name_like(found[1]) and _are_near(head, found):
+        if is_name_like(found[0]) and not is_name_like(found[1]) and _are_near(head, found):
             best = max(best, 1)
         is_better = shares[best] - shares[0] >= CLEARER or (best > 0 and is_name_like(found[0]))
         return found[best] if is_better else found[0]
