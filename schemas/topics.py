@@ -15,7 +15,10 @@ DAY_MS: Final = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One Kafka topic. `partitions` of None means `DRAGOMAN_PARTITIONS`."""
+    """One Kafka topic. `partitions` of None means `DRAGOMAN_PARTITIONS`.
+
+    A `versioned` one holds decisions of grouping: every grouping version but the first has one of its own.
+    """
 
     name: str
     record: type[Record]
@@ -23,6 +26,7 @@ class Topic:
     partitions: int | None
     retention_days: int | None
     compacted: bool = False
+    versioned: bool = False
 
     def config(self, max_message_bytes: int) -> dict[str, str]:
         """Kafka's own settings for the topic."""
@@ -36,8 +40,8 @@ class Topic:
 
 RAW = Topic("articles.raw", RawArticle, key="article_id", partitions=None, retention_days=7)
 ENRICHED = Topic("articles.enriched", EnrichedArticle, key="article_id", partitions=1, retention_days=7)
-GROUPED = Topic("articles.grouped", GroupedArticle, "article_id", None, retention_days=None, compacted=True)
-STORIES = Topic("stories", Story, key="story_id", partitions=None, retention_days=None, compacted=True)
+GROUPED = Topic("articles.grouped", GroupedArticle, "article_id", None, None, compacted=True, versioned=True)
+STORIES = Topic("stories", Story, "story_id", None, retention_days=None, compacted=True, versioned=True)
 DEAD = Topic("articles.dead", DeadLetter, "letter_id", partitions=1, retention_days=None, compacted=True)
 
 TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, GROUPED, STORIES, DEAD)

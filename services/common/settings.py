@@ -18,6 +18,7 @@ from schemas.topics import Topic
 ENDPOINTS_FILE = "endpoints.json"
 STACK_FILE = "stack.json"
 """What `dragoman up` writes into the home: the endpoints for every command, the processes for its own."""
+GROUPING_SERVICES = frozenset({"dedup", "indexer"})
 MESSAGE_OVERHEAD = 4
 """An enriched article carries content, text and paragraphs; one that is larger still is a dead letter."""
 LETTER_OVERHEAD = 1.5
@@ -37,6 +38,12 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home, description="folder of state: stores, logs, quarantine")
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$")] = Field(
         default="", description="desk: a prefix on topics, consumer groups and indices"
+    )
+    grouping_version: int = Field(
+        default=1,
+        ge=1,
+        le=999,
+        description="which grouping is made and indexed: each has topics and a group of its own",
     )
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka's bootstrap servers, comma-separated")
     partitions: int = Field(default=4, ge=1, le=1024, description="partitions of every topic but the lane's")
@@ -80,8 +87,16 @@ class Settings(BaseSettings):
         return f"{self.namespace}.{name}" if self.namespace else name
 
     def topic(self, topic: Topic) -> str:
-        """A topic's name inside this desk."""
-        return self.name(topic.name)
+        """A topic's name inside this desk, and of this grouping version where it holds decisions of grouping."""
+        return self.name(self.versioned(topic.name) if topic.versioned else topic.name)
+
+    def group(self, service: str) -> str:
+        """A service's consumer group: one of its own for each grouping version where it makes or indexes groupings."""
+        return self.name(self.versioned(service) if service in GROUPING_SERVICES else service)
+
+    def versioned(self, name: str) -> str:
+        """The name of what every grouping version has for itself: as it is for the first, `NAME.v2` for the second."""
+        return name if self.grouping_version == 1 else f"{name}.v{self.grouping_version}"
 
     @classmethod
     def settings_customise_sources(

@@ -36,7 +36,7 @@ class Lane:
         self._window = window
         self._generation = generation
         self._built_for: int | None = None
-        self._grouper = Grouper(window)
+        self._grouper = Grouper(window, settings.grouping_version)
 
     def handle(self, received: Received) -> Handled:
         """Decide on one article; its row and its messages are confirmed before it is acknowledged."""
@@ -54,7 +54,7 @@ class Lane:
     def _rebuild_if_reassigned(self) -> None:
         generation = self._generation()
         if generation != self._built_for:
-            self._grouper = Grouper.rebuild(self._window, self._store.rows())
+            self._grouper = Grouper.rebuild(self._window, self._store.rows(), self._settings.grouping_version)
             self._built_for = generation
             log.info("state rebuilt", articles=len(self._grouper.rows), stories=self._grouper.live_stories)
 
@@ -80,7 +80,9 @@ def main() -> None:
     """Run until SIGTERM."""
     settings = DedupSettings()
     prepare(settings, SERVICE, ENRICHED, GROUPED, STORIES, DEAD)
-    app = make_app(settings, settings.name(SERVICE), settings.home / "faust" / (settings.instance or SERVICE))
+    app = make_app(
+        settings, settings.group(SERVICE), settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
+    )
     store = RowStore(app, settings)
     window = timedelta(days=settings.window_days)
     lane = Lane(settings, store, window, generation=lambda: int(app.consumer_generation_id))

@@ -15,7 +15,6 @@ from services.dedup.duplicates import DuplicateIndex
 from services.dedup.rows import Decision, Row, to_row
 from services.dedup.stories import StoryIndex, StoryMatch, load_weights
 
-GROUPING_VERSION = 1
 MAX_STORY_ENTITIES = 25
 EXPIRED_PER_ARTICLE = 4
 """Old rows forgotten with each new one: more than come in, so the window is kept without a pause."""
@@ -42,9 +41,12 @@ class Result:
 
 @dataclass(slots=True)
 class Grouper:
-    """All live articles with their indexes. `window` is measured on fetched_at, driven by the stream."""
+    """All live articles with their indexes. `window` is measured on fetched_at, driven by the stream; `version` names
+    the grouping.
+    """
 
     window: timedelta
+    version: int = 1
     rows: dict[str, Row] = field(default_factory=dict)
     _duplicates: DuplicateIndex = field(default_factory=DuplicateIndex)
     _stories: StoryIndex = field(default_factory=StoryIndex)
@@ -52,9 +54,9 @@ class Grouper:
     _latest: datetime | None = None
 
     @classmethod
-    def rebuild(cls, window: timedelta, rows: Iterable[Row]) -> Grouper:
+    def rebuild(cls, window: timedelta, rows: Iterable[Row], version: int = 1) -> Grouper:
         """The same state again, from the rows alone."""
-        grouper = cls(window)
+        grouper = cls(window, version)
         for row in sorted(rows, key=lambda row: row.arrival):
             grouper._insert(row)
         return grouper
@@ -74,11 +76,11 @@ class Grouper:
         if known is not None and article.revision < known.revision:
             return Result(Outcome.SUPERSEDED)
         if known is not None and article.revision == known.revision:
-            return Result(Outcome.REPEATED, known, (), to_grouped(article, known), self._story(known))
+            return Result(Outcome.REPEATED, known, (), to_grouped(article, known, self.version), self._story(known))
         row = self._decide(article, offset) if known is None else self._revise(article, known, offset)
         self._insert(row)
         story = self._story(row)
-        return Result(Outcome.GROUPED, row, self._expire(), to_grouped(article, row), story)
+        return Result(Outcome.GROUPED, row, self._expire(), to_grouped(article, row, self.version), story)
 
     def _decide(self, article: EnrichedArticle, offset: int) -> Row:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
@@ -187,7 +189,7 @@ def _reason(joined: StoryMatch | None, runner_up: StoryMatch | None) -> StoryRea
     )
 
 
-def to_grouped(article: EnrichedArticle, row: Row) -> GroupedArticle:
+def to_grouped(article: EnrichedArticle, row: Row, version: int) -> GroupedArticle:
     """The article under the row's decision, as it is indexed."""
     decision = row.decision
     carried = {name: getattr(article, name) for name in EnrichedArticle.model_fields if name != "fingerprint"}
@@ -200,6 +202,6 @@ def to_grouped(article: EnrichedArticle, row: Row) -> GroupedArticle:
         story_id=decision.story_id,
         story_score=decision.story_score,
         story_reason=decision.story_reason,
-        grouping_version=GROUPING_VERSION,
+        grouping_version=version,
         decision_seq=row.decision_seq,
     )

@@ -191,7 +191,7 @@ def to_received(record: Any) -> Received:
 
 def make_consumer(settings: IndexerSettings) -> Any:
     """A consumer of both topics that commits only when told."""
-    group = settings.name(SERVICE)
+    group = settings.group(SERVICE)
     return KafkaConsumer(
         settings.topic(GROUPED),
         settings.topic(STORIES),
@@ -237,7 +237,7 @@ def main() -> None:
     topics = (settings.topic(GROUPED), settings.topic(STORIES))
     assigned = lambda: {(p.topic, p.partition) for p in indexer.consumer.assignment()}  # noqa: E731
     excused = lambda: indexer.halted or indexer.writer.waiting  # noqa: E731
-    LivenessProbe(settings, SERVICE, settings.name(SERVICE), topics, assigned, excused).start()
+    LivenessProbe(settings, SERVICE, settings.group(SERVICE), topics, assigned, excused).start()
     try:
         indexer.run()
     except KafkaError:

@@ -77,7 +77,7 @@ def _lag(settings: ElasticsearchSettings) -> dict[str, int]:
     try:
         for service, topics in GROUPS.items():
             names = [settings.topic(topic) for topic in topics]
-            for partition in read_lag(admin, settings.name(service), names):
+            for partition in read_lag(admin, settings.group(service), names):
                 lag[partition.topic] = lag.get(partition.topic, 0) + partition.messages
     finally:
         admin.close()
