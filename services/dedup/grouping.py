@@ -41,8 +41,9 @@ class Result:
 
 @dataclass(slots=True)
 class Grouper:
-    """All live articles with their indexes. `window` is measured on fetched_at, driven by the stream; `version` names
-    the grouping.
+    """All live articles with their indexes; `version` names the grouping.
+
+    `window` is measured on fetched_at and driven by the stream.
     """
 
     window: timedelta
