@@ -20,7 +20,7 @@ from benchmarks.measures import run_child
 from benchmarks.processes import Running, Sampler, embedded_stack, load_average
 from services.common.elastic import make_client
 from services.common.settings import ElasticsearchSettings
-from services.dedup.files import make_grouper
+from services.dedup.files import FileGrouper
 from services.worker.files import make_enricher
 
 WARM_UP = 60
@@ -185,10 +185,11 @@ def write_grouped(material: Material) -> Path:
         return path
     source = material.folder / "to-group.jsonl"
     material.corpus.write(source, material.count)
-    enrich, group = make_enricher("bench", vectors=True), make_grouper()
-    with source.open("rb") as lines, path.open("wb") as file:
+    enrich = make_enricher("bench", vectors=True)
+    with source.open("rb") as lines, path.open("wb") as file, FileGrouper() as grouper:
         for number, line in enumerate(lines, 1):
-            file.write(group(enrich(line, number), number) + b"\n")
+            grouper.take(enrich(line, number), number)
+        file.writelines(line + b"\n" for line in grouper.results())
     return path
 
 

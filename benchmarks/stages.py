@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,13 @@ def _lane_steps() -> list[Step]:
     return [
         Step("dedup", "decode", ENRICHED_FILE, bytes, _load_enriched),
         Step("dedup", "grouping", ENRICHED_FILE, _load_enriched, _taker(lane), GROUPED_FILE, _dump_grouped),
-        Step("dedup", "encode", ENRICHED_FILE, lambda line: _taker(other_lane)(_load_enriched(line)), _encode_result),
+        Step(
+            "dedup",
+            "encode",
+            ENRICHED_FILE,
+            lambda line: _taker(other_lane)(_load_enriched(line)),
+            partial(_encode_result, other_lane),
+        ),
     ]
 
 
@@ -124,10 +131,12 @@ def _dump_grouped(result: Result) -> bytes:
     return encode(result.article)
 
 
-def _encode_result(result: Result) -> int:
+def _encode_result(lane: Grouper, result: Result) -> int:
     """What the lane writes for one article: message, story and row; the bytes of all three."""
-    records = (result.article, result.story, result.row)
-    return sum(len(encode(record)) for record in records if record is not None)
+    if result.article is None:
+        return 0
+    story, row = lane.story(result.article.story_id), lane.rows[result.article.article_id]
+    return sum(len(encode(record)) for record in (result.article, story, row) if record is not None)
 
 
 def _to_action(read: tuple[GroupedArticle, bytes]) -> bytes:

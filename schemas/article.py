@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
@@ -241,19 +241,41 @@ class Place(Record):
     lon: float = Field(ge=-180, le=180)
 
 
+class KeyFlag(IntFlag):
+    """What a key of an article is, and where it stands."""
+
+    LEDE = 1
+    TITLE = 2
+    NUMBER = 4
+    ENTITY = 8
+    ALWAYS_IN_THE_NEWS = 16
+
+
+class Keys(Record):
+    """Names, numbers and entities of an article: what grouping matches across languages. All parts are in one order.
+
+    `hashes` are little-endian uint32, distinct; `counts` and `flags` (`KeyFlag`) have a byte each.
+    """
+
+    hashes: bytes
+    counts: bytes
+    flags: bytes
+    labels: tuple[str, ...] = Field(description="as a reader would name it: a name, a number, `name (entity id)`")
+
+
 class Fingerprint(Record):
     """All that grouping needs of one article, so that the lane only weighs and compares.
 
-    Hashes are little-endian uint32, sorted, distinct.
+    Hashes are little-endian uint32 and distinct; those of `shingles` and `words` are sorted.
     """
 
     shingles: bytes = Field(description="hashes of word bigrams")
     words: bytes = Field(description="hashes of words")
-    facts: bytes = Field(description="hashes of numbers and of capitalised tokens inside sentences")
-    terms: dict[str, PositiveInt] = Field(description="word stems of one language and their counts")
-    names: dict[str, PositiveInt] = Field(description="consonant skeletons of names and their counts")
-    lede: tuple[str, ...] = Field(description="keys of `names` and `actors` in the title and the first 400 characters")
-    actors: dict[str, Probability] = Field(description="entity ids and their prominence")
+    facts: tuple[str, ...] = Field(description="numbers, and capitalised tokens inside sentences")
+    terms: bytes = Field(description="hashes of word stems of one language")
+    term_counts: bytes = Field(description="a byte each: how often")
+    term_flags: bytes = Field(description="a byte each: `KeyFlag.LEDE` or nothing")
+    keys: Keys
 
 
 class ArticleDraft(RawArticle):
@@ -315,17 +337,45 @@ class DuplicateReason(Record):
     word_containment: Probability
     shared_facts: NonNegativeInt
     missing_facts: NonNegativeInt
+    shared: tuple[str, ...] = Field(default=(), description="some of the shared numbers and names")
+    missing: tuple[str, ...] = Field(default=(), description="some that only one of the two has")
+
+
+class DuplicateLink(Record):
+    """Another article that this one shares much text with, though it is no duplicate of it: a splice has two."""
+
+    article_id: ArticleId
+    shingle_containment: Probability
+
+
+class ScorePart(Record):
+    """One feature of a pair: its value, and what it added to the score."""
+
+    feature: ShortText
+    value: float
+    score: float
 
 
 class StoryReason(Record):
-    """Why an article joined its story, or that it opened one."""
+    """Why an article joined its story, or that it opened one; always against the nearest article that was found."""
 
     opened: bool
-    shared: tuple[str, ...] = Field(default=(), description="heaviest shared names, numbers and entity ids")
-    cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None = None
+    nearest: ArticleId | None = Field(default=None, description="the article that the figures here are against")
+    shared: tuple[str, ...] = Field(default=(), description="heaviest shared names and entities")
+    numbers: tuple[str, ...] = Field(default=(), description="shared numbers")
+    cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None = Field(
+        default=None, description="of the vectors; absent where one has none"
+    )
     gap_days: Annotated[float, Field(ge=0)] | None = None
+    parts: tuple[ScorePart, ...] = Field(default=(), description="the pair's score, feature by feature")
+    threshold: float | None = None
     runner_up: ArticleId | None = Field(default=None, description="the story that came next")
     runner_up_score: float | None = None
+    margin: float | None = Field(default=None, description="by how much the runner-up lost, or a story was missed")
+    vetoes: tuple[str, ...] = Field(default=(), description="why a story was not taken that scored enough")
+    moved_by: str | None = Field(
+        default=None, description="what brought it here against or after the score: a person, a merge of two stories"
+    )
 
 
 class GroupedArticle(Readable):
@@ -335,6 +385,8 @@ class GroupedArticle(Readable):
     duplicate_score: Probability | None = None
     duplicate_reason: DuplicateReason | None = None
     duplicate_group: ArticleId = Field(description="the first article of the group: search folds on it")
+    duplicate_links: tuple[DuplicateLink, ...] = Field(default=(), description="others it shares much text with")
+    supersedes: ArticleId | None = Field(default=None, description="the earlier version of an agency's text")
     story_id: ArticleId
     story_score: float
     story_reason: StoryReason

@@ -8,7 +8,7 @@ from typing import Final
 from schemas.article import ArticleDraft, EnrichedArticle, GroupedArticle, RawArticle
 from schemas.base import Record
 from schemas.dead_letter import DeadLetter
-from schemas.story import Story
+from schemas.story import Story, StoryEdit
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -42,9 +42,10 @@ RAW = Topic("articles.raw", RawArticle, key="article_id", partitions=None, reten
 ENRICHED = Topic("articles.enriched", EnrichedArticle, key="article_id", partitions=1, retention_days=7)
 GROUPED = Topic("articles.grouped", GroupedArticle, "article_id", None, None, compacted=True, versioned=True)
 STORIES = Topic("stories", Story, "story_id", None, retention_days=None, compacted=True, versioned=True)
+EDITS = Topic("stories.edits", StoryEdit, "edit_id", partitions=1, retention_days=None, compacted=True)
 DEAD = Topic("articles.dead", DeadLetter, "letter_id", partitions=1, retention_days=None, compacted=True)
 
-TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, GROUPED, STORIES, DEAD)
+TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, GROUPED, STORIES, EDITS, DEAD)
 
 
 def intermediate(stage: str) -> Topic:

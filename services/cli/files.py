@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
@@ -30,20 +30,36 @@ def enrich(
     from services.worker.files import make_enricher
 
     default_source = input_file.stem if str(input_file) != "-" else "stdin"
-    _convert(input_file, output_file, make_enricher(default_source, vectors=vectors), "enriching")
+    enrich_line = make_enricher(default_source, vectors=vectors)
+    _convert(input_file, output_file, lambda line, number: (enrich_line(line, number),), "enriching")
 
 
 def group(input_file: Input, output_file: Output) -> None:
     """Find duplicates and stories among enriched articles, in the order of the file.
 
+    Each line is written under the last decision on it: a later article may show that two stories are one.
+
     Example: `dragoman group --input enriched.jsonl --output grouped.jsonl`.
     """
-    from services.dedup.files import make_grouper
+    from services.dedup.files import FileGrouper
 
-    _convert(input_file, output_file, make_grouper(), "grouping")
+    with FileGrouper() as grouper:
+
+        def take(line: bytes, number: int) -> Iterator[bytes]:
+            grouper.take(line, number)
+            return iter(())
+
+        _convert(input_file, output_file, take, "grouping", grouper.results)
 
 
-def _convert(source: Path, target: Path, convert: Callable[[bytes, int], bytes], what: str) -> None:
+def _convert(
+    source: Path,
+    target: Path,
+    convert: Callable[[bytes, int], Iterable[bytes]],
+    what: str,
+    rest: Callable[[], Iterable[bytes]] = tuple,
+) -> None:
+    """Every line through a function, and at the end what `rest` has; a bad line is named, and the exit code is 1."""
     from services.common.messages import RejectedMessage
 
     bad = 0
@@ -53,11 +69,12 @@ def _convert(source: Path, target: Path, convert: Callable[[bytes, int], bytes],
             if not line.strip():
                 continue
             try:
-                output.write(convert(line, number) + b"\n")
+                output.writelines(made + b"\n" for made in convert(line, number))
             except RejectedMessage as rejected:
                 bad += 1
                 err.print(f"line {number}: {rejected.reason}", style="red", markup=False, soft_wrap=True)
             bar.advance(task)
+        output.writelines(made + b"\n" for made in rest())
     if bad:
         raise typer.Exit(1)
 

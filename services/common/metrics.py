@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
@@ -31,10 +32,15 @@ HALTED = Gauge("dragoman_halted", "1 when the service stopped itself: too many d
 LATENCY_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 Health = Callable[[], tuple[bool, dict[str, object]]]
+Page = Callable[[dict[str, str]], tuple[int, object]]
+"""From a request's query to a status code and an answer for JSON."""
 
 
-def serve_metrics(host: str, port: int, health: Health) -> ThreadingHTTPServer:
-    """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread; the server knows its port."""
+def serve_metrics(host: str, port: int, health: Health, pages: Mapping[str, Page] | None = None) -> ThreadingHTTPServer:
+    """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread; the server knows its port.
+
+    `pages` are further paths that answer with JSON.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -44,8 +50,11 @@ def serve_metrics(host: str, port: int, health: Health) -> ThreadingHTTPServer:
                 healthy, details = health()
                 body = json.dumps({"healthy": healthy, **details}).encode()
                 self._answer(200 if healthy else 503, "application/json", body)
+            elif pages and (page := pages.get(urlsplit(self.path).path)):
+                code, answer = page(dict(parse_qsl(urlsplit(self.path).query)))
+                self._answer(code, "application/json", json.dumps(answer).encode())
             else:
-                self._answer(404, "text/plain", b"/metrics or /healthz\n")
+                self._answer(404, "text/plain", f"{' or '.join(('/metrics', '/healthz', *(pages or ())))}\n".encode())
 
         def _answer(self, code: int, content_type: str, body: bytes) -> None:
             self.send_response(code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from services.common.halt import HaltRule
 from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import RejectedMessage, encode
-from services.common.metrics import DEAD_LETTERS, HALTED, OUTCOMES, serve_metrics
+from services.common.metrics import DEAD_LETTERS, HALTED, OUTCOMES, Page, serve_metrics
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
@@ -59,20 +59,22 @@ class Handled:
     confirmations: tuple[Awaitable[object], ...] = ()
 
 
+Unconfirmed = asyncio.Queue[tuple[EventT[Any], str, list[Awaitable[object]]]]
+"""Events that are handled, their outcomes, and what has to be confirmed before each is acknowledged."""
 Handler = Callable[[Received], Handled]
 """Turns a message into its outcome; RejectedMessage makes it a dead letter; any other exception is a bug."""
 
 
 @dataclass(slots=True)
 class StreamWorker:
-    """A faust app with the safe loop on one topic."""
+    """A faust app with the safe loop on one topic; `beside` are further topics, each with a handler and a label."""
 
     settings: Settings
     service: str
     app: faust.App
     source: Topic
     handle: Handler
-    _queue: asyncio.Queue[tuple[EventT[Any], str, list[Awaitable[object]]]] = field(init=False)
+    beside: tuple[tuple[Topic, Handler, str], ...] = ()
     _halt: HaltRule = field(init=False)
     _halted: bool = field(init=False, default=False)
     _running: bool = field(init=False, default=False)
@@ -82,8 +84,9 @@ class StreamWorker:
 
     def __post_init__(self) -> None:
         self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
-        source = self._topic(self.settings.topic(self.source))
-        self.app.agent(source, name=self.service, concurrency=1)(self._run)
+        for topic, handle, label in ((self.source, self.handle, self.service), *self.beside):
+            source = self._topic(self.settings.topic(topic))
+            self.app.agent(source, name=label, concurrency=1)(self._make_loop(handle, label))
 
     def _topic(self, name: str) -> Any:
         if name not in self._topics:
@@ -92,17 +95,20 @@ class StreamWorker:
             )
         return self._topics[name]
 
-    async def _run(self, stream: StreamT[bytes]) -> None:
-        self._queue = asyncio.Queue(MAX_UNACKED)
-        manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
-        acker = asyncio.ensure_future(self._acknowledge(manual))
-        self._running = True
-        try:
-            async for event in manual.events():
-                await self._take(event)
-        finally:
-            self._running = False
-            acker.cancel()
+    def _make_loop(self, handle: Handler, label: str) -> Callable[[StreamT[bytes]], Awaitable[None]]:
+        async def run(stream: StreamT[bytes]) -> None:
+            queue: Unconfirmed = asyncio.Queue(MAX_UNACKED)
+            manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
+            acker = asyncio.ensure_future(self._acknowledge(manual, queue, label))
+            self._running = True
+            try:
+                async for event in manual.events():
+                    await self._take(event, handle, queue)
+            finally:
+                self._running = False
+                acker.cancel()
+
+        return run
 
     def is_excused(self) -> bool:
         """Whether no commit is no stall: halted, or at work in a way that shows in none, though not for ever."""
@@ -112,11 +118,11 @@ class StreamWorker:
             self._busy_since = now
         return self._halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
 
-    async def _take(self, event: EventT[Any]) -> None:
+    async def _take(self, event: EventT[Any], handle: Handler, queue: Unconfirmed) -> None:
         received = to_received(event)
         try:
             self._taking = True
-            handled = self._outcome(received)
+            handled = self._outcome(received, handle)
             self._taking = False
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
             for message in handled.outgoing:
@@ -129,13 +135,13 @@ class StreamWorker:
         except BaseException:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
             os._exit(EXIT_BUG)
-        await self._queue.put((event, handled.outcome, confirmations))
+        await queue.put((event, handled.outcome, confirmations))
         if self._halt.halts(dead=handled.outcome == "dead"):
             await self._stay_halted()
 
-    def _outcome(self, received: Received) -> Handled:
+    def _outcome(self, received: Received, handle: Handler) -> Handled:
         try:
-            return within_limit(self.handle(received), self.settings.max_message_bytes)
+            return within_limit(handle(received), self.settings.max_message_bytes)
         except RejectedMessage as rejected:
             letter = make_letter(received, rejected, self.service)
             DEAD_LETTERS.labels(self.service, rejected.stage, rejected.error_class).inc()
@@ -143,10 +149,10 @@ class StreamWorker:
             outgoing = Outgoing(self.settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
             return Handled("dead", (outgoing,))
 
-    async def _acknowledge(self, stream: StreamT[bytes]) -> None:
+    async def _acknowledge(self, stream: StreamT[bytes], queue: Unconfirmed, label: str) -> None:
         """Confirm in order; end the process at the first failure, so that nothing after it is committed."""
         while True:
-            event, outcome, confirmations = await self._queue.get()
+            event, outcome, confirmations = await queue.get()
             try:
                 for confirmation in confirmations:
                     await confirmation
@@ -156,7 +162,7 @@ class StreamWorker:
             except BaseException:
                 log.exception("not delivered: stopping with nothing acknowledged", **_where(to_received(event)))
                 os._exit(EXIT_UNDELIVERED)
-            OUTCOMES.labels(self.service, outcome).inc()
+            OUTCOMES.labels(label, outcome).inc()
 
     async def _stay_halted(self) -> None:
         """Take nothing more until a person has looked and restarts the process."""
@@ -178,10 +184,13 @@ class StreamWorker:
         if not self._running:
             return set()
         try:
-            name = self.settings.topic(self.source)
-            return {(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic == name}
+            names = self._sources()
+            return {(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic in names}
         except (AttributeError, FaustError):  # stopping
             return set()
+
+    def _sources(self) -> set[str]:
+        return {self.settings.topic(topic) for topic in (self.source, *(topic for topic, _, _ in self.beside))}
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Healthy once the loop runs and not halted."""
@@ -190,14 +199,14 @@ class StreamWorker:
             details["halted"] = True
         return self._running and not self._halted, details
 
-    def start_probes(self) -> None:
-        """Start the metrics page and the liveness probe."""
-        serve_metrics(self.settings.metrics_host, self.settings.metrics_port, self.health)
+    def start_probes(self, pages: Mapping[str, Page] | None = None) -> None:
+        """Start the metrics page, with further pages of the service's own, and the liveness probe."""
+        serve_metrics(self.settings.metrics_host, self.settings.metrics_port, self.health, pages)
         LivenessProbe(
             self.settings,
             self.service,
             group=self.app.conf.id,
-            topics=(self.settings.topic(self.source),),
+            topics=tuple(self._sources()),
             assigned=self.assigned,
             is_excused=self.is_excused,
             has_begun=lambda: self._running or self.app.in_recovery,

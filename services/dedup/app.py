@@ -1,14 +1,18 @@
-"""Wires the lane to Kafka: one partition in, one state, articles and stories out."""
+"""Wires the lane to Kafka: articles and edits in, one state, articles and stories out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from prometheus_client import Counter, Gauge
 
-from schemas.article import EnrichedArticle
-from schemas.topics import DEAD, ENRICHED, GROUPED, STORIES
+from schemas.article import EnrichedArticle, GroupedArticle
+from schemas.story import Story, StoryEdit
+from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
 from services.common.faust_app import make_app, run_app
 from services.common.logging import get_logger
@@ -17,75 +21,137 @@ from services.common.metrics import STAGE_SECONDS
 from services.common.settings import Settings
 from services.common.stream import Handled, Outgoing, StreamWorker, prepare
 from services.dedup.grouping import Grouper, Result
+from services.dedup.outbox import StoryOutbox
+from services.dedup.rows import Row
 from services.dedup.settings import DedupSettings
-from services.dedup.store import RowStore
+from services.dedup.store import RecordTable
 
 SERVICE = "dedup"
+EDIT_SERVICE = "dedup_edits"
+"""The label under which edits are counted, so that the articles' books stay theirs."""
 LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the lane's window.")
 LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the lane's window.")
 DUPLICATES = Counter("dragoman_duplicates_total", "Near-duplicates found, by level.", ["level"])
+MERGED_STORIES = Counter("dragoman_merged_stories_total", "Stories that were merged into another.")
 log = get_logger(__name__)
 
 
+@dataclass(slots=True)
 class Lane:
-    """The grouper behind a message handler; rebuilt from the rows for each new assignment."""
+    """The grouper behind two message handlers; rebuilt from the tables for each new assignment."""
 
-    def __init__(self, settings: Settings, store: RowStore, window: timedelta, generation: Callable[[], int]) -> None:
-        self._settings = settings
-        self._store = store
-        self._window = window
-        self._generation = generation
-        self._built_for: int | None = None
-        self._grouper = Grouper(window, settings.grouping_version)
+    settings: Settings
+    rows: RecordTable[Row]
+    edits: RecordTable[StoryEdit]
+    window: timedelta
+    generation: Callable[[], int]
+    outbox: StoryOutbox
+    grouper: Grouper = field(init=False)
+    _built_for: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.grouper = Grouper(self.window, self.settings.grouping_version)
 
     def handle(self, received: Received) -> Handled:
-        """Decide on one article; its row and its messages are confirmed before it is acknowledged."""
-        self._rebuild_if_reassigned()
+        """Decide on one article; what it changed is confirmed before it is acknowledged."""
         article = decode(EnrichedArticle, received.value)
-        with STAGE_SECONDS.labels(SERVICE, "grouping").time():
-            result = self._grouper.take(article, received.offset, received.timestamp_ms)
-        for row in result.expired:
-            self._store.delete(row)
-        if result.row is not None:
-            self._store.write(result.row)
+        with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
+            self._rebuild_if_reassigned()
+            result = self.grouper.take(article, received.offset, received.timestamp_ms)
         self._count(result)
-        return Handled(result.outcome, self._messages(received, result), self._store.take_unconfirmed())
+        headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
+        return self._handled(result, headers)
+
+    def handle_edit(self, received: Received) -> Handled:
+        """Do what a person asked."""
+        edit = decode(StoryEdit, received.value)
+        with self._lock:
+            self._rebuild_if_reassigned()
+            result = self.grouper.apply(edit)
+        log.info("edit", edit_id=edit.edit_id, action=edit.action, outcome=result.outcome, moved=len(result.moved))
+        return self._handled(result, ())
+
+    def story(self, story_id: str) -> Story | None:
+        """A story as it is now."""
+        with self._lock:
+            return self.grouper.story(story_id)
+
+    def explain(self, query: dict[str, str]) -> tuple[int, object]:
+        """The page behind `dragoman explain ARTICLE ARTICLE`: both as the lane compares them now."""
+        one, other = query.get("one", ""), query.get("other", "")
+        with self._lock:
+            absent = [article_id for article_id in (one, other) if article_id not in self.grouper.live]
+            if absent:
+                return 404, {"error": "not in the lane's window", "articles": absent}
+            return 200, self.grouper.explain(one, other)
 
     def _rebuild_if_reassigned(self) -> None:
-        generation = self._generation()
+        generation = self.generation()
         if generation != self._built_for:
-            self._grouper = Grouper.rebuild(self._window, self._store.rows(), self._settings.grouping_version)
+            self.grouper = Grouper.rebuild(self.window, self.rows, self.edits, self.settings.grouping_version)
             self._built_for = generation
-            log.info("state rebuilt", articles=len(self._grouper.rows), stories=self._grouper.live_stories)
+            log.info("state rebuilt", articles=len(self.grouper.live), stories=len(self.grouper.stories))
 
-    def _messages(self, received: Received, result: Result) -> tuple[Outgoing, ...]:
-        headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
-        messages = []
-        if result.article is not None:
-            key = result.article.article_id.encode()
-            messages.append(Outgoing(self._settings.topic(GROUPED), key, encode(result.article), headers))
-        if result.story is not None:
-            key = result.story.story_id.encode()
-            messages.append(Outgoing(self._settings.topic(STORIES), key, encode(result.story)))
-        return tuple(messages)
+    def _handled(self, result: Result, headers: tuple[tuple[str, bytes], ...]) -> Handled:
+        own = [self._outgoing(result.article, headers)] if result.article is not None else []
+        moved = [self._outgoing(article, ()) for article in result.moved]
+        emptied = [
+            Outgoing(self.settings.topic(STORIES), story.story_id.encode(), encode(story)) for story in result.emptied
+        ]
+        confirmations = (
+            *self.rows.take_unconfirmed(),
+            *self.edits.take_unconfirmed(),
+            *self.outbox.add(result.changed),
+        )
+        return Handled(result.outcome, (*own, *moved, *emptied), confirmations)
+
+    def _outgoing(self, article: GroupedArticle, headers: tuple[tuple[str, bytes], ...]) -> Outgoing:
+        return Outgoing(self.settings.topic(GROUPED), article.article_id.encode(), encode(article), headers)
 
     def _count(self, result: Result) -> None:
-        LIVE_ARTICLES.set(len(self._grouper.rows))
-        LIVE_STORIES.set(self._grouper.live_stories)
+        LIVE_ARTICLES.set(len(self.grouper.live))
+        LIVE_STORIES.set(len(self.grouper.stories))
+        MERGED_STORIES.inc(len(result.emptied))
         if result.outcome == "grouped" and result.article is not None and result.article.duplicate_reason:
             DUPLICATES.labels(result.article.duplicate_reason.level).inc()
+
+
+def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], Story | None]) -> Any:
+    """Sends a story as it is now to its topic; None where it has no articles any more."""
+    topic = app.topic(
+        settings.topic(STORIES), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    async def send(story_id: str) -> Awaitable[object] | None:
+        story = story_of(story_id)
+        if story is None:
+            return None
+        sent: Awaitable[object] = await topic.send(key=story_id.encode(), value=encode(story))
+        return sent
+
+    return send
 
 
 def main() -> None:
     """Run until SIGTERM."""
     settings = DedupSettings()
-    prepare(settings, SERVICE, ENRICHED, GROUPED, STORIES, DEAD)
-    app = make_app(
-        settings, settings.group(SERVICE), settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
+    prepare(settings, SERVICE, ENRICHED, EDITS, GROUPED, STORIES, DEAD)
+    folder = settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
+    app = make_app(settings, settings.group(SERVICE), folder)
+    outbox = StoryOutbox(make_story_sender(app, settings, lambda story_id: lane.story(story_id)))  # noqa: PLW0108 - made below
+    lane = Lane(
+        settings,
+        RecordTable(app, settings, "articles", Row),
+        RecordTable(app, settings, "edits", StoryEdit),
+        timedelta(days=settings.window_days),
+        lambda: int(app.consumer_generation_id),
+        outbox,
     )
-    store = RowStore(app, settings)
-    window = timedelta(days=settings.window_days)
-    lane = Lane(settings, store, window, generation=lambda: int(app.consumer_generation_id))
-    worker = StreamWorker(settings, SERVICE, app, ENRICHED, lane.handle)
-    worker.start_probes()
+    worker = StreamWorker(
+        settings, SERVICE, app, ENRICHED, lane.handle, beside=((EDITS, lane.handle_edit, EDIT_SERVICE),)
+    )
+    worker.start_probes({"/explain": lane.explain})
+
+    app.task(outbox.run)
     run_app(app)

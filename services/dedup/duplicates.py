@@ -6,20 +6,17 @@ every sentence and differs in numbers and names. Parameters: docs/adr/0006.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 
 from schemas.article import DuplicateLevel, DuplicateReason
-from services.dedup.rows import Hashes, Row
+from services.dedup.pairs import shared_counts
+from services.dedup.postings import PostingIndex
+from services.dedup.profiles import Hashes, Profile
 
-SAMPLE_MODULUS = 4
-SMALL_SAMPLE = 6
-SMALL_MODULUS = 2
 POSTING_CAP = 64
-"""Looked at per shingle, oldest first: a function of the live rows, so a rebuild finds the same."""
 MIN_SHARED_SAMPLES = 2
 MIN_SAMPLE_SHARE = 0.20
 MAX_CANDIDATES = 30
@@ -30,84 +27,91 @@ REWRITE_MIN_WORDS = 60
 MIN_WORDS = 0.65
 MIN_FACTS = 4
 MIN_FACT_SHARE = 0.60
+LINK_SHINGLES = 0.30
+"""Share of the smaller text from which another original is told as a link."""
+HASH_BYTES = 2
 
 
-def sample(shingles: Hashes) -> Hashes:
-    """The hashes that are indexed: every fourth on average, every second of a short text."""
-    chosen: Hashes = shingles[shingles % SAMPLE_MODULUS == 0]
-    if len(chosen) < SMALL_SAMPLE:
-        chosen = shingles[shingles % SMALL_MODULUS == 0]
-    return chosen
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What two articles share; `duplicate` is absent where they are no near-duplicates."""
+
+    other: Profile
+    shingles: float
+    duplicate: DuplicateReason | None
 
 
-def containment(a: Hashes, b: Hashes) -> float:
-    """Shared elements over the smaller set; 0 for an empty one."""
-    smaller = min(len(a), len(b))
-    return len(np.intersect1d(a, b, assume_unique=True)) / smaller if smaller else 0.0
+def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
+    """One article against each of the others, all at once: containments over the smaller set of each pair."""
+    shingles, words, facts = (
+        (shared_counts(getattr(one, name), [getattr(other, name) for other in others]), name)
+        for name in ("shingles", "words", "facts")
+    )
+    sizes = [
+        np.minimum(len(getattr(one, name)), [len(getattr(other, name)) for other in others]) // HASH_BYTES
+        for _, name in (shingles, words, facts)
+    ]
+    shares = shingles[0] / np.maximum(sizes[0], 1), words[0] / np.maximum(sizes[1], 1)
+    return [
+        Overlap(
+            other,
+            float(shares[0][place]),
+            _verdict(
+                float(shares[0][place]),
+                float(shares[1][place]),
+                int(sizes[1][place]),
+                (int(facts[0][place]), int(sizes[2][place])),
+            ),
+        )
+        for place, other in enumerate(others)
+    ]
 
 
-def compare(a: Row, b: Row) -> DuplicateReason | None:
-    """The figures where two articles are near-duplicates, None where they are not."""
-    words = containment(a.words, b.words)
-    if words < MIN_WORDS:
+def _verdict(shingles: float, words: float, fewer_words: int, facts: tuple[int, int]) -> DuplicateReason | None:
+    """The rule; `facts` are those shared and those of the side that has fewer."""
+    shared, fewer = facts
+    is_rewrite = words >= REWRITE_WORDS and fewer_words >= REWRITE_MIN_WORDS
+    if words < MIN_WORDS or shingles < (REWRITE_SHINGLES if is_rewrite else COPY_SHINGLES):
         return None
-    shingles = containment(a.shingles, b.shingles)
-    is_rewrite = words >= REWRITE_WORDS and min(len(a.words), len(b.words)) >= REWRITE_MIN_WORDS
-    if shingles < (REWRITE_SHINGLES if is_rewrite else COPY_SHINGLES):
-        return None
-    shared = len(np.intersect1d(a.facts, b.facts, assume_unique=True))
-    smaller = min(len(a.facts), len(b.facts))
-    if smaller >= MIN_FACTS and shared < MIN_FACT_SHARE * smaller:
+    if fewer >= MIN_FACTS and shared < MIN_FACT_SHARE * fewer:
         return None
     return DuplicateReason(
         level=DuplicateLevel.COPY if shingles >= COPY_SHINGLES else DuplicateLevel.REWRITE,
         shingle_containment=round(shingles, 4),
         word_containment=round(words, 4),
         shared_facts=shared,
-        missing_facts=smaller - shared,
+        missing_facts=max(0, fewer - shared),
     )
 
 
 @dataclass(slots=True)
 class DuplicateIndex:
-    """The live first members of all duplicate groups, found by sampled shingles."""
+    """The live first members of all duplicate groups, found by sampled shingles.
 
-    _rows: dict[str, Row] = field(default_factory=dict)
-    _postings: dict[int, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    Only first members, so that an article spliced from two others cannot join their groups.
+    """
 
-    def add(self, row: Row) -> None:
+    _profiles: dict[int, Profile] = field(default_factory=dict)
+    _postings: PostingIndex = field(default_factory=PostingIndex)
+
+    def add(self, profile: Profile, sampled: Hashes) -> None:
         """Make a first member findable."""
-        self._rows[row.article_id] = row
-        for value in sample(row.shingles).tolist():
-            self._postings[value][row.article_id] = None
+        self._profiles[profile.slot] = profile
+        self._postings.add(profile.slot, sampled)
 
-    def remove(self, row: Row) -> None:
+    def remove(self, profile: Profile) -> None:
         """Forget an article."""
-        if self._rows.pop(row.article_id, None) is None:
-            return
-        for value in sample(row.shingles).tolist():
-            posting = self._postings[value]
-            posting.pop(row.article_id, None)
-            if not posting:
-                del self._postings[value]
+        if self._profiles.pop(profile.slot, None) is not None:
+            self._postings.remove(profile.slot)
 
-    def find(self, row: Row) -> tuple[Row, DuplicateReason] | None:
-        """The best original of an article, ties to the first that came."""
-        shared = Counter[str]()
-        own = sample(row.shingles)
-        for value in own.tolist():
-            shared.update(islice(self._postings.get(value, ()), POSTING_CAP))
-        best: tuple[Row, DuplicateReason] | None = None
-        for article_id, count in shared.most_common(MAX_CANDIDATES):
-            other = self._rows[article_id]
-            smaller = min(len(own), len(sample(other.shingles)))
-            if count < min(MIN_SHARED_SAMPLES, smaller) or count < MIN_SAMPLE_SHARE * smaller:
-                continue
-            reason = compare(row, other) if article_id != row.article_id else None
-            if reason and (best is None or _rank(reason, other) > _rank(best[1], best[0])):
-                best = other, reason
-        return best
-
-
-def _rank(reason: DuplicateReason, row: Row) -> tuple[float, int]:
-    return reason.shingle_containment, -row.arrival
+    def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
+        """Originals that share text, those that share most first, ties to the first that came."""
+        slots, _ = self._postings.find(sampled, POSTING_CAP)
+        found, counts = np.unique(slots, return_counts=True)
+        smaller = np.minimum(len(sampled), [self._profiles[slot].sample_size for slot in found.tolist()])
+        enough = (counts >= np.minimum(MIN_SHARED_SAMPLES, smaller)) & (counts >= MIN_SAMPLE_SHARE * smaller)
+        order = np.lexsort((found[enough], -counts[enough]))[:MAX_CANDIDATES]
+        candidates = [self._profiles[slot] for slot in found[enough][order].tolist()]
+        if not candidates:
+            return []
+        return sorted(overlaps(profile, candidates), key=lambda overlap: (-overlap.shingles, overlap.other.slot))

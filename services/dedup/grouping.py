@@ -1,71 +1,94 @@
-"""The lane's decisions: a pure function of the articles taken so far, and rebuilt from its rows at any time."""
+"""The lane's decisions: a pure function of the articles and edits taken so far, rebuilt from its rows at any time."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
+from typing import Any
 
-from schemas.article import EnrichedArticle, GroupedArticle, StoryReason
-from schemas.story import Story, StoryEntity
-from services.dedup.duplicates import DuplicateIndex
-from services.dedup.rows import Decision, Row, to_row
-from services.dedup.stories import StoryIndex, StoryMatch, load_weights
+from schemas.article import DuplicateLink, EnrichedArticle, GroupedArticle, StoryReason
+from schemas.story import Story, StoryEdit
+from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
+from services.dedup.edits import Constraints
+from services.dedup.explain import explain_pair, story_reason, with_facts
+from services.dedup.moves import Mover
+from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample, to_profile
+from services.dedup.rows import Decision, Row, Rows, to_grouped
+from services.dedup.stories import StoryIndex, StoryMatch
+from services.dedup.summaries import EntityNames, View, summarise
+from services.dedup.updates import is_update
 
-MAX_STORY_ENTITIES = 25
 EXPIRED_PER_ARTICLE = 4
 """Old rows forgotten with each new one: more than come in, so the window is kept without a pause."""
+MAX_LINKS = 5
+MERGED_AT_ONCE = 2
+"""Other stories that one article's coming may merge into its own."""
+DRIFT_MEMBERS = 50
+"""Latest members whose stated dates say where in time a story is."""
 
 
 class Outcome(StrEnum):
-    """How an article ends in the lane."""
+    """How a message ends in the lane."""
 
     GROUPED = "grouped"
     REPEATED = "repeated"
     SUPERSEDED = "superseded"
+    EDITED = "edited"
+    PENDING = "pending"
+    """An edit of articles that are not here; it counts when they come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the lane made of one article: rows to write, rows to forget, messages to send."""
+    """What the lane made of one message: the article, others whose decision changed, stories that changed.
+
+    `emptied` are stories whose articles went to another, as they are to be told one last time.
+    """
 
     outcome: Outcome
-    row: Row | None = None
-    expired: tuple[Row, ...] = ()
     article: GroupedArticle | None = None
-    story: Story | None = None
+    moved: tuple[GroupedArticle, ...] = ()
+    changed: tuple[str, ...] = ()
+    emptied: tuple[Story, ...] = ()
 
 
 @dataclass(slots=True)
 class Grouper:
     """All live articles with their indexes; `version` names the grouping.
 
-    `window` is measured on fetched_at and driven by the stream.
+    `rows` and `edits` are the state; everything else derives from them. `window` is measured on fetched_at and driven
+    by the stream.
     """
 
     window: timedelta
     version: int = 1
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
+    edits: MutableMapping[str, StoryEdit] = field(default_factory=dict)
+    live: dict[str, Profile] = field(default_factory=dict)
+    stories: StoryIndex = field(default_factory=StoryIndex)
+    constraints: Constraints = field(default_factory=Constraints)
+    names: EntityNames = field(default_factory=EntityNames)
     _duplicates: DuplicateIndex = field(default_factory=DuplicateIndex)
-    _stories: StoryIndex = field(default_factory=StoryIndex)
     _arrivals: int = 0
-    _latest: datetime | None = None
+    _latest: float = 0.0
 
     @classmethod
-    def rebuild(cls, window: timedelta, rows: Iterable[Row], version: int = 1) -> Grouper:
-        """The same state again, from the rows alone."""
-        grouper = cls(window, version)
-        for row in sorted(rows, key=lambda row: row.arrival):
-            grouper._insert(row)
+    def rebuild(
+        cls, window: timedelta, rows: Rows, edits: MutableMapping[str, StoryEdit] | None = None, version: int = 1
+    ) -> Grouper:
+        """The same state again, from the rows and edits alone."""
+        grouper = cls(window, version, rows, edits if edits is not None else {})
+        grouper.constraints = Constraints.of(grouper.edits.values())
+        prepared = []
+        for row in rows.values():
+            grouper.names.add(row.article)
+            prepared.append((to_profile(row), sample(row.article)))
+        for profile, sampled in sorted(prepared, key=lambda item: item[0].slot):
+            grouper._insert(profile, sampled)
         return grouper
-
-    @property
-    def live_stories(self) -> int:
-        """Stories with a live article."""
-        return len(self._stories)
 
     def take(self, article: EnrichedArticle, offset: int, timestamp_ms: int | None = None) -> Result:
         """Decide on one article that lies at this source offset, where Kafka put it at `timestamp_ms`."""
@@ -74,135 +97,198 @@ class Grouper:
             seen_at = min(seen_at, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
             article = article.model_copy(update={"fetched_at": seen_at}) if seen_at != article.fetched_at else article
         known = self.rows.get(article.article_id)
-        if known is not None and article.revision < known.revision:
+        if known is not None and article.revision < known.article.revision:
             return Result(Outcome.SUPERSEDED)
-        if known is not None and article.revision == known.revision:
-            return Result(Outcome.REPEATED, known, (), to_grouped(article, known, self.version), self._story(known))
-        row = self._decide(article, offset) if known is None else self._revise(article, known, offset)
-        self._insert(row)
-        story = self._story(row)
-        return Result(Outcome.GROUPED, row, self._expire(), to_grouped(article, row, self.version), story)
+        if known is not None and article.revision == known.article.revision:
+            return self._repeat(known)
+        if known is None:
+            return self._decide(article, offset)
+        return self._revise(article, known, offset)
 
-    def _decide(self, article: EnrichedArticle, offset: int) -> Row:
+    def apply(self, edit: StoryEdit) -> Result:
+        """Do what a person asked; the same edit again finishes what a crash left half done."""
+        self.edits[edit.edit_id] = edit
+        self.constraints.add(edit)
+        mover = self._mover()
+        mover.apply(edit)
+        outcome = Outcome.EDITED if any(article in self.live for article in edit.articles) else Outcome.PENDING
+        return Result(outcome, None, mover.grouped(), tuple(mover.changed), tuple(mover.emptied))
+
+    def _repeat(self, known: Row) -> Result:
+        """Send again what was decided, and finish the merges that came with it."""
+        mover = self._mover()
+        for story_id in known.absorbed:
+            mover.absorb(known.article_id, known.decision.story_id, story_id)
+        article = to_grouped(self.rows[known.article_id], self.version)
+        changed = dict.fromkeys((known.decision.story_id, *mover.changed))
+        return Result(Outcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+
+    def _decide(self, article: EnrichedArticle, offset: int) -> Result:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-        row = to_row(article, opened, arrival=self._arrivals, owner_offset=offset, decision_seq=0, story_revision=1)
-        decision = self._duplicate(row) or self._join(row) or opened
-        revision = self._next_story_revision(decision, article)
-        return row.model_copy(update={"decision": decision, "story_revision": revision})
-
-    def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Row:
-        """A new revision of a known article: new content under the decision that stands."""
-        self._forget(known)
-        return to_row(
-            article,
-            known.decision,
+        row = Row(
+            article=article,
             arrival=self._arrivals,
             owner_offset=offset,
-            decision_seq=known.decision_seq,
-            story_revision=self._next_story_revision(known.decision, article, known.story_revision),
+            decision=opened,
+            story_opened_at=article.fetched_at,
         )
+        profile, sampled = to_profile(row), sample(article)
+        forbidden = self._forbidden(article.article_id)
+        overlaps = self._duplicates.find(profile, sampled)
+        absorbed: tuple[str, ...] = ()
+        decision = self._pinned(article.article_id) or self._duplicate(row, overlaps, forbidden)
+        if decision is None:
+            decision, absorbed = self._join(row, profile, forbidden)
+        decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
+        return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
 
-    def _duplicate(self, row: Row) -> Decision | None:
-        found = self._duplicates.find(row)
-        if found is None:
-            return None
-        original, reason = found
-        return Decision(
-            duplicate_of=original.article_id,
-            duplicate_score=reason.shingle_containment,
-            duplicate_reason=reason,
-            story_id=original.decision.story_id,
-            story_score=original.decision.story_score,
-            story_reason=StoryReason(opened=False, shared=(f"duplicate of {original.article_id}",)),
-        )
+    def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Result:
+        """A new revision of a known article: new content under the decision that stands."""
+        self._forget(self.live[known.article_id])
+        update = {"article": article, "arrival": self._arrivals, "owner_offset": offset, "absorbed": ()}
+        row = known.model_copy(update=update)
+        return self._settle(row, to_profile(row), sample(article))
 
-    def _join(self, row: Row) -> Decision | None:
-        ranked = self._stories.rank(row)
-        _, threshold = load_weights()
-        if not ranked:
-            return None
-        best, next_best = ranked[0], ranked[1] if len(ranked) > 1 else None
-        joins = best.score >= threshold
-        runner_up = next_best if joins else best
-        return Decision(
-            story_id=best.story_id if joins else row.article_id,
-            story_score=round(best.score, 4) if joins else 0.0,
-            story_reason=_reason(best if joins else None, runner_up),
-        )
-
-    def _next_story_revision(self, decision: Decision, article: EnrichedArticle, least: int = 0) -> int:
-        members = self._stories.members(decision.story_id)
-        last = max((row.story_revision for row in members), default=least)
-        return max(last, least) + 1 if members or least else max(1, int(article.fetched_at.timestamp()))
-
-    def _insert(self, row: Row) -> None:
+    def _settle(self, row: Row, profile: Profile, sampled: Hashes) -> Result:
+        """Put a decided row where it belongs, and do the merges that it brings."""
+        members = self.stories.members(row.decision.story_id)
+        first = int(row.article.fetched_at.timestamp())  # so that a story that came and went is not older than itself
+        revision = max([first, row.story_revision, *(member.story_revision for member in members)]) + 1
+        opened_at = datetime.fromtimestamp(members[0].opened, UTC) if members else row.story_opened_at
+        row = row.model_copy(update={"story_revision": revision, "story_opened_at": opened_at})
         self.rows[row.article_id] = row
-        if row.decision.duplicate_of is None:
-            self._duplicates.add(row)
-        self._stories.add(row)
-        self._arrivals = max(self._arrivals, row.arrival + 1)
-        self._latest = max(self._latest or row.fetched_at, row.fetched_at)
+        self.names.add(row.article)
+        profile.place(row)
+        self._insert(profile, sampled)
+        mover = self._mover()
+        for story_id in row.absorbed:
+            mover.absorb(row.article_id, row.decision.story_id, story_id)
+        self._expire()
+        changed = dict.fromkeys((row.decision.story_id, *mover.changed))
+        article = to_grouped(row, self.version)
+        return Result(Outcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
-    def _forget(self, row: Row) -> None:
-        self.rows.pop(row.article_id, None)
-        self._duplicates.remove(row)
-        self._stories.remove(row)
+    def _mover(self) -> Mover:
+        return Mover(self.rows, self.live, self.stories, self.version)
 
-    def _expire(self) -> tuple[Row, ...]:
-        """Forget what fell out of the window; rows lie in order of arrival, so only the oldest are looked at."""
-        expired = []
-        limit = self._latest - self.window if self._latest else None
-        for row in list(islice(self.rows.values(), EXPIRED_PER_ARTICLE)):
-            if limit is None or row.fetched_at >= limit:
+    def _forbidden(self, article_id: str) -> dict[str, str]:
+        """The stories that a person has split this article from, and the words of the edit."""
+        partners = self.constraints.apart.get(article_id, {})
+        return {self.live[other].story_id: words for other, words in partners.items() if other in self.live}
+
+    def _pinned(self, article_id: str) -> Decision | None:
+        """The story that a person put this article into before it came."""
+        for other, words in self.constraints.together.get(article_id, {}).items():
+            if other in self.live:
+                reason = StoryReason(opened=False, nearest=other, moved_by=words)
+                return Decision(story_id=self.live[other].story_id, story_score=0.0, story_reason=reason)
+        return None
+
+    def _duplicate(self, row: Row, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
+        """The decision on a near-duplicate, or on an agency's update, which is none; otherwise nothing."""
+        for overlap in overlaps:
+            if overlap.duplicate is None or overlap.other.story_id in forbidden:
+                continue
+            original = self.rows[overlap.other.article_id]
+            reason = original.decision.story_reason.model_copy(update={"opened": False, "nearest": original.article_id})
+            decision = Decision(
+                story_id=overlap.other.story_id, story_score=original.decision.story_score, story_reason=reason
+            )
+            if is_update(row.article, original.article):
+                return decision.model_copy(update={"supersedes": original.article_id})
+            found = with_facts(overlap.duplicate, row.article, original.article)
+            update = {"duplicate_of": original.article_id, "duplicate_score": overlap.duplicate.shingle_containment}
+            return decision.model_copy(update={**update, "duplicate_reason": found})
+        return None
+
+    def _join(self, row: Row, profile: Profile, forbidden: Mapping[str, str]) -> tuple[Decision, tuple[str, ...]]:
+        """The best story that an article may join, or one of its own; and stories that turn out to be the same."""
+        comparison, ranked = self.stories.rank(profile)
+        threshold = self.stories.weights.join
+        vetoes: list[str] = []
+        taken: list[StoryMatch] = []
+        for match in ranked:
+            if match.score < threshold or len(taken) > MERGED_AT_ONCE:
                 break
-            self._forget(row)
-            expired.append(row)
-        return tuple(expired)
-
-    def _story(self, row: Row) -> Story:
-        """The story of a row as it is now."""
-        members = self._stories.members(row.decision.story_id)
-        times = [member.fetched_at for member in members]
-        counts = Counter(actor for member in members for actor in member.fingerprint.actors)
-        top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_STORY_ENTITIES]
-        return Story(
-            story_id=row.decision.story_id,
-            title=next((member.title for member in members if member.title), None),
-            languages=tuple(sorted({member.language for member in members})),
-            sources=tuple(sorted({member.source_id for member in members})),
-            first_seen_at=min(times),
-            last_seen_at=max(times),
-            articles=len(members),
-            duplicates=sum(member.decision.duplicate_of is not None for member in members),
-            entities=tuple(StoryEntity(id=actor, articles=count) for actor, count in top),
-            revision=max(member.story_revision for member in members),
+            veto = forbidden.get(match.story_id) or self._veto(profile, match.story_id)
+            if veto:
+                vetoes.append(f"{match.story_id}: {veto}")
+            else:
+                taken.append(match)
+        joined = taken[0] if taken else None
+        runner_up = next((match for match in ranked if match is not joined), None)
+        reason = story_reason(row.article, profile, comparison, joined, runner_up, vetoes, self.stories.weights)
+        decision = Decision(
+            story_id=joined.story_id if joined else row.article_id,
+            story_score=round(joined.score, 4) if joined else 0.0,
+            story_reason=reason,
         )
+        return decision, tuple(match.story_id for match in taken[1:] if joined and self._are_one(joined, match))
+
+    def _veto(self, profile: Profile, story_id: str) -> str | None:
+        """Why a story takes no more articles, or not this one."""
+        members = self.stories.members(story_id)
+        now = max(self._latest, profile.fetched)
+        if now - members[0].opened > self.window.total_seconds():
+            return "closed: its first article has left the window"
+        days = sorted(member.day for member in members[-DRIFT_MEMBERS:] if member.day is not None)
+        if profile.day is not None and days:
+            gap = abs(profile.day - days[len(days) // 2])
+            if gap * DAY_SECONDS > self.window.total_seconds():
+                return f"closed: {gap:.0f} days lie between the stated dates"
+        return None
+
+    def _are_one(self, joined: StoryMatch, other: StoryMatch) -> bool:
+        """Whether two stories that one article belongs to are one story, and no person has said otherwise."""
+        ones, others = self.stories.members(joined.story_id), self.stories.members(other.story_id)
+        ids = {member.article_id for member in others}
+        if any(ids & self.constraints.apart.get(member.article_id, {}).keys() for member in ones):
+            return False
+        return self.stories.similarity(joined.story_id, other.story_id) >= self.stories.weights.merge
+
+    def _insert(self, profile: Profile, sampled: Hashes) -> None:
+        self.live[profile.article_id] = profile
+        if not profile.is_duplicate:
+            self._duplicates.add(profile, sampled)
+        self.stories.add(profile)
+        self._arrivals = max(self._arrivals, profile.slot + 1)
+        self._latest = max(self._latest, profile.fetched)
+
+    def _forget(self, profile: Profile) -> None:
+        del self.live[profile.article_id]
+        self._duplicates.remove(profile)
+        self.stories.remove(profile)
+
+    def _expire(self) -> None:
+        """Forget what fell out of the window; articles lie in order of arrival, so only the oldest are looked at."""
+        limit = self._latest - self.window.total_seconds()
+        for profile in list(islice(self.live.values(), EXPIRED_PER_ARTICLE)):
+            if profile.fetched >= limit:
+                break
+            self._forget(profile)
+            del self.rows[profile.article_id]
+
+    def explain(self, one: str, other: str) -> dict[str, Any]:
+        """Two live articles as they compare now; KeyError for one that is not live."""
+        left, right = self.live[one], self.live[other]
+        notes = [self.constraints.apart.get(one, {}).get(other), self.constraints.together.get(one, {}).get(other)]
+        if left.story_id != right.story_id:
+            notes.append(self._veto(left, right.story_id))
+        article = self.rows[one].article
+        return explain_pair(article, left, right, self.stories, [note for note in notes if note])
+
+    def story(self, story_id: str) -> Story | None:
+        """A story as it is now; None where it has no live article."""
+        if not self.stories.members(story_id):
+            return None
+        return summarise(story_id, View(self.stories, self.rows, self.names, self.version))
 
 
-def _reason(joined: StoryMatch | None, runner_up: StoryMatch | None) -> StoryReason:
-    return StoryReason(
-        opened=joined is None,
-        shared=joined.features.shared if joined else (),
-        cosine=joined.features.cosine if joined else None,
-        gap_days=joined.features.gap_days if joined else None,
-        runner_up=runner_up.story_id if runner_up else None,
-        runner_up_score=round(runner_up.score, 4) if runner_up else None,
-    )
-
-
-def to_grouped(article: EnrichedArticle, row: Row, version: int) -> GroupedArticle:
-    """The article under the row's decision, as it is indexed."""
-    decision = row.decision
-    carried = {name: getattr(article, name) for name in EnrichedArticle.model_fields if name != "fingerprint"}
-    return GroupedArticle(
-        **carried,
-        duplicate_of=decision.duplicate_of,
-        duplicate_score=decision.duplicate_score,
-        duplicate_reason=decision.duplicate_reason,
-        duplicate_group=decision.duplicate_of or article.article_id,
-        story_id=decision.story_id,
-        story_score=decision.story_score,
-        story_reason=decision.story_reason,
-        grouping_version=version,
-        decision_seq=row.decision_seq,
-    )
+def _links(overlaps: Iterable[Overlap], decision: Decision) -> tuple[DuplicateLink, ...]:
+    """Other originals that share much text: an article spliced from two has a link to the second."""
+    known = {decision.duplicate_of, decision.supersedes}
+    return tuple(
+        DuplicateLink(article_id=overlap.other.article_id, shingle_containment=min(1.0, round(overlap.shingles, 4)))
+        for overlap in overlaps
+        if overlap.shingles >= LINK_SHINGLES and overlap.other.article_id not in known
+    )[:MAX_LINKS]

@@ -1,19 +1,19 @@
-"""The lane's rows in a faust table, whose changelog writes can be waited for."""
+"""The lane's records in faust tables, whose changelog writes can be waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Iterator, MutableMapping
+from typing import Any, TypeVar
 
 import faust
 from faust.tables.table import Table
+from pydantic import BaseModel
 
 from schemas.topics import DAY_MS, ENRICHED
 from services.common.messages import decode, encode
 from services.common.settings import Settings
-from services.dedup.rows import Row
 
-TABLE = "rows"
+R = TypeVar("R", bound=BaseModel)
 
 
 class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is generic in stubs only
@@ -34,13 +34,14 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
         return futures
 
 
-class RowStore:
-    """Rows by article id; writes count once their futures are done."""
+class RecordTable(MutableMapping[str, R]):
+    """Records by id in a faust table; a write counts once its future is done."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: faust.App, settings: Settings, name: str, record: type[R]) -> None:
+        self._record = record
         self._table = ConfirmedTable(
             app,
-            name=TABLE,
+            name=name,
             key_type=bytes,
             value_type=bytes,
             partitions=ENRICHED.partitions,
@@ -53,19 +54,25 @@ class RowStore:
         )
         app.tables.add(self._table)
 
-    def write(self, row: Row) -> None:
-        """Set the article's row."""
-        self._table[row.article_id.encode()] = encode(row)
+    def __getitem__(self, key: str) -> R:
+        """The record; KeyError where there is none."""
+        return decode(self._record, self._table[key.encode()])
 
-    def delete(self, row: Row) -> None:
-        """Remove the article's row."""
-        self._table.pop(row.article_id.encode(), None)
+    def __setitem__(self, key: str, record: R) -> None:
+        """Set the record."""
+        self._table[key.encode()] = encode(record)
+
+    def __delitem__(self, key: str) -> None:
+        """Remove the record."""
+        self._table.pop(key.encode(), None)
+
+    def __iter__(self) -> Iterator[str]:
+        """Every key that is there."""
+        return (bytes(key).decode() for key in self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         """The futures of the changelog records since the last call."""
         return self._table.take_unconfirmed()
-
-    def rows(self) -> Iterator[Row]:
-        """Every row that is there."""
-        for value in self._table.values():
-            yield decode(Row, value)

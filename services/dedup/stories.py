@@ -1,314 +1,140 @@
-"""Stories: which articles report one event, across languages.
-
-A learned pair score over rare names, numbers and entities, words of one language and the vectors; what is always in
-the news is damped, and time works against joining. Features after Miranda et al. 2018 (Multilingual Clustering of
-Streaming News); weights: `weights.json`, fitted by benchmarks/fit_stories.py.
-"""
+"""Stories: which live articles report one event, across languages."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from services.dedup.rows import Row
+from services.dedup.pairs import Array, Comparison, Frequencies, Weights, compare, load_weights
+from services.dedup.postings import PostingIndex
+from services.dedup.profiles import Hashes, Profile
 
-WEIGHTS = Path(__file__).with_name("weights.json")
 POSTING_CAP = 200
 RAREST_KEYS = 12
-MAX_CANDIDATES = 12
-BEST_MEMBERS = 3
-ALWAYS_IN_THE_NEWS = 0.4
-"""Prominence from which an actor's weight is damped."""
-DAMPING = 0.3
-FREE_DAYS = 2.0
-DAY_SECONDS = 86400.0
-FEATURES = (
-    "bias",
-    "names",
-    "words",
-    "same_language",
-    "coverage",
-    "top_shared",
-    "cosine",
-    "no_cosine",
-    "gap",
-    "no_date",
-    "only_actors",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PairFeatures:
-    """What two articles have in common; `shared` are their heaviest common keys."""
-
-    values: tuple[float, ...]
-    shared: tuple[str, ...]
-    cosine: float | None
-    gap_days: float | None
+MAX_CANDIDATES = 30
+BEST_MEMBERS = 2
+MERGE_MEMBERS = 15
+"""Latest members of each of two stories that are compared before they are merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoryMatch:
-    """A story, its score and the features of its best member."""
+    """A story, the mean score of its best members, the best of them and its place in the comparison."""
 
     story_id: str
     score: float
-    features: PairFeatures
-
-
-@cache
-def load_weights(path: Path = WEIGHTS) -> tuple[tuple[float, ...], float]:
-    """The weights in the order of FEATURES, and the threshold."""
-    read = json.loads(path.read_text(encoding="utf8"))
-    return tuple(float(read["weights"][name]) for name in FEATURES), float(read["threshold"])
-
-
-def keys_of(row: Row) -> dict[str, float]:
-    """Term frequency weight of names, numbers and actors, damped where they are always in the news."""
-    keys = {name: 1.0 + math.log(count) for name, count in row.fingerprint.names.items()}
-    for actor in row.fingerprint.actors:
-        keys[actor] = DAMPING if is_damped(actor, row) else 1.0
-    return keys
-
-
-def is_damped(key: str, row: Row) -> bool:
-    """Whether a key is an actor that is always in the news."""
-    return row.fingerprint.actors.get(key, 0.0) >= ALWAYS_IN_THE_NEWS
-
-
-@dataclass(frozen=True, slots=True)
-class Bag:
-    """Keys with their damped term frequencies; `numbers` are the keys' places in the frequency table.
-
-    The arrays are in the order of the sorted keys, so that sums come out the same after a rebuild.
-    """
-
-    counts: dict[str, float]
-    numbers: npt.NDArray[np.intp]
-    values: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A row prepared for comparing; holds no weights, which change with the frequencies."""
-
-    row: Row
-    names: Bag
-    terms: Bag
-    lede: Bag
-
-
-@dataclass(slots=True)
-class Frequencies:
-    """In how many live articles each key stands. Weights and norms are remembered until a count changes."""
-
-    articles: int = 0
-    _numbers: dict[str, int] = field(default_factory=dict)
-    _free: list[int] = field(default_factory=list)
-    _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1024, dtype=np.int64))
-    _logs: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(1024, math.log(0.5)))
-    _known_weights: dict[str, float] = field(default_factory=dict)
-    _known_norms: dict[int, tuple[Bag, float]] = field(default_factory=dict)
-
-    def number(self, key: str) -> int:
-        """The key's place in the table; a place that expired keys left free is used again."""
-        number = self._numbers.get(key)
-        if number is not None:
-            return number
-        number = self._numbers[key] = self._free.pop() if self._free else len(self._numbers)
-        if number >= len(self._counts):
-            grow = len(self._counts)
-            self._counts = np.concatenate([self._counts, np.zeros(grow, dtype=np.int64)])
-            self._logs = np.concatenate([self._logs, np.full(grow, math.log(0.5))])
-        return number
-
-    def change(self, bag: Bag, by: int) -> None:
-        """Count a bag in (1) or out (-1)."""
-        self._known_weights.clear()
-        self._known_norms.clear()
-        self._counts[bag.numbers] += by
-        self._logs[bag.numbers] = np.log(self._counts[bag.numbers] + 0.5)
-        if by < 0:
-            self._release(bag)
-
-    def _release(self, bag: Bag) -> None:
-        for key, number in zip(sorted(bag.counts), bag.numbers.tolist(), strict=True):
-            if not self._counts[number] and self._numbers.get(key) == number:
-                del self._numbers[key]
-                self._free.append(number)
-
-    def count(self, key: str) -> int:
-        """Live articles with the key."""
-        number = self._numbers.get(key)
-        return 0 if number is None else int(self._counts[number])
-
-    def weights(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """Inverse document frequencies: ln((N + 1) / (df + 0.5)), at least 0.1."""
-        return np.maximum(0.1, math.log(self.articles + 1) - self._logs[numbers])
-
-    def weight(self, key: str) -> float:
-        """The inverse document frequency of one key."""
-        weight = self._known_weights.get(key)
-        if weight is None:
-            weight = max(0.1, math.log((self.articles + 1) / (self.count(key) + 0.5)))
-            self._known_weights[key] = weight
-        return weight
-
-    def bag(self, counts: dict[str, float]) -> Bag:
-        """A bag of these keys."""
-        keys = sorted(counts)
-        numbers = np.fromiter((self.number(key) for key in keys), dtype=np.intp, count=len(keys))
-        return Bag(counts, numbers, np.fromiter((counts[key] for key in keys), dtype=np.float64, count=len(keys)))
-
-    def norm(self, bag: Bag) -> float:
-        """The length of a bag's weighted vector."""
-        known = self._known_norms.get(id(bag))
-        if known is None:
-            known = bag, float(np.linalg.norm(bag.values * self.weights(bag.numbers)))
-            self._known_norms[id(bag)] = known  # holds the bag, so its id is not used again
-        return known[1]
+    nearest: Profile
+    place: int
 
 
 @dataclass(slots=True)
 class StoryIndex:
-    """The live articles by story, and the frequencies of their keys: a function of the rows alone."""
+    """The live articles by story, and the frequencies of their keys: a function of the rows alone.
 
-    _profiles: dict[str, Profile] = field(default_factory=dict)
-    _members: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    _postings: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    _frequencies: Frequencies = field(default_factory=Frequencies)
+    A near-duplicate is a member of its story, and neither counted in frequencies nor found: it would say everything
+    twice.
+    """
 
-    def profile(self, row: Row) -> Profile:
-        """Prepare a row."""
-        names = keys_of(row)
-        terms = {f"{row.language}:{term}": 1.0 + math.log(count) for term, count in row.fingerprint.terms.items()}
-        lede = {key: names.get(key, 1.0) for key in row.fingerprint.lede}
-        bag = self._frequencies.bag
-        return Profile(row, bag(names), bag(terms), bag(lede))
+    _profiles: dict[int, Profile] = field(default_factory=dict)
+    _members: dict[str, dict[int, Profile]] = field(default_factory=lambda: defaultdict(dict))
+    _postings: PostingIndex = field(default_factory=PostingIndex)
+    frequencies: Frequencies = field(default_factory=Frequencies)
+    weights: Weights = field(default_factory=load_weights)
 
-    def add(self, row: Row) -> None:
-        """Put an article into the story that its decision names."""
-        profile = self.profile(row)
-        self._profiles[row.article_id] = profile
-        self._members[row.decision.story_id][row.article_id] = None
-        self._frequencies.articles += 1
-        for bag in (profile.names, profile.terms):
-            self._frequencies.change(bag, 1)
-            for key in bag.counts:
-                self._postings[key][row.article_id] = None
+    def add(self, profile: Profile) -> None:
+        """Put an article into its story."""
+        self._members[profile.story_id][profile.slot] = profile
+        if not profile.is_duplicate:
+            self._profiles[profile.slot] = profile
+            self.frequencies.change(profile, 1)
+            self._postings.add(profile.slot, profile.all_keys)
 
-    def remove(self, row: Row) -> None:
-        """Forget an article; an empty story is closed."""
-        profile = self._profiles.pop(row.article_id, None)
-        if profile is None:
-            return
-        story_id = profile.row.decision.story_id
-        self._members[story_id].pop(row.article_id, None)
-        if not self._members[story_id]:
-            del self._members[story_id]
-        self._frequencies.articles -= 1
-        for bag in (profile.names, profile.terms):
-            self._frequencies.change(bag, -1)
-            for key in bag.counts:
-                self._postings[key].pop(row.article_id, None)
-                if not self._postings[key]:
-                    del self._postings[key]
+    def remove(self, profile: Profile) -> None:
+        """Forget an article; a story without any is gone."""
+        self._leave(profile)
+        if self._profiles.pop(profile.slot, None) is not None:
+            self.frequencies.change(profile, -1)
+            self._postings.remove(profile.slot)
 
-    def members(self, story_id: str) -> list[Row]:
+    def move(self, profile: Profile, story_id: str, opened: float) -> None:
+        """Put a known article into another story."""
+        self._leave(profile)
+        profile.story_id, profile.opened = story_id, opened
+        members = self._members[story_id]
+        members[profile.slot] = profile
+        self._members[story_id] = dict(sorted(members.items()))
+
+    def _leave(self, profile: Profile) -> None:
+        members = self._members[profile.story_id]
+        members.pop(profile.slot, None)
+        if not members:
+            del self._members[profile.story_id]
+
+    def members(self, story_id: str) -> list[Profile]:
         """The live articles of a story, in order of arrival."""
-        return [self._profiles[article_id].row for article_id in self._members.get(story_id, ())]
+        return list(self._members.get(story_id, {}).values())
+
+    def story_ids(self) -> Iterable[str]:
+        """Every story with a live article."""
+        return self._members.keys()
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def rank(self, row: Row) -> list[StoryMatch]:
-        """The stories an article may belong to, best first."""
-        profile = self.profile(row)
-        weights, _ = load_weights()
-        scored: dict[str, list[tuple[float, PairFeatures]]] = defaultdict(list)
-        for other in self.candidates(profile):
-            features = self.features(profile, other)
-            logit = sum(weight * value for weight, value in zip(weights, features.values, strict=True))
-            scored[other.row.decision.story_id].append((logit, features))
-        matches = []
-        for story_id, pairs in scored.items():
-            pairs.sort(key=lambda pair: -pair[0])
-            best = pairs[:BEST_MEMBERS]
-            matches.append(StoryMatch(story_id, sum(logit for logit, _ in best) / len(best), best[0][1]))
-        return sorted(matches, key=lambda match: (-match.score, match.story_id))
-
     def candidates(self, profile: Profile) -> list[Profile]:
-        """Articles that share rare keys, those with the rarest first."""
-        names = self._rarest(profile.names)
-        terms = self._rarest(profile.terms)
-        shared: dict[str, float] = defaultdict(float)
-        for _, key in (*names, *terms):
-            weight = self._frequencies.weight(key)
-            for article_id in self._postings[key]:
-                shared[article_id] += weight
-        shared.pop(profile.row.article_id, None)
+        """Articles that share the rarest of its keys, those that share most first, ties to the first that came."""
+        shared: dict[int, float] = defaultdict(float)
+        for packed in (profile.keys, profile.terms):
+            keys = np.frombuffer(packed, "<u4")
+            counts = self.frequencies.of(keys)
+            places = np.flatnonzero((counts > 0) & (counts <= POSTING_CAP))
+            places = places[np.lexsort((keys[places], counts[places]))][:RAREST_KEYS]
+            rarest = keys[places]
+            worth = self.frequencies.idf(rarest)
+            slots, found = self._postings.find(rarest, POSTING_CAP)
+            for slot, value in zip(slots.tolist(), worth[found].tolist(), strict=True):
+                shared[slot] += value
+        shared.pop(profile.slot, None)
         ranked = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
-        return [self._profiles[article_id] for article_id, _ in ranked[:MAX_CANDIDATES]]
+        return [self._profiles[slot] for slot, _ in ranked[:MAX_CANDIDATES]]
 
-    def _rarest(self, bag: Bag) -> list[tuple[int, str]]:
-        known = ((self._frequencies.count(key), key) for key in bag.counts)
-        return sorted(item for item in known if 0 < item[0] <= POSTING_CAP)[:RAREST_KEYS]
+    def holding(self, keys: Hashes, cap: int) -> Iterator[tuple[Profile, int]]:
+        """Live originals that hold one of these keys, with the key's place; of a key the `cap` oldest."""
+        slots, places = self._postings.find(keys, cap)
+        for slot, place in zip(slots.tolist(), places.tolist(), strict=True):
+            yield self._profiles[slot], place
 
-    def features(self, a: Profile, b: Profile) -> PairFeatures:
-        """The pair's features, in the order of FEATURES."""
-        names, shared = self._cosine(a.names, b.names)
-        same = a.row.language == b.row.language
-        words = self._cosine(a.terms, b.terms)[0] if same else 0.0
-        coverage = (self._coverage(a.lede, b) + self._coverage(b.lede, a)) / 2
-        top = sum(weight for _, weight in shared[:3]) / 3
-        left, right = a.row.vector, b.row.vector
-        cosine = float(left @ right) if left is not None and right is not None else None
-        gap = self._gap_days(a.row, b.row)
-        values = (
-            1.0,
-            names,
-            words,
-            float(same),
-            coverage,
-            min(top, 12.0),
-            cosine or 0.0,
-            float(cosine is None),
-            math.log1p(max(0.0, (gap or 0.0) - FREE_DAYS)),
-            float((a.row.told_at is None) != (b.row.told_at is None)),
-            float(all(is_damped(key, a.row) for key, _ in shared)),
+    def rank(self, profile: Profile) -> tuple[Comparison | None, list[StoryMatch]]:
+        """The stories an article may belong to, best first, and the comparison behind them."""
+        candidates = self.candidates(profile)
+        if not candidates:
+            return None, []
+        comparison = compare(profile, candidates, self.frequencies, self.weights)
+        return comparison, rank_stories(candidates, comparison.scores)
+
+    def similarity(self, one: str, other: str) -> float:
+        """How sure it is that two stories are one: the mean score of their best pairs of members."""
+        ones, others = (
+            [member for member in self.members(story_id) if not member.is_duplicate][-MERGE_MEMBERS:]
+            for story_id in (one, other)
         )
-        return PairFeatures(values, tuple(key for key, _ in shared[:6]), cosine, gap)
+        if not ones or not others:
+            return float("-inf")
+        scores = np.concatenate([compare(member, others, self.frequencies, self.weights).scores for member in ones])
+        best = max(BEST_MEMBERS, min(len(ones), len(others)))
+        return float(np.sort(scores)[::-1][:best].mean())
 
-    def _cosine(self, a: Bag, b: Bag) -> tuple[float, list[tuple[str, float]]]:
-        """TF-IDF cosine, and the shared keys with what they contribute, heaviest first."""
-        common = a.counts.keys() & b.counts.keys()
-        if not common:
-            return 0.0, []
-        shared = [(key, a.counts[key] * b.counts[key] * self._frequencies.weight(key)) for key in common]
-        shared.sort(key=lambda item: (-item[1], item[0]))
-        dot = sum(value * self._frequencies.weight(key) for key, value in shared)
-        return dot / (self._frequencies.norm(a) * self._frequencies.norm(b)), shared
 
-    def _coverage(self, lede: Bag, other: Profile) -> float:
-        """How much of one lede's names stands anywhere in the other article."""
-        common = sorted(lede.counts.keys() & other.names.counts.keys())
-        covered = sum(lede.counts[key] * self._frequencies.weight(key) for key in common)
-        total = float(lede.values @ self._frequencies.weights(lede.numbers))
-        return covered / (total + self._solid())
-
-    def _solid(self) -> float:
-        """The weight of one rare name: what a lede must have for its coverage to count in full."""
-        return math.log(len(self._profiles) + 2)
-
-    @staticmethod
-    def _gap_days(a: Row, b: Row) -> float | None:
-        if a.told_at is None or b.told_at is None:
-            return None
-        return abs((a.told_at - b.told_at).total_seconds()) / DAY_SECONDS
+def rank_stories(candidates: Sequence[Profile], scores: Array) -> list[StoryMatch]:
+    """Stories by the mean score of their best members; ties to the story's id."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place in np.argsort(-scores, kind="stable").tolist():
+        places[candidates[place].story_id].append(place)
+    matches = [
+        StoryMatch(story_id, float(scores[best[:BEST_MEMBERS]].mean()), candidates[best[0]], best[0])
+        for story_id, best in places.items()
+    ]
+    return sorted(matches, key=lambda match: (-match.score, match.story_id))

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 from anyascii import anyascii
 
-from schemas.article import ArticleDraft, Entity, EntityType, Fingerprint
+from schemas.article import ArticleDraft, Entity, EntityType, Fingerprint, KeyFlag, Keys
 
-VERSION = "fingerprint@1"
+VERSION = "fingerprint@2"
+Hashes = npt.NDArray[np.uint32]
+PAIR_FACTOR = np.uint32(2654435761)
+"""Knuth's multiplier (2**32 / golden ratio): a b and b a get different hashes."""
 MAX_TOKENS = 8000
 MAX_TERMS = 150
 MAX_NAMES = 120
+MAX_FACTS = 400
+MAX_COUNT = 255
 LEDE_CHARACTERS = 400
 STEM_CHARACTERS = 6
 ROOT_CHARACTERS = 4
@@ -122,25 +128,69 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
     tokens = tokenize(whole)[:MAX_TOKENS]
     capitals = capitalised_tokens(whole)
     entities = draft.entities or ()
-    names = unknown_names(name_counts(whole, capitals), entities)
     lede_end = len(heading) + LEDE_CHARACTERS
-    lede_names = {skeleton(token.text) for token in capitals if token.start < lede_end}
-    lede_names |= {f"#{digits}" for digits in numbers(whole[:lede_end])}
-    lede_actors = {
-        entity.id
-        for entity in entities
-        if any(mention.field == "title" or mention.start < LEDE_CHARACTERS for mention in entity.mentions)
-    }
+    terms = unknown_terms(term_counts(tokens), entities)
     made = Fingerprint(
-        shingles=pack(shingles(tokens)),
-        words=pack(tokens),
-        facts=pack(facts(body, [token for token in capitals if token.start >= len(heading)])),
-        terms=dict(unknown_terms(term_counts(tokens), entities).most_common(MAX_TERMS)),
-        names=names,
-        lede=tuple(sorted((lede_names & names.keys()) | lede_actors)),
-        actors={entity.id: entity.prominence for entity in entities},
+        shingles=pack(hash_pairs(tokens)),
+        words=pack(hash_tokens(tokens)),
+        facts=tuple(sorted(facts(body, [token for token in capitals if token.start >= len(heading)]))[:MAX_FACTS]),
+        **pack_terms(terms, term_counts(tokenize(whole[:lede_end])), draft.language.code if draft.language else "und"),
+        keys=make_keys(whole, capitals, entities, title_end=len(heading), lede_end=lede_end),
     )
     return draft.model_copy(update={"fingerprint": made})
+
+
+def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], *, title_end: int, lede_end: int) -> Keys:
+    """Names, numbers and entities with their counts and places, sorted by hash."""
+    rows: dict[int, tuple[int, int, str]] = {}
+    for key, (count, flags, label) in name_keys(whole, capitals, title_end, lede_end, entities).items():
+        rows[crc32(key.encode())] = (count, flags, label)
+    for entity in entities:
+        flags = KeyFlag.ENTITY | (KeyFlag.ALWAYS_IN_THE_NEWS if entity.prominence >= PROMINENT else 0)
+        in_title = any(mention.field == "title" for mention in entity.mentions)
+        if in_title or any(mention.start < LEDE_CHARACTERS for mention in entity.mentions):
+            flags |= KeyFlag.LEDE
+        flags |= KeyFlag.TITLE if in_title else 0
+        rows[crc32(entity.id.encode())] = (1, flags, f"{entity.name} ({entity.id})")
+    hashes = sorted(rows)
+    return Keys(
+        hashes=np.array(hashes, dtype="<u4").tobytes(),
+        counts=bytes(min(rows[one][0], MAX_COUNT) for one in hashes),
+        flags=bytes(rows[one][1] for one in hashes),
+        labels=tuple(rows[one][2] for one in hashes),
+    )
+
+
+def name_keys(
+    whole: str, capitals: list[Token], title_end: int, lede_end: int, entities: Iterable[Entity]
+) -> dict[str, tuple[int, int, str]]:
+    """Count, flags and spelling of each skeleton of a name and of each `#` + number."""
+    kept = unknown_names(name_counts(whole, capitals), entities)
+    flags, labels = dict.fromkeys(kept, 0), dict[str, str]()
+    places = [(skeleton(token.text), token.start, token.text) for token in capitals]
+    places += [(f"#{SEPARATORS.sub('', match[0])}", match.start(), match[0]) for match in NUMBER.finditer(whole)]
+    for key, start, spelling in places:
+        if key in kept:
+            labels.setdefault(key, spelling)
+            flags[key] |= (KeyFlag.LEDE if start < lede_end else 0) | (KeyFlag.TITLE if start < title_end else 0)
+    return {
+        key: (count, flags[key] | (KeyFlag.NUMBER if key.startswith("#") else 0), labels[key])
+        for key, count in kept.items()
+    }
+
+
+def pack_terms(terms: Counter[str], lede: Counter[str], language: str) -> dict[str, bytes]:
+    """`terms`, `term_counts` and `term_flags`: the most frequent stems, hashed with their language, sorted by hash."""
+    hashed = {
+        crc32(f"{language}:{term}".encode()): (count, KeyFlag.LEDE if term in lede else 0)
+        for term, count in terms.most_common(MAX_TERMS)
+    }
+    hashes = sorted(hashed)
+    return {
+        "terms": np.array(hashes, dtype="<u4").tobytes(),
+        "term_counts": bytes(min(hashed[one][0], MAX_COUNT) for one in hashes),
+        "term_flags": bytes(hashed[one][1] for one in hashes),
+    }
 
 
 def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str, int]:
@@ -181,15 +231,26 @@ def tokenize(text: str) -> list[str]:
     return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
 
 
-def shingles(tokens: list[str]) -> Iterable[str]:
-    """Word bigrams; the word itself where there is only one."""
-    return (f"{a} {b}" for a, b in pairwise(tokens)) if len(tokens) > 1 else tokens
+def hash_tokens(tokens: list[str]) -> Hashes:
+    """CRC-32 of each token, in order."""
+    return np.fromiter(map(hash_token, tokens), dtype="<u4", count=len(tokens))
 
 
-def pack(strings: Iterable[str]) -> bytes:
-    """Distinct CRC-32 hashes, sorted, as little-endian uint32."""
-    hashes = {zlib.crc32(string.encode("utf8", "surrogatepass")) for string in strings}
-    return np.sort(np.fromiter(hashes, dtype="<u4", count=len(hashes))).tobytes()
+@lru_cache(maxsize=65536)
+def hash_token(token: str) -> int:
+    """CRC-32 of a token."""
+    return crc32(token.encode("utf8", "surrogatepass"))
+
+
+def hash_pairs(tokens: list[str]) -> Hashes:
+    """A hash of each two tokens that follow each other; of the token itself where there is only one."""
+    hashes = hash_tokens(tokens)
+    return hashes[:-1] * PAIR_FACTOR + hashes[1:] if len(hashes) > 1 else hashes
+
+
+def pack(hashes: Hashes) -> bytes:
+    """Distinct hashes, sorted, as little-endian uint32."""
+    return np.unique(hashes).astype("<u4").tobytes()
 
 
 class Token(NamedTuple):

@@ -31,7 +31,7 @@ from services.common.producer import SafeProducer
 from services.common.retries import Backoff
 from services.common.stream import prepare
 from services.indexer.bulk import Action, ItemAnswer, Verdict, make_action
-from services.indexer.documents import to_article_document
+from services.indexer.documents import to_article_document, to_story_document
 from services.indexer.indices import ARTICLES, ensure_indices
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
@@ -118,7 +118,7 @@ class Indexer:
         name = self.settings.name
         if message.topic == self.settings.topic(STORIES):
             story = decode(Story, message.value)
-            return Action(name(STORIES_ALIAS), story.story_id, story.revision, encode(story)), None
+            return make_action(name(STORIES_ALIAS), story.story_id, story.revision, to_story_document(story)), None
         article = decode(GroupedArticle, message.value)
         document = to_article_document(article, message.value or b"")
         return make_action(name(ARTICLES), article.article_id, article.document_version, document), article.fetched_at

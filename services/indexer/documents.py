@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from schemas.article import GroupedArticle
+from schemas.story import Story
 from services.common.languages import analyzer_for
 
 
@@ -22,4 +23,13 @@ def to_article_document(article: GroupedArticle, message: bytes) -> dict[str, An
     analyzer = analyzer_for(article.language.code)
     if analyzer:
         document["localized"] = {analyzer: {"title": article.title, "text": article.text}}
+    return document
+
+
+def to_story_document(story: Story) -> dict[str, Any]:
+    """The document of a story: its places as points on the map, too."""
+    document: dict[str, Any] = story.model_dump(mode="json")
+    for entity in document["entities"]:
+        if entity["lat"] is not None and entity["lon"] is not None:
+            entity["location"] = {"lat": entity["lat"], "lon": entity["lon"]}
     return document

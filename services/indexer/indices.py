@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 VERSION = 1
 ARTICLES = "articles"
 STORIES = "stories"
-INDEX_ONLY = frozenset({"localized", "places.location"})
+INDEX_ONLY = {ARTICLES: frozenset({"localized", "places.location"}), STORIES: frozenset({"entities.location"})}
 """Mapped fields that no record has: made by `documents.py` for searching."""
 
 

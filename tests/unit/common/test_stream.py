@@ -75,15 +75,15 @@ def test_nothing_is_committed_past_a_message_in_flight(app: Any, tmp_path: Path)
 
     async def scenario() -> None:
         loop = worker(app, tmp_path)
-        loop._queue = asyncio.Queue()
+        queue: Any = asyncio.Queue()
         events = Events(app)
         events.consumer._committed_offset[PARTITION] = IN_FLIGHT
         pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for offset in range(IN_FLIGHT, LAST + 1):
             confirmations: list[Awaitable[object]] = [pending] if offset == IN_FLIGHT else []
-            await loop._queue.put((events.event(offset), "done", confirmations))
+            await queue.put((events.event(offset), "done", confirmations))
         stream: Any = events
-        acker = asyncio.ensure_future(loop._acknowledge(stream))
+        acker = asyncio.ensure_future(loop._acknowledge(stream, queue, "worker"))
         await settle()
         assert events.acked == []
         assert events.consumer._new_offset(PARTITION) is None
@@ -140,7 +140,7 @@ def test_a_rejected_message_becomes_a_letter_with_everything(app: Any, tmp_path:
         raise RejectedMessage("entities", ErrorClass.STAGE_FAILED, "boom")
 
     loop = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, reject)
-    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", None))
+    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", None), loop.handle)
     (outgoing,) = handled.outgoing
     letter = decode(DeadLetter, outgoing.value)
     assert (handled.outcome, outgoing.topic, outgoing.key) == ("dead", "articles.dead", b"articles.raw/1/5")
@@ -151,7 +151,7 @@ def test_an_article_that_grew_past_the_limit_is_a_letter_and_no_crash_loop(app: 
     settings = Settings(home=tmp_path)
     large = Outgoing("articles.enriched", b"k", b"x" * (settings.max_message_bytes + 1))
     loop = StreamWorker(settings, "worker", app, RAW, lambda _: Handled("enriched", (large,)))
-    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"))
+    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"), loop.handle)
     letter = decode(DeadLetter, handled.outgoing[0].value)
     assert (handled.outcome, letter.error_class) == ("dead", ErrorClass.TOO_LARGE)
 

@@ -72,7 +72,7 @@ def test_compacted_topics_are_kept_for_ever() -> None:
 
 def test_the_lane_is_one_partition() -> None:
     lanes = [topic.name for topic in TOPICS if topic.partitions == 1]
-    assert lanes == ["articles.enriched", "articles.dead"]
+    assert lanes == ["articles.enriched", "stories.edits", "articles.dead"]
 
 
 def test_topic_is_a_value() -> None:

@@ -1,0 +1,75 @@
+"""Pairs of articles with features and labels: what the pair score is trained on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.stories.corpora import Labelled
+from schemas.article import EnrichedArticle, StoryReason
+from services.dedup.pairs import FEATURES, Array, Comparison, Kinds, Weights, compare
+from services.dedup.profiles import Profile, to_profile
+from services.dedup.rows import Decision, Row
+from services.dedup.stories import StoryIndex
+
+COLD_START = 20
+"""Articles at a stream's beginning that are not trained on: everything is rare then."""
+UNTRAINED = Weights(np.zeros((2, 2, len(FEATURES))), 0.0, 0.0)
+"""For features alone: what is being trained cannot be read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """Features (n, len(FEATURES)), labels (n,) and the kinds of the pairs."""
+
+    features: Array
+    labels: Array
+    kinds: Kinds
+
+    def only(self, *, capitals: bool, vectors: bool | None = None) -> PairSet:
+        """The pairs of one kind; with vectors or not where that is None."""
+        chosen = self.kinds.has_capitals == capitals
+        if vectors is not None:
+            chosen &= self.kinds.has_vectors == vectors
+        kinds = Kinds(self.kinds.has_capitals[chosen], self.kinds.has_vectors[chosen])
+        return PairSet(self.features[chosen], self.labels[chosen], kinds)
+
+
+def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> PairSet:
+    """Comparisons and the labels of all their pairs, in one."""
+    kinds = Kinds(
+        np.concatenate([np.zeros(0, bool), *(one.kinds.has_capitals for one in comparisons)]),
+        np.concatenate([np.zeros(0, bool), *(one.kinds.has_vectors for one in comparisons)]),
+    )
+    features = np.concatenate([np.zeros((0, len(FEATURES))), *(one.features for one in comparisons)])
+    return PairSet(features, np.array(labels, dtype=np.float64), kinds)
+
+
+def profile_of(article: EnrichedArticle, arrival: int) -> Profile:
+    """The article as the lane holds it, in a story of its own."""
+    alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
+    return to_profile(
+        Row(article=article, arrival=arrival, owner_offset=arrival, decision=alone, story_opened_at=article.fetched_at)
+    )
+
+
+def collect_pairs(articles: Sequence[Labelled], seeds: Sequence[int]) -> PairSet:
+    """The candidate pairs of random orders, as the lane meets them."""
+    comparisons: list[Comparison] = []
+    labels: list[float] = []
+    for seed in seeds:
+        shuffled = random.Random(seed).sample(list(articles), len(articles))
+        index = StoryIndex(weights=UNTRAINED)
+        stories: dict[str, str] = {}
+        for number, labelled in enumerate(shuffled):
+            profile = profile_of(labelled.article, number)
+            candidates = index.candidates(profile) if number > COLD_START else []
+            if candidates:
+                comparisons.append(compare(profile, candidates, index.frequencies, UNTRAINED))
+                labels += [float(stories[other.article_id] == labelled.story) for other in candidates]
+            stories[profile.article_id] = labelled.story
+            index.add(profile)
+    return pair_set(comparisons, labels)

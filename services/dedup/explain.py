@@ -1,0 +1,119 @@
+"""Decisions in words and figures: what two articles share, what each feature added, what lost and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.article import DuplicateReason, EnrichedArticle, KeyFlag, ScorePart, StoryReason
+from services.dedup.duplicates import overlaps
+from services.dedup.pairs import FEATURES, VECTOR, Comparison, Weights, compare, gap_days
+from services.dedup.profiles import Profile
+from services.dedup.stories import StoryIndex, StoryMatch
+
+MAX_SHARED = 8
+MAX_NUMBERS = 6
+MAX_FACTS = 12
+SMALLEST_PART = 0.005
+"""Of the score: parts that add less are left out."""
+
+
+def story_reason(
+    article: EnrichedArticle,
+    profile: Profile,
+    comparison: Comparison | None,
+    joined: StoryMatch | None,
+    runner_up: StoryMatch | None,
+    vetoes: Sequence[str],
+    weights: Weights,
+) -> StoryReason:
+    """Why an article joined a story, or none of those that it was compared with."""
+    shown = joined or runner_up
+    if comparison is None or shown is None:
+        return StoryReason(opened=True)
+    threshold = weights.join
+    shared, numbers = shared_labels(article, comparison, shown.place)
+    margin = (joined.score - runner_up.score) if joined and runner_up else None
+    if joined is None:
+        margin = threshold - shown.score
+    return StoryReason(
+        opened=joined is None,
+        nearest=shown.nearest.article_id,
+        shared=shared,
+        numbers=numbers,
+        cosine=cosine_of(comparison, shown.place),
+        gap_days=gap_days(profile, shown.nearest),
+        parts=score_parts(comparison, shown.place, weights),
+        threshold=threshold,
+        runner_up=runner_up.story_id if runner_up else None,
+        runner_up_score=round(runner_up.score, 4) if runner_up else None,
+        margin=round(margin, 4) if margin is not None else None,
+        vetoes=tuple(vetoes),
+    )
+
+
+def shared_labels(
+    article: EnrichedArticle, comparison: Comparison, place: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The shared names and entities, and the shared numbers, as they stand in the article; rarest first."""
+    keys = article.fingerprint.keys
+    places = np.flatnonzero(comparison.shared[place])
+    order = places[np.argsort(-comparison.worth[places], kind="stable")].tolist()
+    names = [keys.labels[one] for one in order if not keys.flags[one] & KeyFlag.NUMBER]
+    numbers = [keys.labels[one] for one in order if keys.flags[one] & KeyFlag.NUMBER]
+    return tuple(names[:MAX_SHARED]), tuple(numbers[:MAX_NUMBERS])
+
+
+def cosine_of(comparison: Comparison, place: int) -> float | None:
+    """Of the two vectors; None where one article has none."""
+    value = float(comparison.features[place, VECTOR])
+    return round(value, 4) if comparison.kinds.has_vectors[place] else None
+
+
+def score_parts(comparison: Comparison, place: int, weights: Weights) -> tuple[ScorePart, ...]:
+    """What each feature added to the pair's score, largest first."""
+    chosen = weights.of(comparison.kinds)[place]
+    values = comparison.features[place]
+    parts = [
+        ScorePart(feature=name, value=round(float(value), 4), score=round(float(value * weight), 4))
+        for name, value, weight in zip(FEATURES, values, chosen, strict=True)
+        if abs(value * weight) >= SMALLEST_PART
+    ]
+    return tuple(sorted(parts, key=lambda part: -abs(part.score)))
+
+
+def with_facts(reason: DuplicateReason, article: EnrichedArticle, original: EnrichedArticle) -> DuplicateReason:
+    """The same with some of the facts themselves."""
+    ours, theirs = set(article.fingerprint.facts), set(original.fingerprint.facts)
+    fewer = min(ours, theirs, key=len)
+    return reason.model_copy(
+        update={
+            "shared": tuple(sorted(ours & theirs)[:MAX_FACTS]),
+            "missing": tuple(sorted(fewer - (ours & theirs))[:MAX_FACTS]),
+        }
+    )
+
+
+def explain_pair(
+    article: EnrichedArticle, one: Profile, other: Profile, stories: StoryIndex, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Two live articles as the lane sees them now, for `dragoman explain`."""
+    comparison = compare(one, [other], stories.frequencies, stories.weights)
+    names, numbers = shared_labels(article, comparison, 0)
+    overlap = overlaps(one, [other])[0]
+    return {
+        "articles": [one.article_id, other.article_id],
+        "stories": [one.story_id, other.story_id],
+        "score": round(float(comparison.scores[0]), 4),
+        "threshold": stories.weights.join,
+        "shared": names,
+        "numbers": numbers,
+        "cosine": cosine_of(comparison, 0),
+        "gap_days": gap_days(one, other),
+        "parts": [part.model_dump() for part in score_parts(comparison, 0, stories.weights)],
+        "shingle_containment": round(overlap.shingles, 4),
+        "duplicate": overlap.duplicate.model_dump(mode="json") if overlap.duplicate else None,
+        "notes": list(notes),
+    }

@@ -1,0 +1,162 @@
+"""Moves articles from one story to another: merges that an article's coming brings, and what people ask for.
+
+Every move raises the article's `decision_seq`, so that its document is replaced. A move that is done already is told
+again and changes nothing: so a redelivery finishes what a crash left half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from schemas.article import GroupedArticle
+from schemas.story import EditAction, Story, StoryEdit
+from services.dedup.edits import describe, split_story_id
+from services.dedup.profiles import Profile
+from services.dedup.rows import Row, Rows, to_grouped
+from services.dedup.stories import StoryIndex
+
+
+@dataclass(slots=True)
+class Mover:
+    """The moves of one message: stories that changed, stories that were emptied, articles that went elsewhere."""
+
+    rows: Rows
+    live: Mapping[str, Profile]
+    stories: StoryIndex
+    version: int
+    changed: dict[str, None] = field(default_factory=dict)
+    emptied: list[Story] = field(default_factory=list)
+    _moved: dict[str, None] = field(default_factory=dict)
+
+    def grouped(self) -> tuple[GroupedArticle, ...]:
+        """The articles that moved, as they are now."""
+        return tuple(to_grouped(self.rows[article_id], self.version) for article_id in self._moved)
+
+    def absorb(self, by: str, survivor: str, absorbed: str, words: str | None = None) -> None:
+        """Move every article of one story into another; `by` is the article or the edit behind it."""
+        words = words or f"merge of {absorbed} when {by} came"
+        moved = [member.article_id for member in self.stories.members(absorbed)]
+        self.move(moved, survivor, by, words)
+        done = [member.article_id for member in self.stories.members(survivor)]
+        again = [article_id for article_id in done if self.rows[article_id].moved_by == by]
+        self._moved |= dict.fromkeys(again)
+        if again:
+            self._tell_emptied(absorbed, survivor, again)
+            self.changed[survivor] = None
+
+    def move(self, article_ids: list[str], story_id: str, by: str, words: str) -> None:
+        """Move articles, with what is known of them, into a story that is there or begins with them."""
+        members = self.stories.members(story_id)
+        revision = max([member.story_revision for member in members], default=0)
+        opened = members[0].opened if members else None
+        left = dict.fromkeys(self.live[article_id].story_id for article_id in article_ids)
+        for article_id in article_ids:
+            profile = self.live[article_id]
+            revision = max(revision, profile.story_revision) + 1
+            opened = profile.opened if opened is None else opened
+            self._write(profile, story_id, (revision, opened), by, words)
+        self.changed |= left
+        self.changed[story_id] = None
+        for emptied in left:
+            if rest := self.stories.members(emptied):
+                self._touch(rest)
+
+    def apply(self, edit: StoryEdit) -> None:
+        """What a person asked; articles that are not here are left out."""
+        here = [article_id for article_id in edit.articles if article_id in self.live]
+        if edit.action is EditAction.MERGE:
+            self._merge(here, edit)
+        elif edit.action is EditAction.SPLIT:
+            self._split(here, edit)
+        elif edit.other and edit.other in self.live:
+            self._gather(here, self.live[edit.other].story_id, edit)
+        again = [article_id for article_id in here if self.rows[article_id].moved_by == edit.edit_id]
+        self._moved |= dict.fromkeys(again)
+        self.changed |= dict.fromkeys(self.live[article_id].story_id for article_id in here)
+
+    def _merge(self, here: list[str], edit: StoryEdit) -> None:
+        """All stories of these articles become the largest of them, of equals the oldest."""
+        stories = sorted(
+            {self.live[article_id].story_id for article_id in here},
+            key=lambda story_id: (-len(self.stories.members(story_id)), self.stories.members(story_id)[0].slot),
+        )
+        for absorbed in stories[1:]:
+            self.absorb(edit.edit_id, stories[0], absorbed, describe(edit))
+        if stories:
+            moved = [m.article_id for m in self.stories.members(stories[0])]
+            self._moved |= dict.fromkeys(one for one in moved if self.rows[one].moved_by == edit.edit_id)
+
+    def _split(self, here: list[str], edit: StoryEdit) -> None:
+        """These articles, with their near-duplicates, become a story of their own."""
+        if edit.other is None or edit.other not in self.live:
+            return
+        story_id = self.live[edit.other].story_id
+        leaving = [article_id for article_id in here if self.live[article_id].story_id == story_id]
+        if leaving:
+            self._gather(leaving, split_story_id(story_id, edit.edit_id), edit)
+
+    def _gather(self, article_ids: list[str], story_id: str, edit: StoryEdit) -> None:
+        """Move articles and their near-duplicates, where they are not there yet."""
+        wanted = dict.fromkeys(article_ids)
+        for article_id in article_ids:
+            for member in self.stories.members(self.live[article_id].story_id):
+                if member.is_duplicate and self.rows[member.article_id].decision.duplicate_of == article_id:
+                    wanted[member.article_id] = None
+        missing = [article_id for article_id in wanted if self.live[article_id].story_id != story_id]
+        left = dict.fromkeys(self.live[article_id].story_id for article_id in missing)
+        if missing:
+            self.move(missing, story_id, edit.edit_id, describe(edit))
+        for old in left:
+            if not self.stories.members(old):
+                self._tell_emptied(old, story_id, missing)
+
+    def _write(self, profile: Profile, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
+        row = self.rows[profile.article_id]
+        revision, opened = state
+        reason = row.decision.story_reason.model_copy(update={"moved_by": words})
+        row = row.model_copy(
+            update={
+                "decision": row.decision.model_copy(update={"story_id": story_id, "story_reason": reason}),
+                "decision_seq": row.decision_seq + 1,
+                "story_revision": revision,
+                "story_opened_at": datetime.fromtimestamp(opened, UTC),
+                "moved_by": by,
+            }
+        )
+        self._save(row, profile)
+        self._moved[profile.article_id] = None
+
+    def _touch(self, rest: list[Profile]) -> None:
+        """Raise the revision of a story that lost an article."""
+        profile = rest[0]
+        revision = max(member.story_revision for member in rest) + 1
+        self._save(self.rows[profile.article_id].model_copy(update={"story_revision": revision}), profile)
+
+    def _save(self, row: Row, profile: Profile) -> None:
+        self.rows[row.article_id] = row
+        self.stories.move(profile, row.decision.story_id, row.story_opened_at.timestamp())
+        profile.story_revision = row.story_revision
+
+    def _tell_emptied(self, story_id: str, survivor: str, moved: list[str]) -> None:
+        """The last state of a story that has no articles any more: where they are now."""
+        rows = [self.rows[article_id] for article_id in moved]
+        times = [row.article.fetched_at for row in rows]
+        self.changed.pop(story_id, None)
+        self.emptied.append(
+            Story(
+                story_id=story_id,
+                title=next((row.article.title for row in rows if row.article.title), None),
+                languages=tuple(sorted({row.article.language.code for row in rows})),
+                sources=tuple(sorted({row.article.source_id for row in rows})),
+                first_seen_at=min(times),
+                last_seen_at=max(times),
+                articles=0,
+                duplicates=0,
+                entities=(),
+                merged_into=survivor,
+                grouping_version=self.version,
+                revision=max(row.story_revision for row in rows) + 1,
+            )
+        )

@@ -1,0 +1,341 @@
+"""The learned score of two articles: do they report one event?
+
+A logistic regression over rare names, numbers and entities, words of one language, how much of a lede's names the other
+covers, vectors and time (features after Miranda et al. 2018, Multilingual Clustering of Streaming News; what each is
+worth: docs/adr/0006). One article is compared with many at once. Weights: `weights.json`, written by
+benchmarks/stories/train.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.article import KeyFlag
+from services.dedup.profiles import DAMPING, Profile
+
+WEIGHTS = Path(__file__).with_name("weights.json")
+FEATURES = (
+    "bias",
+    "keys",
+    "numbers",
+    "words",
+    "same_language",
+    "least_coverage",
+    "most_coverage",
+    "rarest_shared",
+    "rare_shared",
+    "uncovered",
+    "lede_words",
+    "number_conflict",
+    "facts",
+    "gap",
+    "one_undated",
+    "actor_share",
+    "vector",
+)
+(
+    BIAS,
+    KEYS,
+    NUMBERS,
+    WORDS,
+    SAME_LANGUAGE,
+    LEAST_COVERAGE,
+    MOST_COVERAGE,
+    RAREST_SHARED,
+    RARE_SHARED,
+    UNCOVERED,
+    LEDE_WORDS,
+    NUMBER_CONFLICT,
+    FACTS,
+    GAP,
+    ONE_UNDATED,
+    ACTOR_SHARE,
+    VECTOR,
+) = range(len(FEATURES))
+CAPITAL_KINDS = ("without_capitals", "with_capitals")
+VECTOR_KINDS = ("without_vectors", "with_vectors")
+TABLE_BITS = 23
+"""Frequencies are counted under this many bits of a key's hash, 32 MB: at 100,000 articles few keys share a count."""
+MIN_IDF = 0.1
+RARE = 3
+FREE_DAYS = 2.0
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model for each kind of pair, and the thresholds of joining and merging.
+
+    `models` is (2, 2, len(FEATURES)): by whether both are in scripts with capitals, and whether both have vectors.
+    Without capitals only known entities count as names, so that nothing shared says less.
+    """
+
+    models: Array
+    join: float
+    merge: float
+
+    def of(self, kinds: Kinds) -> Array:
+        """The weights of pairs of these kinds, (n, len(FEATURES))."""
+        chosen: Array = self.models[kinds.has_capitals.astype(int), kinds.has_vectors.astype(int)]
+        return chosen
+
+
+@cache
+def load_weights(path: Path = WEIGHTS) -> Weights:
+    """The weights as trained."""
+    read = json.loads(path.read_text(encoding="utf8"))
+    models = [
+        [[read[capitals][vectors][feature] for feature in FEATURES] for vectors in VECTOR_KINDS]
+        for capitals in CAPITAL_KINDS
+    ]
+    return Weights(np.array(models), float(read["thresholds"]["join"]), float(read["thresholds"]["merge"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What kind of pair each is, (n,) each."""
+
+    has_capitals: npt.NDArray[np.bool_]
+    has_vectors: npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Frequencies:
+    """In how many live articles each key stands."""
+
+    articles: int = 0
+    _counts: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(2**TABLE_BITS, dtype=np.int32))
+
+    def change(self, profile: Profile, by: int) -> None:
+        """Count an article in (1) or out (-1)."""
+        self.articles += by
+        self._counts[self._places(profile.all_keys)] += by
+
+    def of(self, keys: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+        """Live articles with each key."""
+        return self._counts[self._places(keys)]
+
+    def idf(self, keys: npt.NDArray[np.uint32]) -> Array:
+        """Inverse document frequencies: ln((N + 1) / (df + 0.5)), at least `MIN_IDF`."""
+        weights: Array = np.maximum(MIN_IDF, math.log(self.articles + 1) - np.log(self.of(keys) + 0.5))
+        return weights
+
+    @property
+    def solid(self) -> float:
+        """The weight of one rare name: what a lede must have for its coverage to count in full."""
+        return math.log(self.articles + 2)
+
+    @staticmethod
+    def _places(keys: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        return keys & np.uint32(2**TABLE_BITS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One article against many: features (n, len(FEATURES)), scores (n,), and what kind of pair each is."""
+
+    features: Array
+    scores: Array
+    kinds: Kinds
+    shared: npt.NDArray[np.bool_]
+    """(n, keys of the one): which of its keys the other has too."""
+    worth: Array
+    """(keys of the one,): idf, damped where the key is always in the news."""
+
+
+class Joined:
+    """Arrays of several articles in one, and which article each element is of."""
+
+    def __init__(self, parts: Sequence[bytes], dtype: str) -> None:
+        size = np.dtype(dtype).itemsize
+        lengths = np.fromiter((len(part) // size for part in parts), np.intp, count=len(parts))
+        self.values = np.frombuffer(b"".join(parts), dtype)
+        self.owner = np.repeat(np.arange(len(parts)), lengths)
+        self.lengths = lengths
+
+    def sum(self, values: npt.NDArray[np.generic]) -> Array:
+        """Sums by article, (n,)."""
+        sums: Array = np.bincount(self.owner, weights=values, minlength=len(self.lengths)).astype(np.float64)
+        return sums
+
+
+def compare(
+    one: Profile, others: Sequence[Profile], frequencies: Frequencies, weights: Weights | None = None
+) -> Comparison:
+    """The features and scores of one article with each of the others (at least one)."""
+    features = np.zeros((len(others), len(FEATURES)))
+    features[:, BIAS] = 1.0
+    shared, worth = _compare_keys(one, others, frequencies, features)
+    _compare_terms(one, others, frequencies, features)
+    _compare_facts(one, others, features)
+    _compare_times(one, others, features)
+    has_capitals = np.array([one.has_capitals and other.has_capitals for other in others])
+    kinds = Kinds(has_capitals, _compare_vectors(one, others, features))
+    scores = (features * (weights or load_weights()).of(kinds)).sum(axis=1)
+    return Comparison(features, scores, kinds, shared, worth)
+
+
+def _compare_keys(
+    one: Profile, others: Sequence[Profile], frequencies: Frequencies, out: Array
+) -> tuple[npt.NDArray[np.bool_], Array]:
+    """Names, numbers and entities; which of `one`'s keys each other has, and what each is worth."""
+    keys = np.frombuffer(one.keys, "<u4")
+    weights, flags = np.frombuffer(one.key_weights, "<f2").astype(float), np.frombuffer(one.key_flags, np.uint8)
+    idf, damped = frequencies.idf(keys), _damping(flags)
+    theirs, their_weights = Joined([other.keys for other in others], "<u4"), _floats([o.key_weights for o in others])
+    their_flags = np.frombuffer(b"".join(other.key_flags for other in others), np.uint8)
+    their_idf = frequencies.idf(theirs.values)
+    place, is_shared = _match(keys, theirs.values)
+    shared = np.zeros((len(others), len(keys)), dtype=bool)
+    shared[theirs.owner[is_shared], place[is_shared]] = True
+    mine, their_values = weights * idf, their_weights * their_idf
+    product = np.zeros(len(their_values))
+    product[is_shared] = their_values[is_shared] * mine[place[is_shared]]
+    for column, mask, their_mask in (
+        (KEYS, np.ones(len(keys), bool), np.ones(len(theirs.values), bool)),
+        (NUMBERS, _has(flags, KeyFlag.NUMBER), _has(their_flags, KeyFlag.NUMBER)),
+    ):
+        norms = np.linalg.norm(mine[mask]) * np.sqrt(theirs.sum(np.where(their_mask, their_values, 0.0) ** 2))
+        out[:, column] = theirs.sum(np.where(their_mask, product, 0.0)) / np.maximum(norms, 1e-9)
+    sides = _Side(flags, damped * idf), _Side(their_flags, _damping(their_flags) * their_idf)
+    _compare_coverage(sides, theirs, _Shared(is_shared, shared), frequencies.solid, out)
+    rarest = np.sort(shared * (damped * idf), axis=1)[:, ::-1] / frequencies.solid
+    if len(keys):
+        out[:, RAREST_SHARED], out[:, RARE_SHARED] = rarest[:, 0], rarest[:, :RARE].sum(axis=1) / RARE
+    worth = damped * idf
+    total, of_actors = shared @ worth, shared @ (worth * _has(flags, KeyFlag.ALWAYS_IN_THE_NEWS))
+    out[:, ACTOR_SHARE] = np.where(total > 0, of_actors / np.maximum(total, 1e-9), 1.0)
+    return shared, worth
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Flags of keys, and what each is worth."""
+
+    flags: Flags
+    worth: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """Which keys are in both: of each other's, joined, (their keys,); and of the one's, (n, its keys)."""
+
+    theirs: npt.NDArray[np.bool_]
+    mine: npt.NDArray[np.bool_]
+
+
+def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Shared, solid: float, out: Array) -> None:
+    """How much of each side's lede the other names, the weightiest name that it does not, and numbers that differ."""
+    (mine, theirs), is_shared, shared = sides, common.theirs, common.mine
+
+    my_worth = np.where(_has(mine.flags, KeyFlag.LEDE), mine.worth, 0.0)
+    their_worth = np.where(_has(theirs.flags, KeyFlag.LEDE), theirs.worth, 0.0)
+    my_part = shared @ my_worth / (my_worth.sum() + solid)
+    their_part = joined.sum(their_worth * is_shared) / (joined.sum(their_worth) + solid)
+    out[:, LEAST_COVERAGE], out[:, MOST_COVERAGE] = np.minimum(my_part, their_part), np.maximum(my_part, their_part)
+    my_names = np.where(_has(mine.flags, KeyFlag.LEDE) & ~_has(mine.flags, KeyFlag.NUMBER), mine.worth, 0.0)
+    their_names = _has(theirs.flags, KeyFlag.LEDE) & ~_has(theirs.flags, KeyFlag.NUMBER) & ~is_shared
+    my_uncovered = (my_names * ~shared).max(axis=1, initial=0.0)
+    their_uncovered = np.zeros(len(joined.lengths))
+    np.maximum.at(their_uncovered, joined.owner, np.where(their_names, theirs.worth, 0.0))
+    out[:, UNCOVERED] = np.minimum(my_uncovered, their_uncovered) / solid
+    my_numbers = _has(mine.flags, KeyFlag.LEDE) & _has(mine.flags, KeyFlag.NUMBER)
+    their_numbers = _has(theirs.flags, KeyFlag.LEDE) & _has(theirs.flags, KeyFlag.NUMBER)
+    agree = joined.sum(their_numbers & is_shared) > 0
+    out[:, NUMBER_CONFLICT] = my_numbers.any() & (joined.sum(their_numbers) > 0) & ~agree
+
+
+def _compare_terms(one: Profile, others: Sequence[Profile], frequencies: Frequencies, out: Array) -> None:
+    """Word stems, where both are in one language."""
+    same = np.array([other.language == one.language for other in others])
+    out[:, SAME_LANGUAGE] = same
+    places = np.flatnonzero(same)
+    if not len(places):
+        return
+    chosen = [others[place] for place in places.tolist()]
+    terms, weights = np.frombuffer(one.terms, "<u4"), np.frombuffer(one.term_weights, "<f2").astype(float)
+    theirs = Joined([other.terms for other in chosen], "<u4")
+    place, is_shared = _match(terms, theirs.values)
+    mine = weights * frequencies.idf(terms)
+    their_values = _floats([other.term_weights for other in chosen]) * frequencies.idf(theirs.values)
+    my_lede = np.frombuffer(one.term_flags, np.uint8) > 0
+    their_lede = np.frombuffer(b"".join(other.term_flags for other in chosen), np.uint8) > 0
+    for column, mask, their_mask in (
+        (WORDS, np.ones(len(terms), bool), np.ones(len(theirs.values), bool)),
+        (LEDE_WORDS, my_lede, their_lede),
+    ):
+        values = np.where(mask, mine, 0.0)
+        product = np.zeros(len(their_values))
+        product[is_shared] = their_values[is_shared] * values[place[is_shared]]
+        norms = np.linalg.norm(values) * np.sqrt(theirs.sum(np.where(their_mask, their_values, 0.0) ** 2))
+        out[places, column] = theirs.sum(np.where(their_mask, product, 0.0)) / np.maximum(norms, 1e-9)
+
+
+def _compare_facts(one: Profile, others: Sequence[Profile], out: Array) -> None:
+    """The share of facts in common."""
+    facts = shared_counts(one.facts, [other.facts for other in others])
+    smaller = np.minimum(len(one.facts), [len(other.facts) for other in others]) // 2
+    out[:, FACTS] = facts / np.maximum(smaller, 1)
+
+
+def shared_counts(one: bytes, others: Sequence[bytes]) -> Array:
+    """How many elements of a set of uint16 each of the others has too, (n,)."""
+    table = np.zeros(2**16, dtype=bool)
+    table[np.frombuffer(one, "<u2")] = True
+    joined = Joined(others, "<u2")
+    return joined.sum(table[joined.values])
+
+
+def _compare_times(one: Profile, others: Sequence[Profile], out: Array) -> None:
+    for place, other in enumerate(others):
+        gap = gap_days(one, other)
+        out[place, GAP] = math.log1p(max(0.0, (gap or 0.0) - FREE_DAYS))
+        out[place, ONE_UNDATED] = (one.day is None) != (other.day is None)
+
+
+def gap_days(one: Profile, other: Profile) -> float | None:
+    """Days between the dates that two articles state; None where one states none."""
+    return None if one.day is None or other.day is None else abs(one.day - other.day)
+
+
+def _compare_vectors(one: Profile, others: Sequence[Profile], out: Array) -> npt.NDArray[np.bool_]:
+    has_vectors = np.array([one.vector is not None and other.vector is not None for other in others])
+    places = np.flatnonzero(has_vectors)
+    if one.vector is not None and len(places):
+        mine = np.frombuffer(one.vector, np.int8).astype(np.float64)
+        joined = np.frombuffer(b"".join(others[place].vector or b"" for place in places.tolist()), np.int8)
+        theirs = joined.reshape(len(places), -1).astype(np.float64)
+        out[places, VECTOR] = (theirs @ mine) / (np.linalg.norm(mine) * np.linalg.norm(theirs, axis=1))
+    return has_vectors
+
+
+def _match(
+    keys: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """For each wanted key its place in `keys` (sorted), and whether it is there."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return place, keys[place] == wanted
+
+
+def _floats(parts: Sequence[bytes]) -> Array:
+    return np.frombuffer(b"".join(parts), "<f2").astype(np.float64)
+
+
+def _has(flags: Flags, flag: KeyFlag) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (flags & flag) != 0
+    return found
+
+
+def _damping(flags: Flags) -> Array:
+    return np.where(_has(flags, KeyFlag.ALWAYS_IN_THE_NEWS), DAMPING, 1.0)

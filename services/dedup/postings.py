@@ -1,0 +1,109 @@
+"""An inverted index of hashed keys that stays small and keeps its order: sorted segments, as in Lucene.
+
+New articles lie in a tail of plain lists; a full tail becomes a sorted segment, and full tiers of segments are merged.
+Eight bytes a posting. What a search finds depends on the live postings alone, not on how they are spread.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint32]
+Slots = npt.NDArray[np.int64]
+TAIL_ARTICLES = 512
+FAN_IN = 8
+LARGEST_SEGMENT = TAIL_ARTICLES * FAN_IN * FAN_IN
+"""Articles. Larger segments would be fewer to search, but one merge of them would pause the lane for seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Postings sorted by key, then by slot; `articles` were in it when it was made."""
+
+    keys: Keys
+    slots: npt.NDArray[np.uint32]
+    articles: int
+
+    def ranges(self, wanted: Keys) -> tuple[Slots, Slots]:
+        """Where the postings of each wanted key begin and end."""
+        return np.searchsorted(self.keys, wanted), np.searchsorted(self.keys, wanted, side="right")
+
+
+@dataclass(slots=True)
+class PostingIndex:
+    """Which live slots hold a key. Slots are numbers that only grow; a removed one is never used again."""
+
+    _segments: list[Segment] = field(default_factory=list)
+    _tail: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _tail_parts: list[tuple[int, Keys]] = field(default_factory=list)
+    _live: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1024, dtype=bool))
+    _removed: int = 0
+
+    def add(self, slot: int, keys: Keys) -> None:
+        """Make the distinct keys of a slot findable; slots come in growing order."""
+        if slot >= len(self._live):
+            self._live = np.concatenate([self._live, np.zeros(max(len(self._live), slot), dtype=bool)])
+        self._live[slot] = True
+        for key in keys.tolist():
+            self._tail[key].append(slot)
+        self._tail_parts.append((slot, keys))
+        if len(self._tail_parts) >= TAIL_ARTICLES:
+            self._seal()
+
+    def remove(self, slot: int) -> None:
+        """Forget a slot: it is found no more at once, and its postings go with the next merge."""
+        self._live[slot] = False
+        self._removed += 1
+        if self._removed >= TAIL_ARTICLES:
+            self._removed = 0
+            self._segments = [one for one in self._segments if self._live[one.slots].any()]
+
+    def find(self, keys: Keys, cap: int) -> tuple[Slots, Slots]:
+        """For each posting of these keys, its slot and the place of its key in `keys`; of a key the `cap` oldest."""
+        found = [self._find_in(segment, keys) for segment in self._segments]
+        tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
+        slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
+        places = np.concatenate([*(places for _, places in found), np.array([place for _, place in tail], np.int64)])
+        is_live = self._live[slots]
+        slots, places = slots[is_live], places[is_live]
+        order = np.lexsort((slots, places))
+        slots, places = slots[order], places[order]
+        rank = np.arange(len(places)) - np.searchsorted(places, places)
+        return slots[rank < cap], places[rank < cap]
+
+    @staticmethod
+    def _find_in(segment: Segment, keys: Keys) -> tuple[Slots, Slots]:
+        starts, ends = segment.ranges(keys)
+        counts = ends - starts
+        places = np.repeat(np.arange(len(keys)), counts)
+        offsets = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return segment.slots[np.repeat(starts, counts) + offsets].astype(np.int64), places
+
+    def _seal(self) -> None:
+        keys = np.concatenate([part for _, part in self._tail_parts])
+        slots = np.repeat(
+            np.array([slot for slot, _ in self._tail_parts], dtype=np.uint32),
+            [len(part) for _, part in self._tail_parts],
+        )
+        self._segments.append(self._sorted(keys, slots, len(self._tail_parts)))
+        self._tail.clear()
+        self._tail_parts.clear()
+        size = TAIL_ARTICLES
+        while size < LARGEST_SEGMENT:
+            tier = [segment for segment in self._segments if segment.articles == size]
+            if len(tier) < FAN_IN:
+                break
+            size *= FAN_IN
+            rest = [segment for segment in self._segments if segment not in tier]
+            joined = [np.concatenate([getattr(one, name) for one in tier]) for name in ("keys", "slots")]
+            self._segments = [*rest, self._sorted(joined[0], joined[1], size)]
+
+    def _sorted(self, keys: Keys, slots: npt.NDArray[np.uint32], articles: int) -> Segment:
+        is_live = self._live[slots]
+        keys, slots = keys[is_live], slots[is_live]
+        order = np.argsort(keys, kind="stable")
+        return Segment(keys[order], slots[order], articles)

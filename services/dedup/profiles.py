@@ -1,0 +1,165 @@
+"""What the lane keeps of a live article in memory: a few kilobytes, packed for comparing one with many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.article import EnrichedArticle, KeyFlag
+from services.dedup.rows import Row
+
+DAMPING = 0.3
+"""Weight of what is always in the news (measured: design of grouping, docs/adr/0006)."""
+SAMPLE_MODULUS = 4
+SMALL_SAMPLE = 6
+SMALL_MODULUS = 2
+DAY_SECONDS = 86400.0
+UNCASED = frozenset(
+    [
+        "am",
+        "ar",
+        "as",
+        "bn",
+        "bo",
+        "ckb",
+        "dv",
+        "dz",
+        "fa",
+        "gu",
+        "he",
+        "hi",
+        "ja",
+        "ka",
+        "km",
+        "kn",
+        "ko",
+        "lo",
+        "ml",
+        "mr",
+        "my",
+        "ne",
+        "or",
+        "pa",
+        "ps",
+        "sd",
+        "si",
+        "ta",
+        "te",
+        "th",
+        "ti",
+        "ug",
+        "ur",
+        "yi",
+        "yue",
+        "zh",
+    ]
+)
+"""Languages whose scripts have no capitals, so that only known entities are found as names."""
+Hashes = npt.NDArray[np.uint32]
+
+
+@dataclass(slots=True)
+class Profile:
+    """One live article.
+
+    `keys` and `terms` are uint32, `key_weights` and `term_weights` float16 (1 + ln of the count, damped where the key
+    is always in the news), flags a byte each. `shingles`, `words` and `facts` are uint16: sets are so small that a
+    shorter hash costs half a per cent of false matches and halves the memory. `vector` is 512 int8 or nothing. `day` is
+    the date that the article states, in days since 1970; `fetched` and `opened` (when the story's first article was
+    fetched) are Unix seconds.
+    """
+
+    article_id: str
+    slot: int
+    story_id: str
+    is_duplicate: bool
+    language: str
+    has_capitals: bool
+    source_id: str
+    day: float | None
+    fetched: float
+    opened: float
+    story_revision: int
+    keys: bytes
+    key_weights: bytes
+    key_flags: bytes
+    terms: bytes
+    term_weights: bytes
+    term_flags: bytes
+    shingles: bytes
+    words: bytes
+    facts: bytes
+    sample_size: int
+    vector: bytes | None
+
+    def place(self, row: Row) -> None:
+        """Take over what was decided since the profile was made."""
+        self.story_id, self.is_duplicate = row.decision.story_id, row.decision.duplicate_of is not None
+        self.opened, self.story_revision = row.story_opened_at.timestamp(), row.story_revision
+
+    @property
+    def all_keys(self) -> Hashes:
+        """Names, numbers, entities and word stems: by which stories are found."""
+        return np.frombuffer(self.keys + self.terms, "<u4")
+
+
+def sample(article: EnrichedArticle) -> Hashes:
+    """The word bigrams by which near-duplicates are found: every fourth on average, every second of few.
+
+    A function of each one's hash, so that two texts sample the same.
+    """
+    shingles: Hashes = np.frombuffer(article.fingerprint.shingles, "<u4")
+    chosen: Hashes = shingles[shingles % SAMPLE_MODULUS == 0]
+    if len(chosen) < SMALL_SAMPLE:
+        chosen = shingles[shingles % SMALL_MODULUS == 0]
+    return chosen
+
+
+def to_profile(row: Row) -> Profile:
+    """The row's article as it is compared."""
+    article, found = row.article, row.article.fingerprint
+    flags = np.frombuffer(found.keys.flags, np.uint8)
+    damped = np.where(flags & KeyFlag.ALWAYS_IN_THE_NEWS, DAMPING, 1.0)
+    return Profile(
+        article_id=article.article_id,
+        slot=row.arrival,
+        story_id=row.decision.story_id,
+        is_duplicate=row.decision.duplicate_of is not None,
+        language=article.language.code,
+        has_capitals=article.language.code.split("-")[0] not in UNCASED,
+        source_id=article.source_id,
+        day=article.published_at.timestamp() / DAY_SECONDS if article.published_at else None,
+        fetched=article.fetched_at.timestamp(),
+        opened=row.story_opened_at.timestamp(),
+        story_revision=row.story_revision,
+        keys=found.keys.hashes,
+        key_weights=(count_weights(found.keys.counts) * damped).astype("<f2").tobytes(),
+        key_flags=found.keys.flags,
+        terms=found.terms,
+        term_weights=count_weights(found.term_counts).astype("<f2").tobytes(),
+        term_flags=found.term_flags,
+        shingles=fold(np.frombuffer(found.shingles, "<u4")),
+        words=fold(np.frombuffer(found.words, "<u4")),
+        facts=fold(hash_facts(article)),
+        sample_size=len(sample(article)),
+        vector=article.embedding,
+    )
+
+
+def count_weights(counts: bytes) -> npt.NDArray[np.float64]:
+    """1 + ln of counts of one and more."""
+    return 1.0 + np.log(np.frombuffer(counts, np.uint8).astype(np.float64))
+
+
+def hash_facts(article: EnrichedArticle) -> Hashes:
+    """CRC-32 of each fact."""
+    facts = article.fingerprint.facts
+    return np.fromiter((crc32(fact.encode("utf8", "surrogatepass")) for fact in facts), "<u4", count=len(facts))
+
+
+def fold(hashes: Hashes) -> bytes:
+    """Distinct 16-bit hashes, sorted, from 32-bit ones."""
+    return np.unique((hashes ^ (hashes >> 16)).astype("<u2")).tobytes()

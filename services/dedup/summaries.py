@@ -1,0 +1,194 @@
+"""A story as people see it: counts, titles, entities, hours, and other stories of the same actors."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zlib import crc32
+
+import numpy as np
+
+from schemas.article import EnrichedArticle, EntityType, KeyFlag
+from schemas.story import Bucket, Edition, RelatedStory, Story, StoryEntity
+from services.dedup.pairs import Frequencies, Joined
+from services.dedup.profiles import Profile
+from services.dedup.rows import Row
+from services.dedup.stories import StoryIndex
+
+MAX_ENTITIES = 25
+MAX_RELATED = 5
+MIN_SHARED_ACTORS = 2
+CENTRAL_MEMBERS = 200
+"""Latest originals among which the most central article is looked for."""
+ACTORS = 8
+ACTOR_POSTINGS = 500
+HOUR = 3600.0
+SENTENCES = 12
+SENTENCE_CHARACTERS = 300
+SENTENCE = re.compile(r"[^.!?。！？।\n]+(?:[.!?。！？।]+[\"'”’»)]*|\n|$)")
+
+
+@dataclass(slots=True)
+class EntityNames:
+    """What the entities of live articles are called and where they are, by the hash of their id."""
+
+    _known: dict[int, StoryEntity] = field(default_factory=dict)
+
+    def add(self, article: EnrichedArticle) -> None:
+        """Take an article's entities in; bounded by the gazetteer."""
+        for entity in article.entities:
+            key = crc32(entity.id.encode())
+            if key not in self._known:
+                place = next((place for place in article.places if place.id == entity.id), None)
+                is_place = entity.type is EntityType.LOCATION and place is not None
+                self._known[key] = StoryEntity(
+                    id=entity.id,
+                    articles=1,
+                    name=entity.name,
+                    type=entity.type,
+                    lat=place.lat if is_place and place else None,
+                    lon=place.lon if is_place and place else None,
+                )
+
+    def counted(self, key: int, articles: int) -> StoryEntity | None:
+        """The entity with its number of articles; None for a hash that is none's."""
+        known = self._known.get(key)
+        return known.model_copy(update={"articles": articles}) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a summary is made of: the lane's state, read only."""
+
+    stories: StoryIndex
+    rows: Mapping[str, Row]
+    names: EntityNames
+    version: int
+
+
+def summarise(story_id: str, view: View) -> Story:
+    """The story as it is now; it has at least one live article."""
+    members = view.stories.members(story_id)
+    actors = count_actors(members)
+    editions = make_editions(members, view)
+    languages = Counter(member.language for member in members)
+    found = [view.names.counted(key, count) for key, count in actors[:MAX_ENTITIES]]
+    central = max(editions, key=lambda edition: edition.articles)
+    return Story(
+        story_id=story_id,
+        title=central.title or next((edition.title for edition in editions if edition.title), None),
+        languages=tuple(sorted(languages)),
+        sources=tuple(sorted({member.source_id for member in members})),
+        first_seen_at=datetime.fromtimestamp(min(member.fetched for member in members), UTC),
+        last_seen_at=datetime.fromtimestamp(max(member.fetched for member in members), UTC),
+        articles=len(members),
+        duplicates=sum(member.is_duplicate for member in members),
+        entities=tuple(entity for entity in found if entity is not None),
+        editions=editions,
+        timeline=make_timeline(members),
+        related=find_related(story_id, [key for key, _ in actors[:ACTORS]], view),
+        grouping_version=view.version,
+        revision=max(member.story_revision for member in members),
+    )
+
+
+def count_actors(members: Iterable[Profile]) -> list[tuple[int, int]]:
+    """Hashes of entity ids and the number of articles that name each, most named first."""
+    counts = Counter[int]()
+    for member in members:
+        flags = np.frombuffer(member.key_flags, np.uint8)
+        counts.update(np.frombuffer(member.keys, "<u4")[(flags & KeyFlag.ENTITY) != 0].tolist())
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
+    """Articles by the hour in which they were fetched; hours without any are left out."""
+    hours = Counter(int(member.fetched // HOUR) for member in members)
+    return tuple(
+        Bucket(start_at=datetime.fromtimestamp(hour * HOUR, UTC), articles=count)
+        for hour, count in sorted(hours.items())
+    )
+
+
+def make_editions(members: Sequence[Profile], view: View) -> tuple[Edition, ...]:
+    """The story in each of its languages."""
+    originals = [member for member in members if not member.is_duplicate][-CENTRAL_MEMBERS:] or list(members)
+    centrality, worth = measure_centrality(originals, view.stories.frequencies)
+    best: dict[str, tuple[float, Profile]] = {}
+    for value, member in zip(centrality, originals, strict=True):
+        if member.language not in best or value > best[member.language][0]:
+            best[member.language] = value, member
+    counts = Counter(member.language for member in members)
+    editions = []
+    for language, (_, member) in sorted(best.items()):
+        article = view.rows[member.article_id].article
+        editions.append(
+            Edition(
+                language=language,
+                articles=counts[language],
+                article_id=article.article_id,
+                title=article.title,
+                sentence=choose_sentence(article, worth),
+            )
+        )
+    return tuple(editions)
+
+
+def measure_centrality(members: Sequence[Profile], frequencies: Frequencies) -> tuple[list[float], dict[int, float]]:
+    """Cosine of each member's names, numbers and entities with the sum of all, and what each key weighs in that sum."""
+    joined = Joined([member.keys for member in members], "<u4")
+    weights = np.frombuffer(b"".join(member.key_weights for member in members), "<f2").astype(np.float64)
+    weights *= frequencies.idf(joined.values)
+    keys, places = np.unique(joined.values, return_inverse=True)
+    total = np.bincount(places, weights=weights, minlength=len(keys))
+    norms = np.sqrt(joined.sum(weights**2))
+    cosines = joined.sum(weights * total[places]) / np.maximum(norms, 1e-9)
+    return cosines.tolist(), dict(zip(keys.tolist(), total.tolist(), strict=True))
+
+
+def choose_sentence(article: EnrichedArticle, worth: Mapping[int, float]) -> str | None:
+    """The sentence near the beginning that names most of what the story is about; long ones gain nothing."""
+    keys = article.fingerprint.keys
+    hashes = np.frombuffer(keys.hashes, "<u4").tolist()
+    labels = [
+        (label.partition(" (")[0] if flag & KeyFlag.ENTITY else label, worth.get(key, 0.0))
+        for label, flag, key in zip(keys.labels, keys.flags, hashes, strict=True)
+    ]
+    best: tuple[float, str] | None = None
+    for match in list(SENTENCE.finditer(article.text))[:SENTENCES]:
+        sentence = match[0].strip()
+        if not sentence:
+            continue
+        value = sum(weight for label, weight in labels if label in sentence)
+        value /= 1.0 + len(sentence) / SENTENCE_CHARACTERS
+        if best is None or value > best[0]:
+            best = value, sentence
+    return best[1][:SENTENCE_CHARACTERS] if best else None
+
+
+def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[RelatedStory, ...]:
+    """Other stories that share at least two of a story's actors, those with the rarest first."""
+    keys = np.array(sorted(actors), dtype=np.uint32)
+    if len(keys) < MIN_SHARED_ACTORS:
+        return ()
+    shared: dict[str, set[int]] = defaultdict(set)
+    for profile, place in view.stories.holding(keys, ACTOR_POSTINGS):
+        shared[profile.story_id].add(place)
+    shared.pop(story_id, None)
+    worth = view.stories.frequencies.idf(keys)
+    ranked = sorted(
+        ((float(worth[list(places)].sum()), other, places) for other, places in shared.items()),
+        key=lambda item: (-item[0], item[1]),
+    )
+    related: list[RelatedStory] = []
+    for _, other, places in ranked:
+        if len(places) < MIN_SHARED_ACTORS or len(related) == MAX_RELATED:
+            continue
+        ids = [view.names.counted(int(keys[place]), 1) for place in sorted(places)]
+        first = view.rows[view.stories.members(other)[0].article_id].article
+        shown = tuple(entity.id for entity in ids if entity is not None)
+        related.append(RelatedStory(story_id=other, title=first.title, shared=shown))
+    return tuple(related)

@@ -1,0 +1,40 @@
+"""Agency updates: a text that its agency sends again with "2nd lead" or "UPDATE 3" replaces the earlier one."""
+
+from __future__ import annotations
+
+import re
+
+from schemas.article import EnrichedArticle
+
+LOOKED_AT = 300
+"""Characters of the raw text, where a slug or a headline stands."""
+NUMBERED = re.compile(
+    r"""
+    \b(?P<before>\d{1,2})(?:st|nd|rd|th|e|ª|º|\.)?\s*(?:lead|ld|update|writethru|zusammenfassung|neufassung
+        |aktualisierung|mise\ à\ jour|actualisation|actualizaci[oó]n|ampliaci[oó]n|aggiornamento|atualiza[cç][aã]o)\b
+    | \b(?:update|updated|wrapup|writethru|lead|roundup|zusammenfassung|aktualisierung|actualizaci[oó]n|ampliaci[oó]n
+        |aggiornamento|atualiza[cç][aã]o|обновление|更新)\s*[-:#]?\s*(?P<after>\d{1,2})\b
+    | 第(?P<east>\d{1,2})次更新
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+UNNUMBERED = re.compile(
+    r"(?:^|[\s(\[])(?:UPDATE|UPDATED|CORRECTED|CORRECTION|REFILE|ROUNDUP|WRAPUP|AMPLIACI[OÓ]N|AGGIORNAMENTO|RECTIFICATIF"
+    r"|ACTUALISATION|BERICHTIGUNG|NEUFASSUNG|ATUALIZA[CÇ][AÃ]O|ОБНОВЛЕНО|ДОПОЛНЕНО)(?=[\s:)\]-])|[（(【]更新[】)）]"
+)
+FIRST_UPDATE = 1
+
+
+def version_of(article: EnrichedArticle) -> int:
+    """Which update of its agency's text an article says it is; 0 where it says nothing."""
+    text = f"{article.title or ''}\n{article.content[:LOOKED_AT]}"
+    numbered = [int(next(group for group in match.groups() if group)) for match in NUMBERED.finditer(text)]
+    return max(numbered, default=FIRST_UPDATE if UNNUMBERED.search(text) else 0)
+
+
+def is_update(article: EnrichedArticle, earlier: EnrichedArticle) -> bool:
+    """Whether an article is a later version of one that shares its text: of the same agency or outlet, and says so."""
+    same_agency = article.agency is not None and article.agency == earlier.agency
+    if not same_agency and article.source_id != earlier.source_id:
+        return False
+    return version_of(article) > version_of(earlier)
