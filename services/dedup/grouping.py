@@ -15,6 +15,7 @@ from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
 from services.dedup.moves import Mover
+from services.dedup.pairs import Weights, load_weights
 from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample, to_profile
 from services.dedup.rows import Decision, Row, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
@@ -77,10 +78,16 @@ class Grouper:
 
     @classmethod
     def rebuild(
-        cls, window: timedelta, rows: Rows, edits: MutableMapping[str, StoryEdit] | None = None, version: int = 1
+        cls,
+        window: timedelta,
+        rows: Rows,
+        edits: MutableMapping[str, StoryEdit] | None = None,
+        version: int = 1,
+        weights: Weights | None = None,
     ) -> Grouper:
         """The same state again, from the rows and edits alone."""
-        grouper = cls(window, version, rows, edits if edits is not None else {})
+        stories = StoryIndex(weights=weights or load_weights())
+        grouper = cls(window, version, rows, edits if edits is not None else {}, stories=stories)
         grouper.constraints = Constraints.of(grouper.edits.values())
         prepared = []
         for row in rows.values():

@@ -52,6 +52,8 @@ class Mover:
         revision = max([member.story_revision for member in members], default=0)
         opened = members[0].opened if members else None
         left = dict.fromkeys(self.live[article_id].story_id for article_id in article_ids)
+        for diminished in left:
+            self._touch(self.stories.members(diminished), set(article_ids))
         for article_id in article_ids:
             profile = self.live[article_id]
             revision = max(revision, profile.story_revision) + 1
@@ -59,9 +61,6 @@ class Mover:
             self._write(profile, story_id, (revision, opened), by, words)
         self.changed |= left
         self.changed[story_id] = None
-        for emptied in left:
-            if rest := self.stories.members(emptied):
-                self._touch(rest)
 
     def apply(self, edit: StoryEdit) -> None:
         """What a person asked; articles that are not here are left out."""
@@ -128,11 +127,12 @@ class Mover:
         self._save(row, profile)
         self._moved[profile.article_id] = None
 
-    def _touch(self, rest: list[Profile]) -> None:
-        """Raise the revision of a story that lost an article."""
-        profile = rest[0]
-        revision = max(member.story_revision for member in rest) + 1
-        self._save(self.rows[profile.article_id].model_copy(update={"story_revision": revision}), profile)
+    def _touch(self, members: list[Profile], leaving: set[str]) -> None:
+        """Raise the revision of a story before it loses articles: written first, so no crash can leave it out."""
+        stays = next((member for member in members if member.article_id not in leaving), None)
+        if stays is not None:
+            revision = max(member.story_revision for member in members) + 1
+            self._save(self.rows[stays.article_id].model_copy(update={"story_revision": revision}), stays)
 
     def _save(self, row: Row, profile: Profile) -> None:
         self.rows[row.article_id] = row

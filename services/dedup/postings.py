@@ -97,9 +97,9 @@ class PostingIndex:
             tier = [segment for segment in self._segments if segment.articles == size]
             if len(tier) < FAN_IN:
                 break
-            size *= FAN_IN
-            rest = [segment for segment in self._segments if segment not in tier]
             joined = [np.concatenate([getattr(one, name) for one in tier]) for name in ("keys", "slots")]
+            rest = [segment for segment in self._segments if segment.articles != size]
+            size *= FAN_IN
             self._segments = [*rest, self._sorted(joined[0], joined[1], size)]
 
     def _sorted(self, keys: Keys, slots: npt.NDArray[np.uint32], articles: int) -> Segment:

@@ -1,0 +1,37 @@
+"""Reports of a few events, written for these tests; articles that are enriched once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.article import EnrichedArticle
+from services.dedup.grouping import Grouper
+from services.dedup.pairs import Weights, load_weights
+from services.dedup.stories import StoryIndex
+
+REPORTS = json.loads((Path(__file__).parent / "reports.json").read_text(encoding="utf8"))
+WINDOW = timedelta(days=14)
+
+
+@pytest.fixture(scope="session")
+def reports(enriched: Callable[..., EnrichedArticle]) -> dict[str, EnrichedArticle]:
+    """The reports by name, each of an outlet of its own."""
+    return {name: enriched(text, guid=name, source_id=f"outlet {name}") for name, text in REPORTS.items()}
+
+
+@pytest.fixture
+def eager() -> Callable[..., Grouper]:
+    """A lane that joins and merges on little: for what must hold of every join and merge."""
+
+    def make(**state: Any) -> Grouper:
+        weights = load_weights()
+        return Grouper(WINDOW, stories=StoryIndex(weights=Weights(np.array(weights.models), -2.5, -20.0)), **state)
+
+    return make

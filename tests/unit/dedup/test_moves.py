@@ -1,0 +1,205 @@
+"""Stories that turn out to be one are merged; people merge, split and pin; a crash anywhere in it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas.article import EnrichedArticle
+from schemas.story import EditAction, StoryEdit
+from services.common.messages import decode, encode
+from services.dedup.grouping import Grouper, Outcome, Result
+from services.dedup.rows import Row
+from tests.unit.dedup.conftest import WINDOW
+
+Reports = dict[str, EnrichedArticle]
+Eager = Callable[..., Grouper]
+MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Journal(dict[str, Row]):
+    """Rows that remember every write, as the changelog does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[str, bytes | None]] = []
+
+    def __setitem__(self, key: str, row: Row) -> None:
+        self.writes.append((key, encode(row)))
+        super().__setitem__(key, row)
+
+    def __delitem__(self, key: str) -> None:
+        self.writes.append((key, None))
+        super().__delitem__(key)
+
+
+def read(writes: list[tuple[str, bytes | None]]) -> dict[str, Row]:
+    """The rows that a recovery from these changelog records gives."""
+    rows = {key: value for key, value in dict(writes).items() if value is not None}
+    return {key: decode(Row, value) for key, value in rows.items()}
+
+
+def edit(action: EditAction, articles: list[EnrichedArticle], other: EnrichedArticle | None = None) -> StoryEdit:
+    return StoryEdit(
+        edit_id=f"{action.value}-{len(articles)}",
+        action=action,
+        articles=tuple(article.article_id for article in articles),
+        other=other.article_id if other else None,
+        made_at=MADE_AT,
+        made_by="ann",
+    )
+
+
+def stories_of(grouper: Grouper) -> dict[str, str]:
+    return {article_id: row.decision.story_id for article_id, row in grouper.rows.items()}
+
+
+def take_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[Result]:
+    return [grouper.take(article, offset) for offset, article in enumerate(articles)]
+
+
+def test_an_article_that_belongs_to_two_stories_merges_them(reports: Reports) -> None:
+    """Two languages without a word in common; an operator splits them, then the merge of a third is forbidden."""
+    grouper = Grouper(WINDOW)
+    first, second, bridge = reports["fire 1"], reports["fire 3"], reports["fire 2"]
+    take_all(grouper, [first, second])
+    apart = stories_of(grouper)[first.article_id] != stories_of(grouper)[second.article_id]
+    result = grouper.take(bridge, 2)
+    assert len(set(stories_of(grouper).values())) == 1
+    if apart:
+        (emptied,) = result.emptied
+        assert (emptied.articles, emptied.merged_into) == (0, first.article_id)
+
+
+def test_a_merge_keeps_the_larger_story_and_says_where_the_other_went(eager: Eager, reports: Reports) -> None:
+    grouper = Grouper(WINDOW)
+    take_all(grouper, [reports["fire 1"], reports["fire 2"], reports["rate"], reports["match"]])
+    result = grouper.apply(edit(EditAction.MERGE, [reports["rate"], reports["fire 2"]]))
+    fire, rate = reports["fire 1"].article_id, reports["rate"].article_id
+    assert stories_of(grouper)[rate] == fire
+    (moved,) = result.moved
+    (emptied,) = result.emptied
+    assert (moved.article_id, moved.decision_seq, moved.story_id) == (rate, 1, fire)
+    assert moved.story_reason.moved_by == "merge by ann (edit merge-2)"
+    assert (emptied.story_id, emptied.merged_into, emptied.articles) == (rate, fire, 0)
+    story = grouper.story(fire)
+    assert story is not None
+    assert (story.articles, len(story.sources)) == (3, 3)
+    assert grouper.story(rate) is None
+    assert emptied.revision > 0
+
+
+def test_the_document_of_a_moved_article_replaces_the_old_one(reports: Reports) -> None:
+    grouper = Grouper(WINDOW)
+    results = take_all(grouper, [reports["fire 1"], reports["rate"]])
+    (moved,) = grouper.apply(edit(EditAction.MERGE, [reports["fire 1"], reports["rate"]])).moved
+    before = next(r.article for r in results if r.article and r.article.article_id == moved.article_id)
+    assert moved.document_version > before.document_version
+    again = grouper.take(reports["rate"], 1)
+    assert again.outcome is Outcome.REPEATED
+    assert again.article == moved
+
+
+def test_a_split_takes_the_copies_along_and_holds_for_what_comes(
+    reports: Reports, enriched: Callable[..., EnrichedArticle]
+) -> None:
+    grouper = Grouper(WINDOW)
+    copy = enriched(reports["fire 2"].content, guid="copy of fire 2")
+    take_all(grouper, [reports["fire 1"], reports["fire 2"], copy])
+    assert len(set(stories_of(grouper).values())) == 1
+    result = grouper.apply(edit(EditAction.SPLIT, [reports["fire 2"]], reports["fire 1"]))
+    stories = stories_of(grouper)
+    assert {article.article_id for article in result.moved} == {reports["fire 2"].article_id, copy.article_id}
+    assert stories[copy.article_id] == stories[reports["fire 2"].article_id] != reports["fire 1"].article_id
+    third = grouper.take(reports["fire 3"], 3)
+    assert third.emptied == ()
+    assert len(set(stories_of(grouper).values())) == 2
+
+
+def test_a_split_before_the_articles_come_keeps_them_apart(reports: Reports) -> None:
+    grouper = Grouper(WINDOW)
+    asked = edit(EditAction.SPLIT, [reports["fire 2"]], reports["fire 1"])
+    assert grouper.apply(asked).outcome is Outcome.PENDING
+    _, second = take_all(grouper, [reports["fire 1"], reports["fire 2"]])
+    assert second.article is not None
+    assert second.article.story_id == second.article.article_id
+    assert second.article.story_reason.vetoes == (f"{reports['fire 1'].article_id}: split by ann (edit split-1)",)
+
+
+def test_a_pin_before_the_articles_come_puts_them_together(reports: Reports) -> None:
+    grouper = Grouper(WINDOW)
+    grouper.apply(edit(EditAction.PIN, [reports["match"]], reports["rate"]))
+    take_all(grouper, [reports["rate"], reports["match"]])
+    assert set(stories_of(grouper).values()) == {reports["rate"].article_id}
+
+
+def test_the_later_of_two_edits_counts(reports: Reports) -> None:
+    pin = edit(EditAction.PIN, [reports["match"]], reports["rate"])
+    split = edit(EditAction.SPLIT, [reports["match"]], reports["rate"]).model_copy(
+        update={"made_at": MADE_AT + timedelta(hours=1)}
+    )
+    grouper = Grouper(WINDOW)
+    take_all(grouper, [reports["rate"], reports["match"]])
+    for asked in (pin, split):
+        grouper.apply(asked)
+    assert len(set(stories_of(grouper).values())) == 2
+    rebuilt = Grouper.rebuild(WINDOW, dict(grouper.rows), dict(grouper.edits))
+    assert rebuilt.constraints == grouper.constraints
+
+
+def test_an_emptied_story_is_told_and_a_diminished_one_gets_a_new_revision(reports: Reports) -> None:
+    grouper = Grouper(WINDOW)
+    take_all(grouper, [reports["fire 1"], reports["fire 2"], reports["rate"]])
+    fire = reports["fire 1"].article_id
+    before = grouper.story(fire)
+    result = grouper.apply(edit(EditAction.PIN, [reports["fire 2"]], reports["rate"]))
+    after = grouper.story(fire)
+    assert before is not None
+    assert after is not None
+    assert after.revision > before.revision
+    assert set(result.changed) == {fire, reports["rate"].article_id}
+    assert result.emptied == ()
+    emptied = grouper.apply(edit(EditAction.PIN, [reports["fire 1"], reports["fire 2"]], reports["rate"])).emptied
+    assert [(story.story_id, story.merged_into) for story in emptied] == [(fire, reports["rate"].article_id)]
+
+
+@pytest.mark.parametrize("asked", [None, EditAction.MERGE, EditAction.SPLIT, EditAction.PIN])
+def test_a_crash_between_any_two_writes_changes_nothing(
+    eager: Eager, reports: Reports, asked: EditAction | None
+) -> None:
+    """After every prefix of the changelog a recovery, a redelivery and the rest give the undisturbed decisions."""
+    articles = list(reports.values())
+    made = edit(asked, [reports["fire 2"], reports["match"]], reports["fire 1"]) if asked else None
+    undisturbed, journal = eager(rows=Journal()), None
+    steps: list[Any] = [*articles[:6], *([made] if made else []), *articles[6:]]
+    ends = [0]
+    for offset, step in enumerate(steps):
+        run(undisturbed, step, offset)
+        journal = undisturbed.rows
+        assert isinstance(journal, Journal)
+        ends.append(len(journal.writes))
+    assert isinstance(journal, Journal)
+    assert made or any(row.absorbed for row in undisturbed.rows.values())
+    for number, step in enumerate(steps):
+        for cut in range(ends[number], ends[number + 1] + 1):
+            edits = {made.edit_id: made} if made and steps.index(made) <= number else {}
+            weights = undisturbed.stories.weights
+            crashed = Grouper.rebuild(WINDOW, read(journal.writes[:cut]), edits, weights=weights)
+            told: dict[str, str] = {}
+            for offset, again in enumerate(steps[number:], start=number):
+                result = run(crashed, again, offset)
+                for article in (result.article, *result.moved):
+                    if article is not None:
+                        told[article.article_id] = article.story_id
+            assert stories_of(crashed) == stories_of(undisturbed), (number, cut)
+            moved_by_step = {key for key, _ in journal.writes[ends[number] : ends[number + 1]]}
+            for article_id in moved_by_step & told.keys():
+                assert told[article_id] == stories_of(undisturbed)[article_id]
+            assert step is not None
+
+
+def run(grouper: Grouper, step: EnrichedArticle | StoryEdit, offset: int) -> Result:
+    return grouper.apply(step) if isinstance(step, StoryEdit) else grouper.take(step, offset)
