@@ -38,6 +38,8 @@ class Overlap:
 
     other: Profile
     shingles: float
+    common: int
+    """Word bigrams in common."""
     duplicate: DuplicateReason | None
 
 
@@ -56,6 +58,7 @@ def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
         Overlap(
             other,
             float(shares[0][place]),
+            int(shingles[0][place]),
             _verdict(
                 float(shares[0][place]),
                 float(shares[1][place]),
@@ -105,7 +108,7 @@ class DuplicateIndex:
             self._postings.remove(profile.slot)
 
     def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
-        """Originals that share text, those that share most first, ties to the first that came."""
+        """Originals that share text: the largest share of the smaller text first, then the most, then who came first."""
         slots, _ = self._postings.find(sampled, POSTING_CAP)
         found, counts = np.unique(slots, return_counts=True)
         smaller = np.minimum(len(sampled), [self._profiles[slot].sample_size for slot in found.tolist()])
@@ -114,4 +117,4 @@ class DuplicateIndex:
         candidates = [self._profiles[slot] for slot in found[enough][order].tolist()]
         if not candidates:
             return []
-        return sorted(overlaps(profile, candidates), key=lambda overlap: (-overlap.shingles, overlap.other.slot))
+        return sorted(overlaps(profile, candidates), key=lambda one: (-one.shingles, -one.common, one.other.slot))

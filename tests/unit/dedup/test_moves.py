@@ -61,17 +61,27 @@ def take_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[Result]:
     return [grouper.take(article, offset) for offset, article in enumerate(articles)]
 
 
-def test_an_article_that_belongs_to_two_stories_merges_them(reports: Reports) -> None:
-    """Two languages without a word in common; an operator splits them, then the merge of a third is forbidden."""
-    grouper = Grouper(WINDOW)
-    first, second, bridge = reports["fire 1"], reports["fire 3"], reports["fire 2"]
-    take_all(grouper, [first, second])
-    apart = stories_of(grouper)[first.article_id] != stories_of(grouper)[second.article_id]
-    result = grouper.take(bridge, 2)
+def test_an_article_that_belongs_to_two_stories_merges_them(eager: Eager, reports: Reports) -> None:
+    grouper = eager()
+    first, second = take_all(grouper, [reports["fire 1"], reports["rate"]])
+    assert first.article is not None
+    assert second.article is not None
+    assert first.article.story_id != second.article.story_id
+    result = grouper.take(reports["bridge"], 2)
     assert len(set(stories_of(grouper).values())) == 1
-    if apart:
-        (emptied,) = result.emptied
-        assert (emptied.articles, emptied.merged_into) == (0, first.article_id)
+    (emptied,), (moved,) = result.emptied, result.moved
+    assert (emptied.articles, emptied.merged_into) == (0, moved.story_id)
+    assert moved.decision_seq == 1
+    assert moved.story_reason.moved_by == f"merge of {emptied.story_id} when {reports['bridge'].article_id} came"
+
+
+def test_stories_that_a_person_split_are_not_merged(eager: Eager, reports: Reports) -> None:
+    grouper = eager()
+    take_all(grouper, [reports["fire 1"], reports["rate"]])
+    grouper.apply(edit(EditAction.SPLIT, [reports["rate"]], reports["fire 1"]))
+    result = grouper.take(reports["bridge"], 2)
+    assert (result.emptied, result.moved) == ((), ())
+    assert len(set(stories_of(grouper).values())) == 2
 
 
 def test_a_merge_keeps_the_larger_story_and_says_where_the_other_went(eager: Eager, reports: Reports) -> None:
