@@ -108,7 +108,7 @@ class DuplicateIndex:
             self._postings.remove(profile.slot)
 
     def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
-        """Originals that share text: the largest share of the smaller text first, then the most, then who came first."""
+        """Originals that share text: the largest share of the smaller first, then the most, then who came first."""
         slots, _ = self._postings.find(sampled, POSTING_CAP)
         found, counts = np.unique(slots, return_counts=True)
         smaller = np.minimum(len(sampled), [self._profiles[slot].sample_size for slot in found.tolist()])

@@ -18,7 +18,9 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas.article import EnrichedArticle
+from services.common.elastic import make_client
 from services.common.messages import decode
+from services.common.settings import ElasticsearchSettings
 from services.dedup.grouping import Grouper
 from services.dedup.settings import DedupSettings
 from tests.articles import write_articles
@@ -26,6 +28,7 @@ from tests.conftest import DRAGOMAN, ROOT, Stack, start
 
 RATE = "25"
 BATCH = 150
+LANE_KILLS = 20
 SEED = int(os.environ.get("SEED", "7"))
 
 
@@ -86,11 +89,34 @@ def check_decisions(stack: Stack) -> None:
     grouper = Grouper(timedelta(days=DedupSettings().window_days))
     for offset, article in enriched_in_order(stack.json("status")["kafka_bootstrap"]):
         grouper.take(article, offset)
-    expected = {row.article_id: (row.decision.story_id, row.decision.duplicate_of) for row in grouper.rows.values()}
-    hits = stack.json("search", "*", "--limit", "1000", "--duplicates")["hits"]
-    found = {hit["article"]["article_id"]: (hit["article"]["story_id"], hit["article"]["duplicate_of"]) for hit in hits}
+    expected = {
+        row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq)
+        for row in grouper.rows.values()
+    }
+    keys = ("story_id", "duplicate_of", "decision_seq")
+    articles = [hit["article"] for hit in _all(stack)]
+    found = {article["article_id"]: tuple(article[key] for key in keys) for article in articles}
     assert found == expected
-    assert sum(duplicate is not None for _, duplicate in found.values()) >= 10
+    check_stories(stack, grouper)
+    assert sum(duplicate is not None for _, duplicate, _ in found.values()) >= 10
+
+
+def check_stories(stack: Stack, grouper: Grouper) -> None:
+    """The index holds each story as it is now; one that was emptied says where its articles are."""
+    client = make_client(ElasticsearchSettings(home=stack.home))
+    try:
+        client.indices.refresh(index="stories")
+        hits = client.search(index="stories", size=10_000)["hits"]["hits"]
+    finally:
+        client.close()
+    found = {hit["_id"]: hit["_source"] for hit in hits}
+    emptied = {story_id for story_id, story in found.items() if story["merged_into"]}
+    assert found.keys() - emptied == set(grouper.stories.story_ids())
+    for story_id in grouper.stories.story_ids():
+        story = grouper.story(story_id)
+        assert story is not None
+        counts = (found[story_id]["articles"], found[story_id]["duplicates"], tuple(found[story_id]["sources"]))
+        assert counts == (story.articles, story.duplicates, story.sources)
 
 
 def test_kill_9_of_every_worker_in_mid_stream(fragile: Stack, tmp_path: Path) -> None:
@@ -100,6 +126,26 @@ def test_kill_9_of_every_worker_in_mid_stream(fragile: Stack, tmp_path: Path) ->
     for name in ("worker-1", "dedup", "indexer", "worker-2", "dedup"):
         time.sleep(rnd.uniform(0.3, 1.5))
         kill(fragile, name)
+    assert feed.wait(timeout=120) == 0
+    settle(fragile, path)
+    check_decisions(fragile)
+
+
+def test_twenty_kills_of_the_lane_change_no_decision(fragile: Stack, tmp_path: Path) -> None:
+    """At random moments of one stream, as soon as it runs again: every decision is that of an undisturbed lane."""
+    path = write_articles(tmp_path / "lane.jsonl", 400, seed=5)
+    rnd = random.Random(SEED)
+    feed = replay_in_background(fragile, path, rate="6")
+    killed: set[int] = set()
+    deadline = time.monotonic() + 200
+    while len(killed) < LANE_KILLS and time.monotonic() < deadline:
+        pid = pid_of(fragile, "dedup")
+        if pid and pid not in killed:
+            time.sleep(rnd.uniform(0.5, 3.0))
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.2)
+    assert len(killed) == LANE_KILLS
     assert feed.wait(timeout=120) == 0
     settle(fragile, path)
     check_decisions(fragile)

@@ -84,7 +84,7 @@ def test_stories_that_a_person_split_are_not_merged(eager: Eager, reports: Repor
     assert len(set(stories_of(grouper).values())) == 2
 
 
-def test_a_merge_keeps_the_larger_story_and_says_where_the_other_went(eager: Eager, reports: Reports) -> None:
+def test_a_merge_keeps_the_larger_story_and_says_where_the_other_went(reports: Reports) -> None:
     grouper = Grouper(WINDOW)
     take_all(grouper, [reports["fire 1"], reports["fire 2"], reports["rate"], reports["match"]])
     result = grouper.apply(edit(EditAction.MERGE, [reports["rate"], reports["fire 2"]]))
