@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ schemas: setup ## Write schemas/json and docs/configuration.md again
 
 bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
 	@$(BIN)/python -m benchmarks.run
+
+train-stories: setup ## Train the pair score of stories again, bit for bit (EDITS=file adds what people decided)
+	@$(BIN)/python -m benchmarks.stories.train $(if $(EDITS),--edits $(EDITS))
 
 eval: setup ## Quality on the labelled sets that are there
 	@$(BIN)/python -m benchmarks.quality
