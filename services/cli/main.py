@@ -7,7 +7,7 @@ import sys
 import typer
 
 from services import __version__
-from services.cli import collect, dead, demo, entities, evaluate, feeds, files, replay, search, stack
+from services.cli import collect, dead, demo, entities, evaluate, explain, feeds, files, replay, search, stack, stories
 from services.cli.output import fail
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app.command()(replay.replay)
 app.command()(collect.collect)
 app.add_typer(feeds.app, name="feeds")
 app.command()(search.search)
+app.command()(explain.explain)
+app.add_typer(stories.app, name="stories")
 app.command()(files.enrich)
 app.command()(files.group)
 app.command()(demo.demo)

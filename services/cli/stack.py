@@ -244,6 +244,11 @@ def _processes(home: Path) -> list[dict[str, Any]]:
     ]
 
 
+def metrics_urls(home: Path) -> dict[str, str]:
+    """Where each process that `up` started in this home shows its metrics, by name."""
+    return {one["name"]: one["metrics_url"] for one in _processes(home) if one["metrics_url"]}
+
+
 def _is_configured_elsewhere() -> bool:
     import os
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaTimeoutError
 
 from schemas.dead_letter import DeadLetter, ErrorClass
 from schemas.topics import DEAD, STORIES
 from services import __version__
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, header_int
 from services.common.producer import SafeProducer
+from services.common.records import read_records
 from services.common.settings import Settings
-
-READ_TIMEOUT_SECONDS = 30.0
-"""Without a single record for so long, the broker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +69,12 @@ def make_letter(received: Received, rejected: RejectedMessage, service: str, now
 
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:
     """Every live letter, oldest first: the last state per key, without those that were replayed or dropped."""
-    partition = TopicPartition(settings.topic(DEAD), 0)
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=settings.max_request_bytes,
-        fetch_max_bytes=settings.max_request_bytes * 2,
-        bootstrap_timeout_ms=10_000,
-        check_crcs=False,
-    )
     letters: dict[str, DeadLetter] = {}
-    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-    try:
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek_to_beginning(partition)
-        while consumer.position(partition) < end:
-            records = consumer.poll(timeout_ms=1000).get(partition, ())
-            if records:
-                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-            elif time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{partition.topic} could not be read to its end")
-            for record in records:
-                key = (record.key or b"").decode("utf8", "replace")
-                previous = letters.pop(key, None)
-                if record.value is not None:
-                    letters[key] = _to_letter(key, record, previous)
-    finally:
-        consumer.close()
+    for record in read_records(settings, DEAD):
+        key = (record.key or b"").decode("utf8", "replace")
+        previous = letters.pop(key, None)
+        if record.value is not None:
+            letters[key] = _to_letter(key, record, previous)
     yield from letters.values()
 
 

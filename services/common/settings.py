@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="port of /metrics and /healthz; 0 takes a free one"
     )
     instance: str = Field(default="", description="name of this process: static membership in the consumer group")
+    lane_url: str = Field(
+        default="", description="where the lane's /explain is, like http://dedup:9100 (default: of the local stack)"
+    )
     stall_seconds: float = Field(
         default=120.0, gt=0, description="exit when there is lag and no commit for so long, to be restarted"
     )

@@ -1,0 +1,93 @@
+"""Stories and the articles in them, as Elasticsearch has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
+
+from services.api.search import SearchError
+
+MIN_PREFIX = 8
+MEMBERS_SHOWN = 50
+LEFT_OUT = ["paragraphs", "embedding", "localized", "dates", "rejected_dates", "unlinked"]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The two indices behind their aliases."""
+
+    client: Elasticsearch
+    articles: str
+    stories: str
+
+    def article(self, name: str) -> dict[str, Any]:
+        """The article of an id, the beginning of one, a guid or a URL; SearchError where it is none or several."""
+        exact = {"bool": {"should": [{"ids": {"values": [name]}}, {"term": {"guid": name}}, {"term": {"url": name}}]}}
+        found = self._search(self.articles, exact, 2)
+        if not found and len(name) >= MIN_PREFIX:
+            found = self._search(self.articles, {"prefix": {"article_id": name.lower()}}, 2)
+        if not found:
+            raise SearchError(f"No article has the id, guid or URL {name!r}. `dragoman search` shows ids with --json.")
+        if len(found) > 1:
+            raise SearchError(f"{name!r} names more than one article; write more of the id.")
+        return found[0]
+
+    def story(self, name: str) -> dict[str, Any]:
+        """The story of an id or the beginning of one; SearchError where it is none or several."""
+        query = {"ids": {"values": [name]}} if len(name) < MIN_PREFIX else {"prefix": {"story_id": name.lower()}}
+        found = self._search(self.stories, query, 2)
+        if len(found) != 1:
+            problem = "names more than one story; write more of the id" if found else "names no story"
+            raise SearchError(f"{name!r} {problem}.")
+        return found[0]
+
+    def follow(self, story: dict[str, Any]) -> dict[str, Any]:
+        """The story in which a merged one ended; itself where it was not merged."""
+        seen = {story["story_id"]}
+        while story.get("merged_into") and story["merged_into"] not in seen:
+            seen.add(story["merged_into"])
+            story = self.story(story["merged_into"])
+        return story
+
+    def members(self, story_id: str, size: int = MEMBERS_SHOWN) -> list[dict[str, Any]]:
+        """The story's articles, in the order in which they were fetched."""
+        return self._search(self.articles, {"term": {"story_id": story_id}}, size, sort=["fetched_at"])
+
+    def latest(self, language: str | None, since: str | None, size: int) -> list[dict[str, Any]]:
+        """Stories that were not merged, the last one with news first."""
+        filters: list[dict[str, Any]] = []
+        if language:
+            filters.append({"term": {"languages": language}})
+        if since:
+            filters.append({"range": {"last_seen_at": {"gte": since}}})
+        query = {"bool": {"filter": filters, "must_not": [{"exists": {"field": "merged_into"}}]}}
+        return self._search(self.stories, query, size, sort=[{"last_seen_at": "desc"}, {"articles": "desc"}])
+
+    def titles(self, article_ids: list[str]) -> dict[str, str]:
+        """What articles are called, by id; those that are not there are left out."""
+        found = self._search(self.articles, {"ids": {"values": article_ids}}, max(1, len(article_ids)))
+        return {article["article_id"]: article["title"] or article["text"][:100] for article in found}
+
+    def _search(
+        self, index: str, query: dict[str, Any], size: int, sort: list[Any] | None = None
+    ) -> list[dict[str, Any]]:
+        ask = lambda: self.client.search(  # noqa: E731 - one request, asked in `answered`
+            index=index, query=query, size=size, sort=sort, source={"excludes": LEFT_OUT}
+        )
+        return [hit["_source"] for hit in answered(ask, index)["hits"]["hits"]]
+
+
+def answered(ask: Callable[[], R], index: str) -> R:
+    """Elasticsearch's answer; SearchError in a sentence where there is none."""
+    try:
+        return ask()
+    except NotFoundError as error:
+        raise SearchError(f"There is no index {index} yet. Start the stack with `dragoman up`.") from error
+    except ApiError as error:
+        raise SearchError(f"Elasticsearch refused the search ({error.status_code} {error.error}).") from error
+    except TransportError as error:
+        raise SearchError("Elasticsearch does not answer. Is the stack up? See `dragoman status`.") from error

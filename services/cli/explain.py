@@ -1,0 +1,201 @@
+"""`dragoman explain`: why two articles were put together, or were not."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli.output import err, out, print_json
+from services.cli.stories import library
+
+if TYPE_CHECKING:
+    from services.api.stories import Library
+
+TIMEOUT_SECONDS = 10.0
+WORDS = {
+    "bias": "any two articles",
+    "keys": "names and entities",
+    "numbers": "numbers",
+    "words": "words",
+    "same_language": "one language",
+    "least_coverage": "lede named by the other, the less covered",
+    "most_coverage": "lede named by the other, the more covered",
+    "rarest_shared": "rarest shared name",
+    "rare_shared": "three rarest shared",
+    "uncovered": "a name of each lede that the other lacks",
+    "lede_words": "words of the ledes",
+    "number_conflict": "different numbers in the ledes",
+    "facts": "share of facts",
+    "gap": "days between",
+    "one_undated": "only one states a date",
+    "actor_share": "shared only by who is always in the news",
+    "vector": "vectors",
+}
+
+
+def explain(
+    article: Annotated[str, typer.Argument(help="Id (or its beginning), guid or URL of an article.")],
+    other: Annotated[str | None, typer.Argument(help="A second article: compare the two.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Why an article is in its story and whose copy it is; of two articles, how they compare.
+
+    Examples: `dragoman explain 1f0c9a52`; `dragoman explain 1f0c9a52 77b3e0d1 --json`.
+    """
+    with library() as found:
+        one = found.article(article)
+        report = explain_one(found, one) if other is None else explain_two(one, found.article(other))
+    if as_json:
+        print_json(report)
+    elif other is None:
+        show_one(report)
+    else:
+        show_two(report)
+
+
+def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
+    """What is stored of the decision, with the titles of the articles that it names."""
+    reason = article["story_reason"]
+    named = [reason.get("nearest"), reason.get("runner_up"), article.get("duplicate_of"), article.get("supersedes")]
+    named += [link["article_id"] for link in article.get("duplicate_links", ())]
+    decision = ("duplicate_of", "duplicate_score", "duplicate_reason", "duplicate_links", "supersedes", "story_id")
+    return {
+        "article_id": article["article_id"],
+        "title": article["title"] or article["text"][:100],
+        **{name: article.get(name) for name in (*decision, "story_score", "story_reason", "grouping_version")},
+        "titles": found.titles([one for one in named if one]),
+    }
+
+
+def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Both as the lane compares them now; where it cannot, what is stored of both."""
+    ids = (one["article_id"], other["article_id"])
+    compared, problem = ask_lane(*ids)
+    return {
+        "articles": list(ids),
+        "titles": [article["title"] or article["text"][:100] for article in (one, other)],
+        "same_story": one["story_id"] == other["story_id"],
+        "same_group": one["duplicate_group"] == other["duplicate_group"],
+        "compared": compared,
+        "problem": problem,
+        "stored": [{"article_id": article["article_id"], **article["story_reason"]} for article in (one, other)],
+    }
+
+
+def ask_lane(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
+    """The lane's comparison, or why there is none."""
+    address = lane_address()
+    if address is None:
+        return None, "The lane's address is not known: set DRAGOMAN_LANE_URL. What is stored:"
+    url = f"{address}/explain?{urllib.parse.urlencode({'one': one, 'other': other})}"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+            return json.loads(answer.read()), None
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None, "One of them has left the lane's window, so they cannot be compared any more. What is stored:"
+        return None, f"The lane at {address} answers {error.code}. What is stored:"
+    except OSError:
+        return None, f"The lane at {address} does not answer. What is stored:"
+
+
+def lane_address() -> str | None:
+    """The lane's metrics address: as configured, or of the stack that `up` started in this home."""
+    from services.cli.stack import metrics_urls
+    from services.common.settings import Settings
+
+    settings = Settings()
+    if settings.lane_url:
+        return settings.lane_url.rstrip("/")
+    url = metrics_urls(settings.home).get("dedup")
+    return url.removesuffix("/metrics") if url else None
+
+
+def show_one(report: dict[str, Any]) -> None:
+    """A decision for a person."""
+    reason, titles = report["story_reason"], report["titles"]
+    out.print(report["title"], style="bold", markup=False, soft_wrap=True)
+    if report["duplicate_of"]:
+        _show_duplicate(report["duplicate_reason"], titles.get(report["duplicate_of"], report["duplicate_of"]))
+    if report["supersedes"]:
+        _line(f"A later version of the agency's own text: {titles.get(report['supersedes'], report['supersedes'])}")
+    for link in report["duplicate_links"] or ():
+        title = titles.get(link["article_id"], link["article_id"])
+        _line(f"Shares {link['shingle_containment']:.0%} of the shorter text with: {title}")
+    if reason.get("moved_by"):
+        _line(f"Is in story {report['story_id'][:8]} by a {reason['moved_by']}")
+    if reason["opened"] and not reason.get("nearest"):
+        _line("Opened its story: no article in the window shares a rare name, number or word with it.")
+    elif reason["opened"]:
+        _line(f"Opened its story: the nearest one missed {reason['threshold']:g} by {reason['margin']:.2f}. Nearest:")
+    else:
+        _line(f"Joined story {report['story_id'][:8]} with a score of {report['story_score']:.2f}. Nearest article:")
+    if reason.get("nearest"):
+        _line(f"  {titles.get(reason['nearest'], reason['nearest'])}")
+        _show_features(reason)
+    if reason.get("runner_up") and not reason["opened"]:
+        lost = f" It lost by {reason['margin']:.2f}." if reason.get("margin") is not None else ""
+        _line(f"Next story: {titles.get(reason['runner_up'], reason['runner_up'])}.{lost}")
+    for veto in reason.get("vetoes") or ():
+        _line(f"Not taken: story {veto}")
+
+
+def show_two(report: dict[str, Any]) -> None:
+    """A comparison for a person."""
+    for title in report["titles"]:
+        out.print(title, style="bold", markup=False, soft_wrap=True)
+    group = " and of one group of copies" if report["same_group"] else ""
+    _line(f"They are of one story{group}." if report["same_story"] else "They are of two stories.")
+    if report["problem"]:
+        err.print(report["problem"], style="yellow", markup=False, soft_wrap=True)
+        for stored in report["stored"]:
+            _line(f"{stored['article_id'][:8]}:")
+            _show_features(stored)
+        return
+    compared = report["compared"]
+    if compared["duplicate"]:
+        _show_duplicate(compared["duplicate"], "each other")
+    else:
+        _line(f"No copies: {compared['shingle_containment']:.0%} of the shorter text's word pairs are in both.")
+    verdict = "enough" if compared["score"] >= compared["threshold"] else "not enough"
+    _line(f"As a pair they score {compared['score']:.2f}, {verdict} by themselves ({compared['threshold']:g}).")
+    _show_features(compared)
+    for note in compared["notes"]:
+        _line(f"Note: {note}")
+
+
+def _show_duplicate(reason: dict[str, Any], of: str) -> None:
+    shares = f"{reason['shingle_containment']:.0%} of the word pairs, {reason['word_containment']:.0%} of the words"
+    _line(f"A {reason['level']} of: {of}")
+    _line(f"  {shares}; {reason['shared_facts']} facts shared, {reason['missing_facts']} missing")
+    for name in ("shared", "missing"):
+        if reason.get(name):
+            _line(f"  {name} facts: {', '.join(reason[name])}")
+
+
+def _show_features(reason: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    for name, label in (("shared", "shared names"), ("numbers", "shared numbers")):
+        if reason.get(name):
+            _line(f"  {label}: {', '.join(reason[name])}")
+    gap = reason.get("gap_days")
+    _line(f"  {'no dates to compare' if gap is None else f'{gap:.1f} days between the stated dates'}")
+    table = Table(box=None, padding=(0, 2), show_header=True)
+    table.add_column("  evidence")
+    table.add_column("value", justify="right")
+    table.add_column("adds", justify="right")
+    for part in reason.get("parts") or ():
+        table.add_row(
+            f"  {WORDS.get(part['feature'], part['feature'])}", f"{part['value']:.2f}", f"{part['score']:+.2f}"
+        )
+    out.print(table)
+
+
+def _line(text: str) -> None:
+    out.print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""Reads a topic of one partition from its beginning to its end, for commands that look at all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from schemas.topics import Topic
+from services.common.settings import Settings
+
+READ_TIMEOUT_SECONDS = 30.0
+"""Without a record for so long, the topic's end is not reached any more."""
+
+
+def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
+    """Every record up to the end at this moment, oldest first; KafkaTimeoutError where the end is not reached."""
+    partition = TopicPartition(settings.topic(topic), 0)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=settings.max_request_bytes,
+        fetch_max_bytes=settings.max_request_bytes * 2,
+        bootstrap_timeout_ms=10_000,
+        check_crcs=False,
+    )
+    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek_to_beginning(partition)
+        while consumer.position(partition) < end:
+            records = consumer.poll(timeout_ms=1000).get(partition, ())
+            if records:
+                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+            elif time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"{partition.topic} could not be read to its end")
+            yield from records
+    finally:
+        consumer.close()
