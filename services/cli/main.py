@@ -7,7 +7,21 @@ import sys
 import typer
 
 from services import __version__
-from services.cli import collect, dead, demo, entities, evaluate, explain, feeds, files, replay, search, stack, stories
+from services.cli import (
+    collect,
+    dead,
+    demo,
+    entities,
+    evaluate,
+    explain,
+    feeds,
+    files,
+    reindex,
+    replay,
+    search,
+    stack,
+    stories,
+)
 from services.cli.output import fail
 
 app = typer.Typer(
@@ -25,6 +39,7 @@ app.command()(stack.status)
 app.command()(stack.verify)
 app.command()(stack.setup)
 app.command()(replay.replay)
+app.command()(reindex.reindex)
 app.command()(collect.collect)
 app.add_typer(feeds.app, name="feeds")
 app.command()(search.search)

@@ -16,23 +16,21 @@ from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import Histogram
 
-from schemas.article import GroupedArticle
 from schemas.dead_letter import ErrorClass
-from schemas.story import Story
 from schemas.topics import DEAD, GROUPED, STORIES
 from services.common.dead_letters import Received, make_letter
 from services.common.elastic import make_client
 from services.common.halt import HaltRule
 from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
-from services.common.messages import RejectedMessage, decode, encode
+from services.common.messages import RejectedMessage, encode
 from services.common.metrics import DEAD_LETTERS, HALTED, LATENCY_BUCKETS, OUTCOMES, STAGE_SECONDS, serve_metrics
 from services.common.producer import SafeProducer
 from services.common.retries import Backoff
 from services.common.stream import prepare
-from services.indexer.bulk import Action, ItemAnswer, Verdict, make_action
-from services.indexer.documents import to_article_document, to_story_document
-from services.indexer.indices import ARTICLES, ensure_indices
+from services.indexer.bulk import Action, ItemAnswer, Verdict
+from services.indexer.documents import to_action
+from services.indexer.indices import ARTICLES, ensure_indices, write_alias
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
@@ -115,13 +113,9 @@ class Indexer:
         self.producer.flush()
 
     def _action(self, message: Received) -> tuple[Action, datetime | None]:
-        name = self.settings.name
-        if message.topic == self.settings.topic(STORIES):
-            story = decode(Story, message.value)
-            return make_action(name(STORIES_ALIAS), story.story_id, story.revision, to_story_document(story)), None
-        article = decode(GroupedArticle, message.value)
-        document = to_article_document(article, message.value or b"")
-        return make_action(name(ARTICLES), article.article_id, article.document_version, document), article.fetched_at
+        is_story = message.topic == self.settings.topic(STORIES)
+        index = write_alias(self.settings, STORIES_ALIAS if is_story else ARTICLES)
+        return to_action(message.value, index, is_story=is_story)
 
     def _settle(self, message: Received, answer: ItemAnswer) -> None:
         if answer.verdict in (Verdict.DEAD, Verdict.TOO_LARGE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,6 +10,8 @@ import orjson
 from schemas.article import GroupedArticle
 from schemas.story import Story
 from services.common.languages import analyzer_for
+from services.common.messages import decode
+from services.indexer.bulk import Action, make_action
 
 
 def to_article_document(article: GroupedArticle, message: bytes) -> dict[str, Any]:
@@ -33,3 +36,13 @@ def to_story_document(story: Story) -> dict[str, Any]:
         if entity["lat"] is not None and entity["lon"] is not None:
             entity["location"] = {"lat": entity["lat"], "lon": entity["lon"]}
     return document
+
+
+def to_action(value: bytes | None, index: str, *, is_story: bool) -> tuple[Action, datetime | None]:
+    """The write of a grouped article or a story, and when the article was fetched; RejectedMessage for neither."""
+    if is_story:
+        story = decode(Story, value)
+        return make_action(index, story.story_id, story.revision, to_story_document(story)), None
+    article = decode(GroupedArticle, value)
+    document = to_article_document(article, value or b"")
+    return make_action(index, article.article_id, article.document_version, document), article.fetched_at

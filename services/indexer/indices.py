@@ -32,34 +32,55 @@ def mapping(alias: str) -> dict[str, Any]:
     return read
 
 
+def write_alias(settings: IndexerSettings, alias: str) -> str:
+    """What the indexer of this grouping version writes through; people read through the alias itself."""
+    return settings.name(settings.versioned(f"{alias}-write"))
+
+
 def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
-    """Put the templates; make each alias with its first index where it is not there yet."""
+    """Put the templates; make each alias with its first index where it is not there yet.
+
+    A further grouping version gets an index of its own to write to, and people read the old one until `reindex` swaps.
+    """
     for alias in (ARTICLES, STORIES):
-        name = settings.name(alias)
-        client.indices.put_index_template(
-            name=f"dragoman-{name}",
-            index_patterns=[f"{name}-v*"],
-            priority=200,
-            template={
-                "settings": {
-                    "number_of_shards": settings.shards,
-                    "number_of_replicas": settings.replicas,
-                    "refresh_interval": settings.refresh_interval,
-                },
-                "mappings": mapping(alias),
-            },
-        )
-        if client.indices.exists_alias(name=name):
-            # fields that are new since the index was made; a changed field is refused, and needs a new VERSION
-            client.indices.put_mapping(index=name, **mapping(alias))
+        name, writing = settings.name(alias), write_alias(settings, alias)
+        put_template(client, settings, alias)
+        if client.indices.exists_alias(name=writing):
+            pass
+        elif client.indices.exists_alias(name=name) and settings.grouping_version == 1:  # of before the write aliases
+            (index,) = client.indices.get_alias(name=name).body
+            client.indices.put_alias(index=index, name=writing, is_write_index=True)
         else:
-            _create(client, f"{name}-v{VERSION}", name)
+            suffix = "" if settings.grouping_version == 1 else f".g{settings.grouping_version}"
+            reading = () if client.indices.exists_alias(name=name) else (name,)
+            _create(client, f"{name}-v{VERSION}{suffix}", (writing, *reading))
+        # fields that are new since the index was made; a changed field is refused, and needs `dragoman reindex`
+        client.indices.put_mapping(index=writing, **mapping(alias))
 
 
-def _create(client: Elasticsearch, index: str, alias: str) -> None:
+def put_template(client: Elasticsearch, settings: IndexerSettings, alias: str) -> None:
+    """The template that every index behind this alias is made from."""
+    name = settings.name(alias)
+    client.indices.put_index_template(
+        name=f"dragoman-{name}",
+        index_patterns=[f"{name}-v*"],
+        priority=200,
+        template={
+            "settings": {
+                "number_of_shards": settings.shards,
+                "number_of_replicas": settings.replicas,
+                "refresh_interval": settings.refresh_interval,
+            },
+            "mappings": mapping(alias),
+        },
+    )
+
+
+def _create(client: Elasticsearch, index: str, aliases: tuple[str, ...]) -> None:
     try:
-        client.indices.create(index=index, aliases={alias: {"is_write_index": True}})
+        client.indices.create(index=index, aliases={alias: {"is_write_index": True} for alias in aliases})
     except BadRequestError as error:
         if error.error != "resource_already_exists_exception":
             raise
-        client.indices.put_alias(index=index, name=alias, is_write_index=True)
+        for alias in aliases:
+            client.indices.put_alias(index=index, name=alias, is_write_index=True)

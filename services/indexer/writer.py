@@ -26,6 +26,7 @@ class BulkWriter:
     max_documents: int
     max_bytes: int
     wait: Callable[[float], None]
+    require_alias: bool = True
     waiting: bool = False
     stopped_reason: str | None = None
     _backoff: Backoff = field(default_factory=Backoff)
@@ -53,7 +54,7 @@ class BulkWriter:
     def _send(self, batch: list[Action]) -> list[ItemAnswer]:
         body = b"".join(action.lines() for action in batch)
         try:
-            answer = self.client.bulk(operations=[body[:-1]], require_alias=True)  # type: ignore[list-item]  # bytes pass as they are
+            answer = self.client.bulk(operations=[body[:-1]], require_alias=self.require_alias)  # type: ignore[list-item]  # bytes pass as they are
             return read_answer(answer.body)
         except ApiError as error:
             verdict = classify(error.status_code, str(error.error))

@@ -75,7 +75,7 @@ def test_setup_can_be_repeated(stack: Stack, settings_of: SettingsOf) -> None:
     client = make_client(settings)
     ensure_indices(client, settings)
     alias = client.indices.get_alias(name="articles")
-    assert list(alias) == ["articles-v1"]
+    assert len(list(alias)) == 1
     client.close()
 
 
