@@ -13,12 +13,12 @@ from rich.table import Table
 
 from benchmarks import names
 from benchmarks.corpus import SHARED
-from benchmarks.quality.groups import measure_groups
 from benchmarks.quality.links import measure_aliases, measure_links, measure_read
 from benchmarks.quality.scores import Figures
 from benchmarks.quality.seeds import measure_seeds, score_seeds
 from benchmarks.quality.speed import measure_speed
 from benchmarks.quality.texts import measure_clean, measure_language
+from benchmarks.stories.evaluate import measure_duplicates, measure_stories
 from services.entities.names import CrfNameFinder
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -40,6 +40,20 @@ TARGETS: dict[str, tuple[str, float]] = {
     "links.read.wrong": ("<=", 0.03),
     "names.pud-en.untyped.f1": (">=", 0.7),
     "names.pud-de.untyped.f1": (">=", 0.7),
+    "duplicates.precision": (">=", 0.999),
+    "duplicates.recall": (">=", 0.98),
+    "stories.wikinews.b3.f1": (">=", 0.96),
+    "stories.ecb.b3.f1": (">=", 0.9),
+    "stories.ntrex8.b3.f1": (">=", 0.94),
+    "stories.ntrex40.b3.f1": (">=", 0.88),
+    "stories.wikinews.cross_lingual.f1": (">=", 0.95),
+    "stories.wikinews.order": ("<=", 0.01),
+    "stories.ecb.order": ("<=", 0.01),
+    "stories.ntrex8.order": ("<=", 0.01),
+    "stories.mix.order": ("<=", 0.01),
+    "stories.mix.seeds": (">=", 5),
+    "stories.seeds.alone": (">=", 5),
+    "semeval.trained": (">=", 0.7),
     "speed.language": (">=", 2000),
     "speed.normalizer": (">=", 2000),
     "speed.entities": (">=", 300),
@@ -65,7 +79,8 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "links": measure_links,
     "links read by hand": measure_read,
     "names": measure_names,
-    "duplicates and stories": measure_groups,
+    "duplicates": measure_duplicates,
+    "stories": measure_stories,
 }
 
 

@@ -13,10 +13,12 @@ import numpy as np
 
 from schemas.article import DuplicateLevel, DuplicateReason
 from services.dedup.pairs import shared_counts
-from services.dedup.postings import PostingIndex
+from services.dedup.postings import CountTable, PostingIndex
 from services.dedup.profiles import Hashes, Profile
 
-POSTING_CAP = 64
+MOST_ORIGINALS = 64
+"""A shingle of more live originals finds nothing: it is a turn of phrase, or a template."""
+TABLE_BITS = 22
 MIN_SHARED_SAMPLES = 2
 MIN_SAMPLE_SHARE = 0.20
 MAX_CANDIDATES = 30
@@ -96,20 +98,23 @@ class DuplicateIndex:
 
     _profiles: dict[int, Profile] = field(default_factory=dict)
     _postings: PostingIndex = field(default_factory=PostingIndex)
+    _counts: CountTable = field(default_factory=lambda: CountTable(TABLE_BITS))
 
     def add(self, profile: Profile, sampled: Hashes) -> None:
         """Make a first member findable."""
         self._profiles[profile.slot] = profile
         self._postings.add(profile.slot, sampled)
+        self._counts.change(sampled, 1)
 
-    def remove(self, profile: Profile) -> None:
+    def remove(self, profile: Profile, sampled: Hashes) -> None:
         """Forget an article."""
         if self._profiles.pop(profile.slot, None) is not None:
             self._postings.remove(profile.slot)
+            self._counts.change(sampled, -1)
 
     def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
         """Originals that share text: the largest share of the smaller first, then the most, then who came first."""
-        slots, _ = self._postings.find(sampled, POSTING_CAP)
+        slots, _ = self._postings.find(sampled[self._counts.of(sampled) <= MOST_ORIGINALS])
         found, counts = np.unique(slots, return_counts=True)
         smaller = np.minimum(len(sampled), [self._profiles[slot].sample_size for slot in found.tolist()])
         enough = (counts >= np.minimum(MIN_SHARED_SAMPLES, smaller)) & (counts >= MIN_SAMPLE_SHARE * smaller)

@@ -151,7 +151,7 @@ class Grouper:
 
     def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Result:
         """A new revision of a known article: new content under the decision that stands."""
-        self._forget(self.live[known.article_id])
+        self._forget(known)
         update = {"article": article, "arrival": self._arrivals, "owner_offset": offset, "absorbed": ()}
         row = known.model_copy(update=update)
         return self._settle(row, to_profile(row), sample(article))
@@ -261,9 +261,9 @@ class Grouper:
         self._arrivals = max(self._arrivals, profile.slot + 1)
         self._latest = max(self._latest, profile.fetched)
 
-    def _forget(self, profile: Profile) -> None:
-        del self.live[profile.article_id]
-        self._duplicates.remove(profile)
+    def _forget(self, row: Row) -> None:
+        profile = self.live.pop(row.article_id)
+        self._duplicates.remove(profile, sample(row.article))
         self.stories.remove(profile)
 
     def _expire(self) -> None:
@@ -272,7 +272,7 @@ class Grouper:
         for profile in list(islice(self.live.values(), EXPIRED_PER_ARTICLE)):
             if profile.fetched >= limit:
                 break
-            self._forget(profile)
+            self._forget(self.rows[profile.article_id])
             del self.rows[profile.article_id]
 
     def explain(self, one: str, other: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.article import KeyFlag
-from services.dedup.profiles import DAMPING, Profile
+from services.dedup.postings import Counts, CountTable
+from services.dedup.profiles import DAMPING, Hashes, Profile
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 FEATURES = (
@@ -113,18 +114,18 @@ class Frequencies:
     """In how many live articles each key stands."""
 
     articles: int = 0
-    _counts: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(2**TABLE_BITS, dtype=np.int32))
+    counts: CountTable = field(default_factory=lambda: CountTable(TABLE_BITS))
 
     def change(self, profile: Profile, by: int) -> None:
         """Count an article in (1) or out (-1)."""
         self.articles += by
-        self._counts[self._places(profile.all_keys)] += by
+        self.counts.change(profile.all_keys, by)
 
-    def of(self, keys: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    def of(self, keys: Hashes) -> Counts:
         """Live articles with each key."""
-        return self._counts[self._places(keys)]
+        return self.counts.of(keys)
 
-    def idf(self, keys: npt.NDArray[np.uint32]) -> Array:
+    def idf(self, keys: Hashes) -> Array:
         """Inverse document frequencies: ln((N + 1) / (df + 0.5)), at least `MIN_IDF`."""
         weights: Array = np.maximum(MIN_IDF, math.log(self.articles + 1) - np.log(self.of(keys) + 0.5))
         return weights
@@ -133,10 +134,6 @@ class Frequencies:
     def solid(self) -> float:
         """The weight of one rare name: what a lede must have for its coverage to count in full."""
         return math.log(self.articles + 2)
-
-    @staticmethod
-    def _places(keys: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        return keys & np.uint32(2**TABLE_BITS - 1)
 
 
 @dataclass(frozen=True, slots=True)

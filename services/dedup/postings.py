@@ -14,10 +14,28 @@ import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint32]
 Slots = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int32]
 TAIL_ARTICLES = 512
 FAN_IN = 8
 LARGEST_SEGMENT = TAIL_ARTICLES * FAN_IN * FAN_IN
 """Articles. Larger segments would be fewer to search, but one merge of them would pause the lane for seconds."""
+
+
+class CountTable:
+    """How often each hashed key is there, under the last bits of the hash: keys that share them share a count."""
+
+    def __init__(self, bits: int) -> None:
+        self._counts: Counts = np.zeros(2**bits, dtype=np.int32)
+        self._mask = np.uint32(2**bits - 1)
+
+    def change(self, keys: Keys, by: int) -> None:
+        """Count distinct keys in (1) or out (-1)."""
+        self._counts[keys & self._mask] += by
+
+    def of(self, keys: Keys) -> Counts:
+        """The count of each key, (n,)."""
+        found: Counts = self._counts[keys & self._mask]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +80,14 @@ class PostingIndex:
             self._removed = 0
             self._segments = [one for one in self._segments if self._live[one.slots].any()]
 
-    def find(self, keys: Keys, cap: int) -> tuple[Slots, Slots]:
-        """For each posting of these keys, its slot and the place of its key in `keys`; of a key the `cap` oldest."""
+    def find(self, keys: Keys) -> tuple[Slots, Slots]:
+        """For each posting of these keys, its slot and the place of its key in `keys`; ask for rare keys only."""
         found = [self._find_in(segment, keys) for segment in self._segments]
         tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
         slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
         places = np.concatenate([*(places for _, places in found), np.array([place for _, place in tail], np.int64)])
         is_live = self._live[slots]
-        slots, places = slots[is_live], places[is_live]
-        order = np.lexsort((slots, places))
-        slots, places = slots[order], places[order]
-        rank = np.arange(len(places)) - np.searchsorted(places, places)
-        return slots[rank < cap], places[rank < cap]
+        return slots[is_live], places[is_live]
 
     @staticmethod
     def _find_in(segment: Segment, keys: Keys) -> tuple[Slots, Slots]:

@@ -94,16 +94,16 @@ class StoryIndex:
             places = places[np.lexsort((keys[places], counts[places]))][:RAREST_KEYS]
             rarest = keys[places]
             worth = self.frequencies.idf(rarest)
-            slots, found = self._postings.find(rarest, POSTING_CAP)
+            slots, found = self._postings.find(rarest)
             for slot, value in zip(slots.tolist(), worth[found].tolist(), strict=True):
                 shared[slot] += value
         shared.pop(profile.slot, None)
         ranked = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
         return [self._profiles[slot] for slot, _ in ranked[:MAX_CANDIDATES]]
 
-    def holding(self, keys: Hashes, cap: int) -> Iterator[tuple[Profile, int]]:
-        """Live originals that hold one of these keys, with the key's place; of a key the `cap` oldest."""
-        slots, places = self._postings.find(keys, cap)
+    def holding(self, keys: Hashes) -> Iterator[tuple[Profile, int]]:
+        """Live originals that hold one of these keys, with the key's place; ask for rare keys only."""
+        slots, places = self._postings.find(keys)
         for slot, place in zip(slots.tolist(), places.tolist(), strict=True):
             yield self._profiles[slot], place
 

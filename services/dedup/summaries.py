@@ -24,7 +24,8 @@ MIN_SHARED_ACTORS = 2
 CENTRAL_MEMBERS = 200
 """Latest originals among which the most central article is looked for."""
 ACTORS = 8
-ACTOR_POSTINGS = 500
+ACTOR_ARTICLES = 2000
+"""An actor of more live articles relates no stories."""
 HOUR = 3600.0
 SENTENCES = 12
 SENTENCE_CHARACTERS = 300
@@ -172,10 +173,11 @@ def choose_sentence(article: EnrichedArticle, worth: Mapping[int, float]) -> str
 def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[RelatedStory, ...]:
     """Other stories that share at least two of a story's actors, those with the rarest first."""
     keys = np.array(sorted(actors), dtype=np.uint32)
+    keys = keys[view.stories.frequencies.of(keys) <= ACTOR_ARTICLES]
     if len(keys) < MIN_SHARED_ACTORS:
         return ()
     shared: dict[str, set[int]] = defaultdict(set)
-    for profile, place in view.stories.holding(keys, ACTOR_POSTINGS):
+    for profile, place in view.stories.holding(keys):
         shared[profile.story_id].add(place)
     shared.pop(story_id, None)
     worth = view.stories.frequencies.idf(keys)

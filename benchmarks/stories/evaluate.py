@@ -1,0 +1,161 @@
+"""Stories on texts that the weights have not seen: each half is measured with weights of the other one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import itertools
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.corpus import SHARED
+from benchmarks.quality.scores import Figures
+from benchmarks.stories.corpora import FILES, NTREX_8, Labelled, fold_of, load, load_seeds, read, to_labelled
+from benchmarks.stories.measures import Placed, measure_partition
+from benchmarks.stories.pairs import profile_of
+from benchmarks.stories.train import train
+from services.dedup.grouping import Grouper
+from services.dedup.pairs import Frequencies, Weights, compare, load_weights
+from services.dedup.stories import StoryIndex
+from services.worker.stages import Stage, stage_slice
+
+WINDOW = timedelta(days=14)
+ORDERS = range(10, 15)
+RIDGE = 1.0
+SEMEVAL = Path("measure-only/semeval2022-task8-train.csv.gz")
+DUPLICATES = Path("wikinews/neardup.jsonl")
+
+
+def group(articles: Sequence[Labelled], weights: Weights) -> Grouper:
+    """The lane after these articles, in this order."""
+    grouper = Grouper(WINDOW, stories=StoryIndex(weights=weights))
+    for offset, labelled in enumerate(articles):
+        grouper.take(labelled.article, offset)
+    return grouper
+
+
+def place(articles: Sequence[Labelled], grouper: Grouper) -> list[Placed]:
+    """Where each article is in the end."""
+    return [
+        Placed(one.story, grouper.live[one.article.article_id].story_id, one.article.language.code) for one in articles
+    ]
+
+
+def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str, list[Labelled]]:
+    """The streams that are measured, of one half."""
+    by: dict[str, list[Labelled]] = defaultdict(list)
+    for one in articles:
+        by[one.corpus].append(one)
+    few = [one for one in by["ntrex"] if one.code in NTREX_8]
+    return {
+        "wikinews": by["wikinews"],
+        "ecb": by["ecb"],
+        "ntrex8": few,
+        "ntrex40": by["ntrex"],
+        "mix": [*by["wikinews"], *by["ecb"], *few, *seeds],
+    }
+
+
+def measure_stories() -> Figures:
+    """`stories.…`: means over both halves and five random orders; empty where the corpora are not here."""
+    folder = SHARED / "data"
+    if not all((folder / path).is_file() for path in FILES.values()):
+        return {}
+    stages = stage_slice((), vectors=True)
+    articles, seeds = load(folder, stages), load_seeds(stages)
+    found: dict[str, list[float]] = defaultdict(list)
+    for half in (0, 1):
+        weights = train([one for one in articles if fold_of(one.unit) != half])
+        mine = streams([one for one in articles if fold_of(one.unit) == half], seeds)
+        for name, stream in mine.items():
+            for figure, value in measure_stream(stream, weights, seeds if name == "mix" else ()).items():
+                found[f"stories.{name}.{figure}"].append(value)
+    figures = {name: float(np.mean(values)) for name, values in found.items()}
+    return figures | {"stories.seeds.alone": count_seeds_alone(seeds)} | measure_similarity(folder / SEMEVAL, stages)
+
+
+def measure_stream(stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled]) -> Figures:
+    """Means over the orders, how far an order's B³ F1 is from the order of the file at most, and the seeds' stories."""
+    found: dict[str, list[float]] = defaultdict(list)
+    reference = measure_partition(place(stream, group(stream, weights)))["b3.f1"]
+    for order in ORDERS:
+        shuffled = random.Random(order).sample(list(stream), len(stream))
+        grouper = group(shuffled, weights)
+        for name, value in measure_partition(place(shuffled, grouper)).items():
+            found[name].append(value)
+        if seeds:
+            found["seeds"].append(len({grouper.live[one.article.article_id].story_id for one in seeds}))
+    figures = {name: float(np.mean(values)) for name, values in found.items()}
+    return figures | {"order": abs(figures["b3.f1"] - reference), "order_spread": float(np.std(found["b3.f1"]))}
+
+
+def count_seeds_alone(seeds: Sequence[Labelled]) -> float:
+    """The least number of stories that the five seeds were in any of their 120 orders, with the weights that ship."""
+    weights = load_weights()
+    return float(min(len(group(list(order), weights).stories) for order in itertools.permutations(seeds)))
+
+
+def measure_similarity(path: Path, stages: Sequence[Stage]) -> Figures:
+    """SemEval-2022 Task 8: Pearson of the pair score, and of a ridge regression fitted on the other half."""
+    csv.field_size_limit(sys.maxsize)
+    with gzip.open(path, "rt", encoding="utf8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["text1"].strip() and row["text2"].strip()]
+    frequencies, pairs = Frequencies(), []
+    for number, row in enumerate(rows):
+        made = [
+            one.article
+            for side in "12"
+            for one in to_labelled("semeval", row["pair_id"], row["pair_id"],
+                                   {"id": f"{number} {side}", "text": row[f"text{side}"], "lang": ""}, stages)
+        ]  # fmt: skip
+        if len(made) == 2:
+            one, other = profile_of(made[0], 2 * number), profile_of(made[1], 2 * number + 1)
+            frequencies.change(one, 1)
+            frequencies.change(other, 1)
+            pairs.append((one, other, float(row["Overall"]), fold_of(row["pair_id"])))
+    compared = [compare(one, [other], frequencies) for one, other, _, _ in pairs]
+    features = np.array([[*one.features[0], one.scores[0], float(one.kinds.has_vectors[0])] for one in compared])
+    truth, half = np.array([pair[2] for pair in pairs]), np.array([pair[3] for pair in pairs])
+    guessed = np.zeros(len(truth))
+    for fold in (0, 1):
+        guessed[half == fold] = _ridge(features[half != fold], truth[half != fold], features[half == fold])
+    return {
+        "semeval.zero_shot": float(np.corrcoef(-features[:, -2], truth)[0, 1]),
+        "semeval.trained": float(np.corrcoef(guessed, truth)[0, 1]),
+    }
+
+
+def _ridge(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    mean, deviation = known.mean(0), known.std(0) + 1e-9
+    scaled = np.column_stack([(known - mean) / deviation, np.ones(len(known))])
+    weights = np.linalg.solve(scaled.T @ scaled + RIDGE * np.eye(scaled.shape[1]), scaled.T @ truth)
+    return np.column_stack([(asked - mean) / deviation, np.ones(len(asked))]) @ weights
+
+
+def measure_duplicates() -> Figures:
+    """`duplicates.…`: pairs of near-duplicates and recall by the kind of edit, in one random order."""
+    path = SHARED / "data" / DUPLICATES
+    if not path.is_file():
+        return {}
+    stages = stage_slice((), vectors=False)
+    rows = random.Random(1).sample(list(read(path)), len(list(read(path))))
+    found = [
+        one for row in rows for one in to_labelled("neardup", row["group"], row["kind"], row | {"lang": ""}, stages)
+    ]
+    grouper = group(found, load_weights())
+    decided = {one.article.article_id: grouper.rows[one.article.article_id].decision for one in found}
+    groups = [(one, decided[one.article.article_id].duplicate_of or one.article.article_id) for one in found]
+    figures = measure_partition([Placed(one.story, root) for one, root in groups])
+    originals = {one.story: root for one, root in groups if one.unit == "orig"}
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for one, root in groups:
+        if one.unit != "orig":
+            kinds[one.unit].append(root == originals[one.story])
+    by_kind = {f"duplicates.recall.{kind}": float(np.mean(hits)) for kind, hits in sorted(kinds.items())}
+    return {f"duplicates.{name}": figures[f"pairs.{name}"] for name in ("precision", "recall", "f1")} | by_kind

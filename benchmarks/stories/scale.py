@@ -1,0 +1,218 @@
+"""The lane with many live articles: time an article and memory against their number.
+
+    python -m benchmarks.stories.scale [--sizes 10000,100000] [--json PATH] [--plot PATH]
+
+Live articles are synthetic, about 2 kB of text each: 60 names, numbers and entities and 150 word stems of vocabularies
+whose words are used as words are (log-uniform ranks), 310 word bigrams, a vector in every second. Of the articles that
+are then taken, every third reports the event of a live one and every twentieth is a copy. Each size is measured in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, MutableMapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from benchmarks.corpus import ROOT
+from schemas.article import EnrichedArticle, Fingerprint, KeyFlag, Keys, StoryReason
+from services.common.messages import decode
+from services.dedup.grouping import Grouper
+from services.dedup.profiles import sample, to_profile
+from services.dedup.rows import Decision, Row
+
+RESULTS = Path(__file__).with_name("scale.json")
+PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
+EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
+SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+TAKEN = 600
+NAMES, TERMS, SHINGLES, WORDS, FACTS = 60, 150, 310, 210, 40
+NAME_VOCABULARY, TERM_VOCABULARY, SHINGLE_VOCABULARY = 4_000_000, 400_000, 50_000_000
+HASH_FACTOR = np.uint32(2654435761)
+STORY_EVERY, COPY_EVERY = 3, 20
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Ids = npt.NDArray[np.uint32]
+
+
+class Maker:
+    """Makes synthetic articles; the same ones for the same seed."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = np.random.default_rng(seed)
+        self._template = decode(EnrichedArticle, EXAMPLE.read_bytes())
+        self._made: list[tuple[Ids, Ids, Ids]] = []
+
+    def make(self, number: int, *, vector: bool) -> EnrichedArticle:
+        """Article `number`; some report the event of an earlier one, some copy it."""
+        names, terms, shingles = (
+            self._draw(count, vocabulary)
+            for count, vocabulary in (
+                (NAMES, NAME_VOCABULARY),
+                (TERMS, TERM_VOCABULARY),
+                (SHINGLES, SHINGLE_VOCABULARY),
+            )
+        )
+        if self._made and number % STORY_EVERY == 0:
+            old = self._made[int(self._random.integers(len(self._made)))]
+            names, terms = (
+                np.unique([*old[0][: NAMES // 2], *names[NAMES // 2 :]]),
+                np.unique([*old[1][:60], *terms[60:]]),
+            )
+            if number % COPY_EVERY == 0:
+                names, terms, shingles = old
+        self._remember((names.astype(np.uint32), terms.astype(np.uint32), shingles))
+        return self._template.model_copy(
+            update={
+                "article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
+                "fetched_at": NOW,
+                "published_at": NOW - timedelta(days=int(self._random.integers(10))),
+                "entities": (),
+                "places": (),
+                "embedding": self._random.integers(-90, 90, 512).astype(np.int8).tobytes() if vector else None,
+                "fingerprint": self._fingerprint(*self._made[-1]),
+            }
+        )
+
+    def _remember(self, made: tuple[Ids, Ids, Ids]) -> None:
+        self._made.append(made)
+        del self._made[:-5000]
+
+    def _draw(self, count: int, vocabulary: int) -> Ids:
+        ranks = np.exp(self._random.random(count) * np.log(vocabulary))
+        return np.unique(ranks.astype(np.uint32))
+
+    def _fingerprint(self, names: Ids, terms: Ids, shingles: Ids) -> Fingerprint:
+        hashes = [np.sort(ids * HASH_FACTOR + np.uint32(kind)) for kind, ids in enumerate((names, terms, shingles))]
+        flags = np.where(np.arange(len(names)) < 10, KeyFlag.LEDE, 0).astype(np.uint8)
+        return Fingerprint(
+            shingles=hashes[2].tobytes(),
+            words=np.sort(shingles[:WORDS] * np.uint32(40503)).tobytes(),
+            facts=tuple(str(value) for value in names[:FACTS].tolist()),
+            terms=hashes[1].tobytes(),
+            term_counts=bytes([1]) * len(terms),
+            term_flags=bytes(int(place < 30) for place in range(len(terms))),
+            keys=Keys(
+                hashes=hashes[0].tobytes(),
+                counts=bytes([1]) * len(names),
+                flags=flags.tobytes(),
+                labels=tuple(str(value) for value in names.tolist()),
+            ),
+        )
+
+
+class LazyRows(MutableMapping[str, Row]):
+    """Rows as the store on disk has them: made again when one is read, so that they take no memory here."""
+
+    def __init__(self, template: EnrichedArticle) -> None:
+        self._kept: dict[str, Row] = {}
+        self._template = template
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The row, where it was written by `take`: the others are only read by their key."""
+        return self._kept.get(key, default)
+
+    def __getitem__(self, key: str) -> Row:
+        return self._kept.get(key) or to_row(self._template.model_copy(update={"article_id": key}), 0)
+
+    def __setitem__(self, key: str, row: Row) -> None:
+        self._kept[key] = row
+
+    def __delitem__(self, key: str) -> None:
+        self._kept.pop(key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def to_row(article: EnrichedArticle, arrival: int) -> Row:
+    """The article's row, in a story of its own."""
+    alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
+    return Row(
+        article=article, arrival=arrival, owner_offset=arrival, decision=alone, story_opened_at=article.fetched_at
+    )
+
+
+def measure(size: int) -> dict[str, float]:
+    """One size's figures."""
+    maker = Maker()
+    grouper = Grouper(timedelta(days=14), rows=LazyRows(maker._template))  # noqa: SLF001 - the same module
+    began = time.perf_counter()
+    for number in range(size):
+        article = maker.make(number, vector=number % 2 == 0)
+        grouper._insert(to_profile(to_row(article, number)), sample(article))  # noqa: SLF001 - a million takes are hours
+    found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
+    found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
+    postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
+    kept = sum(len(one.shingles) + len(one.words) + len(one.facts) for one in grouper.live.values()) / size
+    posted = sum(one.keys.nbytes + one.slots.nbytes for one in postings) / size
+    found["duplicate_bytes_per_article"] = round(kept + posted)
+    for name, vector in (("with_vectors", True), ("without_vectors", False)):
+        taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
+        found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, size, name).items()}
+    found["duplicates_per_second"] = _clock_duplicates(grouper, maker, size)
+    return found
+
+
+def _clock(grouper: Grouper, taken: list[EnrichedArticle], size: int, name: str) -> dict[str, float]:
+    seconds = []
+    for number, article in enumerate(taken):
+        other = article.model_copy(update={"article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}"))})
+        began = time.perf_counter()
+        grouper.take(other, size + number)
+        seconds.append(time.perf_counter() - began)
+    return {
+        "mean_ms": round(float(np.mean(seconds)) * 1000, 2),
+        "p99_ms": round(float(np.quantile(seconds, 0.99)) * 1000, 2),
+        "articles_per_second": round(1 / float(np.mean(seconds)), 1),
+    }
+
+
+def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
+    """Articles a second that are looked for among all originals, and added."""
+    index = grouper._duplicates  # noqa: SLF001 - what is measured
+    made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN)]
+    rows = [(to_profile(to_row(article, 3 * size + number)), article) for number, article in enumerate(made)]
+    began = time.perf_counter()
+    for profile, article in rows:
+        sampled = sample(article)
+        index.find(profile, sampled)
+        index.add(profile, sampled)
+    return round(len(rows) / (time.perf_counter() - began), 1)
+
+
+def main() -> None:
+    """Measure every size in a process of its own; show, write and plot."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--plot", type=Path, default=PLOT)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        print(json.dumps(measure(asked.one)))
+        return
+    found = []
+    for size in map(int, asked.sizes.split(",")):
+        command = [sys.executable, "-m", "benchmarks.stories.scale", "--one", str(size)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout))
+        print(json.dumps(found[-1]), flush=True)
+    asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
