@@ -7,7 +7,7 @@ import gzip
 import itertools
 import random
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from benchmarks.quality.scores import Figures
 from benchmarks.stories.corpora import FILES, NTREX_8, Labelled, fold_of, load, load_seeds, read, to_labelled
 from benchmarks.stories.measures import Placed, measure_partition
 from benchmarks.stories.pairs import profile_of
+from benchmarks.stories.templates import KIND, template_rows
 from benchmarks.stories.train import train
 from services.dedup.grouping import Grouper
 from services.dedup.pairs import Frequencies, Weights, compare, load_weights
@@ -139,23 +140,26 @@ def _ridge(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarra
 
 
 def measure_duplicates() -> Figures:
-    """`duplicates.…`: pairs of near-duplicates and recall by the kind of edit, in one random order."""
+    """`duplicates.…`: pairs and recall by the kind of edit, and what template news adds, in one random order."""
     path = SHARED / "data" / DUPLICATES
-    if not path.is_file():
-        return {}
+    rows = [*(read(path) if path.is_file() else ()), *template_rows()]
     stages = stage_slice((), vectors=False)
-    rows = random.Random(1).sample(list(read(path)), len(list(read(path))))
     found = [
-        one for row in rows for one in to_labelled("neardup", row["group"], row["kind"], row | {"lang": ""}, stages)
+        one
+        for row in random.Random(1).sample(rows, len(rows))
+        for one in to_labelled("neardup", row["group"], row["kind"], row | {"lang": ""}, stages)
     ]
     grouper = group(found, load_weights())
-    decided = {one.article.article_id: grouper.rows[one.article.article_id].decision for one in found}
-    groups = [(one, decided[one.article.article_id].duplicate_of or one.article.article_id) for one in found]
-    figures = measure_partition([Placed(one.story, root) for one, root in groups])
-    originals = {one.story: root for one, root in groups if one.unit == "orig"}
+    roots = [grouper.rows[one.article.article_id].decision.duplicate_of or one.article.article_id for one in found]
+    templates = Counter(root for one, root in zip(found, roots, strict=True) if one.unit == KIND)
+    figures = {"duplicates.templates.false_pairs": float(sum(n * (n - 1) // 2 for n in templates.values()))}
+    if not path.is_file():
+        return figures
+    whole = measure_partition([Placed(one.story, root) for one, root in zip(found, roots, strict=True)])
+    figures |= {f"duplicates.{name}": whole[f"pairs.{name}"] for name in ("precision", "recall", "f1")}
+    originals = {one.story: root for one, root in zip(found, roots, strict=True) if one.unit == "orig"}
     kinds: dict[str, list[bool]] = defaultdict(list)
-    for one, root in groups:
-        if one.unit != "orig":
+    for one, root in zip(found, roots, strict=True):
+        if one.unit not in ("orig", KIND):
             kinds[one.unit].append(root == originals[one.story])
-    by_kind = {f"duplicates.recall.{kind}": float(np.mean(hits)) for kind, hits in sorted(kinds.items())}
-    return {f"duplicates.{name}": figures[f"pairs.{name}"] for name in ("precision", "recall", "f1")} | by_kind
+    return figures | {f"duplicates.recall.{kind}": float(np.mean(hits)) for kind, hits in sorted(kinds.items())}

@@ -26,7 +26,7 @@ from services.dedup.pairs import CAPITAL_KINDS, FEATURES, VECTOR, VECTOR_KINDS, 
 from services.worker.stages import stage_slice
 
 MANIFEST = Path(__file__).with_name("manifest.json")
-BY_HAND = {"one_undated": -2.0, "actor_share": -3.0}
+BY_HAND = {"actor_share": -3.0}
 """At most so much: the corpora hardly have such pairs, and the seeds show that they matter."""
 JOIN, MERGE = 0.5, 0.7
 ORDERS = (0, 1)
@@ -91,9 +91,8 @@ def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> Weights
     models[1, 1] = fit([one.only(capitals=True, vectors=True) for one in cased.values()], BY_HAND)
     models[1, 0] = fit([*cased.values(), *2 * [many.only(capitals=True, vectors=False)]], BY_HAND, NO_VECTOR)
     uncased = [one.only(capitals=False) for name, one in sets.items() if name == "edits"]
-    undated = {"one_undated": BY_HAND["one_undated"]}
-    models[0, 1] = fit([many.only(capitals=False, vectors=True), *uncased], undated)
-    models[0, 0] = fit([many.only(capitals=False), *uncased], undated, NO_VECTOR)
+    models[0, 1] = fit([many.only(capitals=False, vectors=True), *uncased], {})
+    models[0, 0] = fit([many.only(capitals=False), *uncased], {}, NO_VECTOR)
     return Weights(models, JOIN, MERGE)
 
 

@@ -6,7 +6,7 @@ every sentence and differs in numbers and names. Parameters: docs/adr/0006.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,9 @@ REWRITE_MIN_WORDS = 60
 MIN_WORDS = 0.65
 MIN_FACTS = 4
 MIN_FACT_SHARE = 0.60
+MIN_NUMBERS = 3
+MIN_NUMBER_SHARE = 0.60
+"""Where capitals say little (German nouns) or are none (Japanese), the numbers of template news still differ."""
 LINK_SHINGLES = 0.30
 """Share of the smaller text from which another original is told as a link."""
 HASH_BYTES = 2
@@ -47,39 +50,34 @@ class Overlap:
 
 def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
     """One article against each of the others, all at once: containments over the smaller set of each pair."""
-    shingles, words, facts = (
-        (shared_counts(getattr(one, name), [getattr(other, name) for other in others]), name)
-        for name in ("shingles", "words", "facts")
-    )
-    sizes = [
-        np.minimum(len(getattr(one, name)), [len(getattr(other, name)) for other in others]) // HASH_BYTES
-        for _, name in (shingles, words, facts)
-    ]
-    shares = shingles[0] / np.maximum(sizes[0], 1), words[0] / np.maximum(sizes[1], 1)
-    return [
-        Overlap(
-            other,
-            float(shares[0][place]),
-            int(shingles[0][place]),
-            _verdict(
-                float(shares[0][place]),
-                float(shares[1][place]),
-                int(sizes[1][place]),
-                (int(facts[0][place]), int(sizes[2][place])),
-            ),
-        )
-        for place, other in enumerate(others)
-    ]
+    shared, fewer = {}, {}
+    for name in ("shingles", "words", "facts", "numbers"):
+        theirs = [getattr(other, name) for other in others]
+        shared[name] = shared_counts(getattr(one, name), theirs).astype(int).tolist()
+        fewer[name] = (np.minimum(len(getattr(one, name)), [len(part) for part in theirs]) // HASH_BYTES).tolist()
+    found = []
+    for place, other in enumerate(others):
+        mine = {name: (shared[name][place], fewer[name][place]) for name in shared}
+        found.append(Overlap(other, share_of(mine["shingles"]), mine["shingles"][0], judge(mine)))
+    return found
 
 
-def _verdict(shingles: float, words: float, fewer_words: int, facts: tuple[int, int]) -> DuplicateReason | None:
-    """The rule; `facts` are those shared and those of the side that has fewer."""
-    shared, fewer = facts
-    is_rewrite = words >= REWRITE_WORDS and fewer_words >= REWRITE_MIN_WORDS
+def share_of(counts: tuple[int, int]) -> float:
+    """What is shared of the smaller set; 0 for an empty one."""
+    shared, fewer = counts
+    return min(1.0, shared / fewer) if fewer else 0.0
+
+
+def judge(counts: Mapping[str, tuple[int, int]]) -> DuplicateReason | None:
+    """The rule. `counts`: of shingles, words, facts and numbers, those shared and those of the side that has fewer."""
+    shingles, words = share_of(counts["shingles"]), share_of(counts["words"])
+    is_rewrite = words >= REWRITE_WORDS and counts["words"][1] >= REWRITE_MIN_WORDS
     if words < MIN_WORDS or shingles < (REWRITE_SHINGLES if is_rewrite else COPY_SHINGLES):
         return None
-    if fewer >= MIN_FACTS and shared < MIN_FACT_SHARE * fewer:
-        return None
+    for name, enough, least in (("facts", MIN_FACTS, MIN_FACT_SHARE), ("numbers", MIN_NUMBERS, MIN_NUMBER_SHARE)):
+        if counts[name][1] >= enough and share_of(counts[name]) < least:
+            return None
+    shared, fewer = counts["facts"]
     return DuplicateReason(
         level=DuplicateLevel.COPY if shingles >= COPY_SHINGLES else DuplicateLevel.REWRITE,
         shingle_containment=round(shingles, 4),

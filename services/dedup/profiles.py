@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -66,10 +67,10 @@ class Profile:
     """One live article.
 
     `keys` and `terms` are uint32, `key_weights` and `term_weights` float16 (1 + ln of the count, damped where the key
-    is always in the news), flags a byte each. `shingles`, `words` and `facts` are uint16: sets are so small that a
-    shorter hash costs half a per cent of false matches and halves the memory. `vector` is 512 int8 or nothing. `day` is
-    the date that the article states, in days since 1970; `fetched` and `opened` (when the story's first article was
-    fetched) are Unix seconds.
+    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `numbers` (those of the facts) are
+    uint16: sets are so small that a shorter hash costs half a per cent of false matches and halves the memory.
+    `vector` is 512 int8 or nothing. `day` is the date that the article states, in days since 1970; `fetched` and
+    `opened` (when the story's first article was fetched) are Unix seconds.
     """
 
     article_id: str
@@ -92,6 +93,7 @@ class Profile:
     shingles: bytes
     words: bytes
     facts: bytes
+    numbers: bytes
     sample_size: int
     vector: bytes | None
 
@@ -143,7 +145,8 @@ def to_profile(row: Row) -> Profile:
         term_flags=found.term_flags,
         shingles=fold(np.frombuffer(found.shingles, "<u4")),
         words=fold(np.frombuffer(found.words, "<u4")),
-        facts=fold(hash_facts(article)),
+        facts=fold(hash_facts(article.fingerprint.facts)),
+        numbers=fold(hash_facts([fact for fact in article.fingerprint.facts if fact.isdecimal()])),
         sample_size=len(sample(article)),
         vector=article.embedding,
     )
@@ -154,9 +157,8 @@ def count_weights(counts: bytes) -> npt.NDArray[np.float64]:
     return 1.0 + np.log(np.frombuffer(counts, np.uint8).astype(np.float64))
 
 
-def hash_facts(article: EnrichedArticle) -> Hashes:
+def hash_facts(facts: Sequence[str]) -> Hashes:
     """CRC-32 of each fact."""
-    facts = article.fingerprint.facts
     return np.fromiter((crc32(fact.encode("utf8", "surrogatepass")) for fact in facts), "<u4", count=len(facts))
 
 
