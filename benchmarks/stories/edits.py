@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def read_edit_pairs(path: Path, stages: Sequence[Stage], background: Iterable[La
     found, labels = [], []
     for line in read(path):
         one, other = (
-            profile_of(enrich(RawArticle.model_validate_json(line[name]), tuple(stages)), number)
+            profile_of(enrich(RawArticle.model_validate_json(json.dumps(line[name])), tuple(stages)), number)
             for number, name in enumerate(("one", "other"))
         )
         found.append(compare(one, [other], frequencies, UNTRAINED))

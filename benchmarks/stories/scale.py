@@ -1,6 +1,6 @@
 """The lane with many live articles: time an article and memory against their number.
 
-    python -m benchmarks.stories.scale [--sizes 10000,100000] [--json PATH] [--plot PATH]
+    python -m benchmarks.stories.scale [--sizes 10000,100000] [--json PATH]
 
 Live articles are synthetic, about 2 kB of text each: 60 names, numbers and entities and 150 word stems of vocabularies
 whose words are used as words are (log-uniform ranks), 310 word bigrams, a vector in every second. Of the articles that
@@ -195,11 +195,10 @@ def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
 
 
 def main() -> None:
-    """Measure every size in a process of its own; show, write and plot."""
+    """Measure every size in a process of its own, show and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--json", type=Path, default=RESULTS)
-    parser.add_argument("--plot", type=Path, default=PLOT)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:

@@ -118,10 +118,10 @@ def merge(
     """
     from schemas.story import EditAction
 
-    if len(articles) < 2:
-        fail("Name two articles or more.", code=2)
     with library() as found:
-        ids = [found.article(name)["article_id"] for name in articles]
+        ids = list(dict.fromkeys(found.article(name)["article_id"] for name in articles))
+        if len(ids) < 2:
+            fail("Name two different articles or more.", code=2)
         edit = make_edit(EditAction.MERGE, ids, None, reason, by)
         send(edit)
         done = not wait or wait_for(found, lambda now: len({now[one]["story_id"] for one in ids}) == 1, ids)
@@ -223,9 +223,9 @@ def _that_stays(found: Library, article: dict[str, Any], leaving: set[str]) -> s
     from services.api.search import SearchError
 
     editions = [edition["article_id"] for edition in found.story(article["story_id"])["editions"]]
-    members = [member["article_id"] for member in found.members(article["story_id"])]
+    members = {member["article_id"]: member.get("duplicate_of") for member in found.members(article["story_id"])}
     for candidate in (*editions, *members):
-        if candidate not in leaving:
+        if candidate not in leaving and members.get(candidate) not in leaving:  # copies go with their originals
             return str(candidate)
     raise SearchError(f"Story {article['story_id'][:8]} has no other article: there is nothing to split it from.")
 

@@ -37,6 +37,8 @@ def make_edit(
 
 def send(edit: StoryEdit) -> None:
     """Put an edit on its topic; returns when Kafka has confirmed it."""
+    from kafka.errors import KafkaError
+
     from schemas.topics import EDITS
     from services.common.messages import encode
     from services.common.producer import DeliveryError, SafeProducer
@@ -49,6 +51,8 @@ def send(edit: StoryEdit) -> None:
             producer.flush()
     except DeliveryError as error:
         fail(f"{error}. Nothing was changed.")
+    except KafkaError as error:
+        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). Nothing was changed.")
 
 
 def read_edits() -> list[StoryEdit]:

@@ -81,6 +81,8 @@ class Lane:
         """The page behind `dragoman explain ARTICLE ARTICLE`: both as the lane compares them now."""
         one, other = query.get("one", ""), query.get("other", "")
         with self._lock:
+            if self._built_for != self.generation():
+                return 503, {"error": "the state is rebuilt with the next message"}
             absent = [article_id for article_id in (one, other) if article_id not in self.grouper.live]
             if absent:
                 return 404, {"error": "not in the lane's window", "articles": absent}

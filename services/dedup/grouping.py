@@ -197,7 +197,7 @@ class Grouper:
             if overlap.duplicate is None or overlap.other.story_id in forbidden:
                 continue
             original = self.rows[overlap.other.article_id]
-            reason = original.decision.story_reason.model_copy(update={"opened": False, "nearest": original.article_id})
+            reason = StoryReason(opened=False, nearest=original.article_id)
             decision = Decision(
                 story_id=overlap.other.story_id, story_score=original.decision.story_score, story_reason=reason
             )

@@ -38,13 +38,9 @@ class Mover:
         """Move every article of one story into another; `by` is the article or the edit behind it."""
         words = words or f"merge of {absorbed} when {by} came"
         moved = [member.article_id for member in self.stories.members(absorbed)]
-        self.move(moved, survivor, by, words)
-        done = [member.article_id for member in self.stories.members(survivor)]
-        again = [article_id for article_id in done if self.rows[article_id].moved_by == by]
-        self._moved |= dict.fromkeys(again)
-        if again:
-            self._tell_emptied(absorbed, survivor, again)
-            self.changed[survivor] = None
+        if moved:
+            self.move(moved, survivor, by, words)
+        self._tell_again(survivor, by)
 
     def move(self, article_ids: list[str], story_id: str, by: str, words: str) -> None:
         """Move articles, with what is known of them, into a story that is there or begins with them."""
@@ -71,9 +67,20 @@ class Mover:
             self._split(here, edit)
         elif edit.other and edit.other in self.live:
             self._gather(here, self.live[edit.other].story_id, edit)
-        again = [article_id for article_id in here if self.rows[article_id].moved_by == edit.edit_id]
-        self._moved |= dict.fromkeys(again)
-        self.changed |= dict.fromkeys(self.live[article_id].story_id for article_id in here)
+        for story_id in dict.fromkeys(self.live[article_id].story_id for article_id in here):
+            self.changed[story_id] = None
+            self._tell_again(story_id, edit.edit_id)
+
+    def _tell_again(self, story_id: str, by: str) -> None:
+        """Every article that this message moved here, now or before a crash, and the stories that it emptied."""
+        rows = [self.rows[member.article_id] for member in self.stories.members(story_id)]
+        moved = [row for row in rows if row.moved_by == by]
+        self._moved |= dict.fromkeys(row.article_id for row in moved)
+        for left in dict.fromkeys(row.moved_from for row in moved):
+            if left and not self.stories.members(left) and all(story.story_id != left for story in self.emptied):
+                self._tell_emptied(left, story_id, [row.article_id for row in moved if row.moved_from == left])
+        if moved:
+            self.changed[story_id] = None
 
     def _merge(self, here: list[str], edit: StoryEdit) -> None:
         """All stories of these articles become the largest of them, of equals the oldest."""
@@ -83,9 +90,6 @@ class Mover:
         )
         for absorbed in stories[1:]:
             self.absorb(edit.edit_id, stories[0], absorbed, describe(edit))
-        if stories:
-            moved = [m.article_id for m in self.stories.members(stories[0])]
-            self._moved |= dict.fromkeys(one for one in moved if self.rows[one].moved_by == edit.edit_id)
 
     def _split(self, here: list[str], edit: StoryEdit) -> None:
         """These articles, with their near-duplicates, become a story of their own."""
@@ -104,12 +108,8 @@ class Mover:
                 if member.is_duplicate and self.rows[member.article_id].decision.duplicate_of == article_id:
                     wanted[member.article_id] = None
         missing = [article_id for article_id in wanted if self.live[article_id].story_id != story_id]
-        left = dict.fromkeys(self.live[article_id].story_id for article_id in missing)
         if missing:
             self.move(missing, story_id, edit.edit_id, describe(edit))
-        for old in left:
-            if not self.stories.members(old):
-                self._tell_emptied(old, story_id, missing)
 
     def _write(self, profile: Profile, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
         row = self.rows[profile.article_id]
@@ -122,6 +122,7 @@ class Mover:
                 "story_revision": revision,
                 "story_opened_at": datetime.fromtimestamp(opened, UTC),
                 "moved_by": by,
+                "moved_from": row.decision.story_id,
             }
         )
         self._save(row, profile)

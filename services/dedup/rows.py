@@ -28,8 +28,9 @@ class Row(Record):
 
     `arrival` numbers the articles in the order in which the lane took them; `owner_offset` is the source offset of the
     message behind the decision. `story_opened_at` is when the story's first article was fetched: with it the story
-    leaves the window. `absorbed` are the stories that this article's coming merged into its own, and `moved_by` names
-    the article or the edit that moved this one here: a redelivery finishes with them what a crash left half done.
+    leaves the window. `absorbed` are the stories that this article's coming merged into its own; `moved_by` names the
+    article or the edit that moved this one here, `moved_from` the story that it left: a redelivery finishes with them
+    what a crash left half done.
     """
 
     schema_version: PositiveInt = 2
@@ -42,6 +43,7 @@ class Row(Record):
     story_opened_at: Timestamp
     absorbed: tuple[ArticleId, ...] = ()
     moved_by: ShortText | None = None
+    moved_from: ArticleId | None = None
 
     @property
     def article_id(self) -> str:

@@ -185,9 +185,9 @@ def test_a_crash_between_any_two_writes_changes_nothing(
     made = edit(asked, [reports["fire 2"], reports["match"]], reports["fire 1"]) if asked else None
     undisturbed, journal = eager(rows=Journal()), None
     steps: list[Any] = [*articles[:6], *([made] if made else []), *articles[6:]]
-    ends = [0]
+    ends, emptied_by = [0], list[set[str]]()
     for offset, step in enumerate(steps):
-        run(undisturbed, step, offset)
+        emptied_by.append({story.story_id for story in run(undisturbed, step, offset).emptied})
         journal = undisturbed.rows
         assert isinstance(journal, Journal)
         ends.append(len(journal.writes))
@@ -199,12 +199,15 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             weights = undisturbed.stories.weights
             crashed = Grouper.rebuild(WINDOW, read(journal.writes[:cut]), edits, weights=weights)
             told: dict[str, str] = {}
+            emptied: set[str] = set()
             for offset, again in enumerate(steps[number:], start=number):
                 result = run(crashed, again, offset)
+                emptied |= {story.story_id for story in result.emptied}
                 for article in (result.article, *result.moved):
                     if article is not None:
                         told[article.article_id] = article.story_id
             assert stories_of(crashed) == stories_of(undisturbed), (number, cut)
+            assert emptied >= set().union(*emptied_by[number:]), (number, cut)
             moved_by_step = {key for key, _ in journal.writes[ends[number] : ends[number + 1]]}
             for article_id in moved_by_step & told.keys():
                 assert told[article_id] == stories_of(undisturbed)[article_id]

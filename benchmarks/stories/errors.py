@@ -1,0 +1,96 @@
+"""The worst errors of grouping in words: `python -m benchmarks.stories.errors` prints them as Markdown.
+
+Each half is grouped with weights of the other one, in one random order. The texts of ECB+ and NTREX may not be copied:
+of those only ids, shared names and figures are told.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.corpus import SHARED
+from benchmarks.stories.corpora import Labelled, fold_of, load, load_seeds
+from benchmarks.stories.evaluate import group, streams
+from benchmarks.stories.train import train
+from services.dedup.explain import score_parts, shared_labels
+from services.dedup.grouping import Grouper
+from services.dedup.pairs import compare
+from services.worker.stages import stage_slice
+
+SHOWN = 15
+ORDER = 10
+PARTS = 4
+MAY_BE_QUOTED = frozenset(["wikinews", "seeds"])
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Two articles that are wrongly together or wrongly apart, and how sure the score was."""
+
+    one: Labelled
+    other: Labelled
+    score: float
+    words: str
+
+
+def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tuple[bool, Mistake]]:
+    """The surest mistake of each pair of stories; True with those that are wrongly together."""
+    best: dict[tuple[bool, str, str], Mistake] = {}
+    for number, one in enumerate(stream):
+        mine = grouper.live[one.article.article_id]
+        others = [
+            other
+            for other in stream[:number]
+            if (grouper.live[other.article.article_id].story_id == mine.story_id) != (other.story == one.story)
+        ]
+        if not others:
+            continue
+        profiles = [grouper.live[other.article.article_id] for other in others]
+        compared = compare(mine, profiles, grouper.stories.frequencies, grouper.stories.weights)
+        for place, other in enumerate(others):
+            together = profiles[place].story_id == mine.story_id
+            value = float(compared.scores[place])
+            first, second = sorted((one.story, other.story) if together else (mine.story_id, profiles[place].story_id))
+            key = (together, first, second)
+            known = best.get(key)
+            if known is None or (value > known.score) == together:
+                names, numbers = shared_labels(one.article, compared, place)
+                parts = score_parts(compared, place, grouper.stories.weights)[:PARTS]
+                told = ", ".join(f"{part.feature} {part.score:+.1f}" for part in parts)
+                shared = ", ".join([*names[:5], *numbers[:3]]) or "nothing"
+                best[key] = Mistake(one, other, value, f"shared: {shared}; {told}")
+    for (together, _, _), mistake in best.items():
+        yield together, mistake
+
+
+def describe(labelled: Labelled) -> str:
+    """The article's title where its text may be quoted, its corpus and story where not."""
+    article = labelled.article
+    if labelled.corpus in MAY_BE_QUOTED:
+        return f"“{(article.title or article.text)[:90]}” ({article.language.code})"
+    return f"{labelled.story} ({article.language.code})"
+
+
+def main() -> None:
+    """Print the worst of both kinds."""
+    stages = stage_slice((), vectors=True)
+    articles, seeds = load(SHARED / "data", stages), load_seeds(stages)
+    found: dict[bool, list[Mistake]] = defaultdict(list)
+    for half in (0, 1):
+        weights = train([one for one in articles if fold_of(one.unit) != half])
+        stream = streams([one for one in articles if fold_of(one.unit) == half], seeds)["mix"]
+        shuffled = random.Random(ORDER).sample(stream, len(stream))
+        for together, mistake in find_mistakes(shuffled, group(shuffled, weights)):
+            found[together].append(mistake)
+    for together, title in ((True, "Wrongly together"), (False, "Wrongly apart")):
+        print(f"## {title}\n")
+        for mistake in sorted(found[together], key=lambda one: -one.score if together else one.score)[:SHOWN]:
+            print(f"* {describe(mistake.one)} and {describe(mistake.other)}: {mistake.score:+.1f}; {mistake.words}")
+        print()
+
+
+if __name__ == "__main__":
+    main()
