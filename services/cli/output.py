@@ -7,10 +7,28 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+class RateColumn(ProgressColumn):
+    """Steps a second, as soon as that is known."""
+
+    def render(self, task: Task) -> Text:
+        """The column of one bar."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import signal
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from services.cli.output import err, fail, out, print_json, progress
+from services.cli.output import RateColumn, err, fail, out, print_json, progress
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from services.indexer.reindex import Reindex
+    from services.indexer.settings import IndexerSettings
 
 SHOWN = 10
 
@@ -18,13 +22,17 @@ def reindex(
     grouping_version: Annotated[
         int | None, typer.Option(min=1, max=999, help="Index this grouping, and show it to readers from now on.")
     ] = None,
-    delete_old: Annotated[bool, typer.Option("--delete-old", help="Remove the old indices after the swap.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Swap even if messages could not be indexed.")] = False,
+    delete_old: Annotated[
+        bool, typer.Option("--delete-old/--keep-old", help="Remove this grouping's old indices after the swap.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Swap even if the new indices lack something.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Build new indices from the compacted topics, beside the live indexer, and swap the aliases.
 
-    Readers notice nothing. Stopped before the swap, nothing has changed. Exit code 4 when messages cannot be indexed.
+    Readers notice nothing. Stopped before the swap, nothing has changed. Exit code 2 when there are no such topics, 4
+    when messages cannot be indexed or readers would see less than now.
 
     Examples: `dragoman reindex --delete-old`; `dragoman reindex --grouping-version 2`.
     """
@@ -32,71 +40,133 @@ def reindex(
     from kafka.errors import KafkaError
 
     from services.common.elastic import make_client
-    from services.indexer.indices import ensure_indices
-    from services.indexer.reindex import Reindex
     from services.indexer.settings import IndexerSettings
 
     settings = IndexerSettings()
     if grouping_version is not None:
         settings = settings.model_copy(update={"grouping_version": grouping_version})
+    signal.signal(signal.SIGTERM, _interrupt)
     client = make_client(settings)
     try:
-        ensure_indices(client, settings)
-        run = Reindex(settings, client)
-        try:
-            old = _run(run, force=force)
-        finally:
-            run.close()
-        if delete_old:
-            for index in old:
-                client.indices.delete(index=index)
+        _reindex(settings, client, delete_old=delete_old, force=force, dry_run=dry_run, as_json=as_json)
     except KafkaError as error:
         fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
     except (ApiError, TransportError) as error:
         fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
     finally:
         client.close()
+
+
+def _reindex(
+    settings: IndexerSettings, client: Elasticsearch, *, delete_old: bool, force: bool, dry_run: bool, as_json: bool
+) -> None:
+    from services.indexer.reindex import NoTopicError, Reindex
+
+    run = Reindex(settings, client)
+    try:
+        if dry_run:
+            _report_plan(run, run.plan(), as_json=as_json)
+            return
+        old = _run(run, force=force)
+    except NoTopicError as error:
+        fail(f"Nothing was done: {error}.", code=2)
+    finally:
+        run.close()
+    if delete_old:
+        for index in old:
+            client.indices.delete(index=index)
     _report(run, old, deleted=delete_old, as_json=as_json)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM ends the run as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _run(run: Reindex, *, force: bool) -> list[str]:
     """Build and swap with a progress bar; whatever stops it before the swap leaves everything as it was."""
-    from services.indexer.reindex import ReindexError
+    from elasticsearch import ApiError, TransportError
+    from kafka.errors import KafkaError
+    from rich.progress import TimeRemainingColumn
 
-    with progress() as bar:
+    from services.indexer.reindex import NoTopicError, ReindexError
+
+    with progress(RateColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("reindexing", total=None)
         run.on_progress = lambda read, total: bar.update(task, completed=read, total=total)
         try:
             run.build()
-            return run.swap(even_if_rejected=force)
+            return run.swap(force=force)
+        except NoTopicError:
+            raise
         except ReindexError as error:
-            run.discard()
-            for line in run.counts.rejected[:SHOWN]:
-                err.print(f"  {line}", markup=False, soft_wrap=True)
-            fail(f"{error}: nothing was swapped, the new indices are removed. --force swaps all the same.", code=4)
+            _name(run)
+            _undo(run, f"{error}. --force swaps all the same.", code=4)
         except KeyboardInterrupt:
-            run.discard()
-            fail("Stopped before the swap: the new indices are removed, nothing has changed.", code=130)
+            _undo(run, "Stopped.", code=130)
+        except KafkaError as error:
+            _undo(run, f"Kafka at {run.settings.kafka_bootstrap} does not answer ({type(error).__name__}).", code=1)
+        except (ApiError, TransportError) as error:
+            _undo(run, f"Elasticsearch at {run.settings.elasticsearch_url} does not answer as it should: {error}.", 1)
+
+
+def _undo(run: Reindex, why: str, code: int) -> NoReturn:
+    """Remove the new indices where nobody reads them yet, and end with a sentence that says what is true."""
+    from elasticsearch import ApiError, TransportError
+
+    names = ", ".join(run.indices.values())
+    try:
+        is_removed = run.discard()
+    except (ApiError, TransportError):
+        fail(f"{why} Nothing was swapped; the new indices could not be removed, delete them: {names}.", code)
+    if is_removed:
+        fail(f"{why} Nothing was swapped, the new indices are removed.", code)
+    fail(
+        f"{why} The swap was asked for: the new indices stay ({names}). Run it again, for they may lack a little.", code
+    )
+
+
+def _name(run: Reindex) -> None:
+    """Say which messages gave no document, and why."""
+    lines = [f"{where}: {reason}" for where, reason in run.counts.rejected.items()]
+    lines += [f"{where}: a tombstone" for where in run.counts.tombstones]
+    for line in lines[:SHOWN]:
+        err.print(f"  {line}", markup=False, soft_wrap=True)
+    if len(lines) > SHOWN:
+        err.print(f"  and {len(lines) - SHOWN:,} more; --json names all.", style="dim")
+
+
+def _report_plan(run: Reindex, messages: int, *, as_json: bool) -> None:
+    names = list(run.indices.values())
+    if as_json:
+        print_json({"dry_run": True, "messages": messages, "indices": run.indices})
+        return
+    out.print(f"Would read {messages:,} messages into {' and '.join(names)}, and swap the aliases.", soft_wrap=True)
 
 
 def _report(run: Reindex, old: list[str], *, deleted: bool, as_json: bool) -> None:
     counts = run.counts
     report: dict[str, Any] = {
+        "dry_run": False,
         "indices": run.indices,
         "old": old,
         "deleted": deleted,
         "read": counts.read,
+        "documents": {alias: len(ids) for alias, ids in counts.documents.items()},
         "indexed": counts.indexed,
         "unchanged": counts.unchanged,
-        "removed": counts.removed,
-        "rejected": counts.rejected,
+        "tombstones": counts.tombstones,
+        "rejected": [f"{where}: {reason}" for where, reason in counts.rejected.items()],
     }
     if as_json:
         print_json(report)
         return
     out.print(
-        f"{counts.read:,} messages read: {counts.indexed:,} written, {counts.unchanged:,} older than what is there."
+        f"{counts.read:,} messages read: {counts.indexed:,} written, {counts.unchanged:,} older than what is there, "
+        f"{len(counts.tombstones):,} tombstones, {len(counts.rejected):,} rejected.",
+        soft_wrap=True,
     )
-    out.print(f"Readers now see {', '.join(run.indices.values())}.")
+    _name(run)
+    out.print(f"Readers now see {', '.join(run.indices.values())}.", soft_wrap=True)
     if old:
-        out.print(f"{'Removed' if deleted else 'Kept'}: {', '.join(old)}.")
+        out.print(f"{'Removed' if deleted else 'Kept'}: {', '.join(old)}.", soft_wrap=True)

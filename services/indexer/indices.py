@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ ARTICLES = "articles"
 STORIES = "stories"
 INDEX_ONLY = {ARTICLES: frozenset({"localized", "places.location"}), STORIES: frozenset({"entities.location"})}
 """Mapped fields that no record has: made by `documents.py` for searching."""
+GROUPING = re.compile(r"-v\d+\.g(\d+)(?:\.|$)")
 
 
 def mapping(alias: str) -> dict[str, Any]:
@@ -37,6 +39,24 @@ def write_alias(settings: IndexerSettings, alias: str) -> str:
     return settings.name(settings.versioned(f"{alias}-write"))
 
 
+def index_name(settings: IndexerSettings, alias: str) -> str:
+    """The name of the first index behind an alias; those of further grouping versions say which."""
+    grouping = "" if settings.grouping_version == 1 else f".g{settings.grouping_version}"
+    return f"{settings.name(alias)}-v{VERSION}{grouping}"
+
+
+def grouping_of(index: str) -> int:
+    """The grouping version whose documents an index holds, by its name."""
+    found = GROUPING.search(index)
+    return int(found[1]) if found else 1
+
+
+def indices_of(client: Elasticsearch, alias: str) -> list[str]:
+    """The indices behind an alias; none where there is no such alias."""
+    found = client.options(ignore_status=404).indices.get_alias(name=alias)
+    return [] if "error" in found else sorted(found)
+
+
 def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
     """Put the templates; make each alias with its first index where it is not there yet.
 
@@ -45,15 +65,14 @@ def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
     for alias in (ARTICLES, STORIES):
         name, writing = settings.name(alias), write_alias(settings, alias)
         put_template(client, settings, alias)
+        readers = indices_of(client, name)
+        own = [index for index in readers if grouping_of(index) == settings.grouping_version]
         if client.indices.exists_alias(name=writing):
             pass
-        elif client.indices.exists_alias(name=name) and settings.grouping_version == 1:  # of before the write aliases
-            (index,) = client.indices.get_alias(name=name).body
-            client.indices.put_alias(index=index, name=writing, is_write_index=True)
+        elif own:  # of before the write aliases
+            client.indices.put_alias(index=own[0], name=writing, is_write_index=True)
         else:
-            suffix = "" if settings.grouping_version == 1 else f".g{settings.grouping_version}"
-            reading = () if client.indices.exists_alias(name=name) else (name,)
-            _create(client, f"{name}-v{VERSION}{suffix}", (writing, *reading))
+            _create(client, index_name(settings, alias), (writing,) if readers else (writing, name))
         # fields that are new since the index was made; a changed field is refused, and needs `dragoman reindex`
         client.indices.put_mapping(index=writing, **mapping(alias))
 

@@ -5,20 +5,24 @@ Document versions are external, so that it does not matter who writes a document
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from schemas.topics import GROUPED, STORIES
+from services.common.dead_letters import letter_id, read_letters
 from services.common.messages import RejectedMessage
 from services.indexer.bulk import Action, Verdict
 from services.indexer.documents import to_action
-from services.indexer.indices import ARTICLES, VERSION, put_template, write_alias
+from services.indexer.indices import ARTICLES, grouping_of, index_name, indices_of, put_template, write_alias
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
@@ -26,6 +30,8 @@ from services.indexer.writer import BulkWriter
 SMALL_LAG = 500
 """Messages: with fewer to read, the new index is as good as the old one, and the aliases may be swapped."""
 POLL_MS = 500
+READ_TIMEOUT_SECONDS = 30.0
+"""Without a single record for so long before the end, the broker is gone."""
 ALIASES = (ARTICLES, STORIES_ALIAS)
 
 
@@ -33,15 +39,59 @@ class ReindexError(Exception):
     """The new index is not as it should be; the message is for a person."""
 
 
+class NoTopicError(ReindexError):
+    """Nobody makes what was to be indexed."""
+
+
 @dataclass(slots=True)
 class Counts:
-    """What became of the messages. `rejected` names those that cannot be indexed, with the reason."""
+    """What became of the messages, by where they lie: tombstones, and those that cannot be indexed with the reason.
+
+    `documents` are the ids that were written, by alias: about 150 bytes each.
+    """
 
     read: int = 0
     indexed: int = 0
     unchanged: int = 0
-    removed: int = 0
-    rejected: list[str] = field(default_factory=list)
+    tombstones: list[str] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, set[str]] = field(default_factory=lambda: {alias: set() for alias in ALIASES})
+
+
+def find_problems(counts: Counts, known: set[str], seen: Mapping[str, int], made: Mapping[str, int]) -> Iterator[str]:
+    """Why the aliases should not be swapped.
+
+    `known` are dead letters: the old index lacks them too. `seen` and `made` are documents that readers see now, and of
+    the new indices, by alias; an alias that cannot be compared is not in `seen`.
+    """
+    lost = counts.rejected.keys() - known
+    if lost:
+        yield f"{len(lost):,} messages could not be indexed"
+    for alias, ids in counts.documents.items():
+        if made[alias] != len(ids):
+            yield f"the new index of {alias} has {made[alias]:,} documents, and {len(ids):,} were written"
+        elif made[alias] + len(counts.tombstones) < seen.get(alias, 0):
+            yield f"readers see {seen[alias]:,} {alias} now, and the topic holds {made[alias]:,}"
+
+
+def swap_actions(behind: Mapping[str, Sequence[str]], targets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One request that moves every alias to its target, or none: it fails if one is not where it was any more."""
+    actions: list[dict[str, Any]] = []
+    for alias, target in targets.items():
+        actions += [{"remove": {"index": one, "alias": alias, "must_exist": True}} for one in behind[alias]]
+        actions.append({"add": {"index": target, "alias": alias, "is_write_index": True}})
+    return actions
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM do nothing meanwhile: whether a request was carried out is not left open."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @dataclass(slots=True)
@@ -56,12 +106,13 @@ class Reindex:
     on_progress: Callable[[int, int], None] = lambda _read, _total: None
     counts: Counts = field(default_factory=Counts)
     indices: dict[str, str] = field(init=False)
+    is_swap_sent: bool = field(default=False, init=False)
     _consumer: Any = field(init=False)
     _writer: BulkWriter = field(init=False)
 
     def __post_init__(self) -> None:
         stamp = f"{datetime.now(UTC):%Y%m%dt%H%M%S%f}"[:-3]
-        self.indices = {alias: f"{self.settings.name(alias)}-v{VERSION}.{stamp}" for alias in ALIASES}
+        self.indices = {alias: f"{index_name(self.settings, alias)}.{stamp}" for alias in ALIASES}
         self._consumer = KafkaConsumer(
             bootstrap_servers=self.settings.kafka_bootstrap.split(","),
             group_id=self.settings.name(f"reindex-{stamp}"),
@@ -75,67 +126,106 @@ class Reindex:
             "reindex",
             self.settings.bulk_documents,
             self.settings.bulk_bytes,
-            wait=time.sleep,
+            wait=self._wait,
             require_alias=False,
         )
 
+    def plan(self) -> int:
+        """Find the topics, and the number of messages there are; NoTopicError where no lane ever made them."""
+        self._consumer.assign(self._partitions())
+        self._consumer.seek_to_beginning()
+        return self._lag(self._ends())
+
     def build(self) -> None:
         """New indices with everything that is on the topics but for a small rest."""
+        self.plan()
         for alias, index in self.indices.items():
             put_template(self.client, self.settings, alias)
             self.client.indices.create(index=index)
-        self._consumer.assign(self._partitions())
-        self._consumer.seek_to_beginning()
         while self._read_to_end() > SMALL_LAG:
             pass
 
-    def swap(self, *, even_if_rejected: bool = False) -> list[str]:
-        """Point the aliases at the new indices, read on to what is there now; the names of the old indices.
+    def swap(self, *, force: bool = False) -> list[str]:
+        """Point the aliases at the new indices, read on to what is there now; the old indices of this grouping.
 
         What the live indexer wrote to the old index until the swap lies before the end of the topics after it.
-        ReindexError, with nothing changed, where messages were rejected.
+        ReindexError, with nothing changed, where the new indices are less than they should be, but for `force`.
         """
-        if self.counts.rejected and not even_if_rejected:
-            raise ReindexError(f"{len(self.counts.rejected):,} messages could not be indexed")
-        old: list[str] = []
-        actions: list[dict[str, Any]] = []
-        for alias, index in self.indices.items():
-            for name in (self.settings.name(alias), write_alias(self.settings, alias)):
-                behind = self._behind(name)
-                old += behind
-                actions += [{"remove": {"index": one, "alias": name}} for one in behind]
-                actions.append({"add": {"index": index, "alias": name, "is_write_index": True}})
-        self.client.indices.update_aliases(actions=actions)
+        problems = [] if force else self._problems()
+        if problems:
+            raise ReindexError("; ".join(problems))
+        targets = {name: self.indices[alias] for alias in ALIASES for name in self._names(alias)}
+        behind = {name: indices_of(self.client, name) for name in targets}
+        self._move(swap_actions(behind, targets))
         self._read_to_end()
-        for index in self.indices.values():
-            self.client.indices.refresh(index=index)
-        still_used = {one for name in self._other_write_aliases() for one in self._behind(name)}
-        return sorted(set(old) - still_used)
+        self._count_made()
+        left = {index for indices in behind.values() for index in indices}
+        return sorted(index for index in left if grouping_of(index) == self.settings.grouping_version)
 
-    def discard(self) -> None:
-        """Remove the new indices."""
+    def discard(self) -> bool:
+        """Remove the new indices, unless readers may see them already; whether it did."""
+        if self.is_swap_sent:
+            return False
         for index in self.indices.values():
             self.client.options(ignore_status=404).indices.delete(index=index)
+        return True
 
     def close(self) -> None:
         """Give the consumer back."""
         self._consumer.close()
 
+    def _names(self, alias: str) -> tuple[str, str]:
+        return self.settings.name(alias), write_alias(self.settings, alias)
+
+    def _move(self, actions: list[dict[str, Any]]) -> None:
+        self.is_swap_sent = True
+        try:
+            with undisturbed():
+                self.client.indices.update_aliases(actions=actions)
+        except ApiError:
+            self.is_swap_sent = False
+            raise
+
+    def _problems(self) -> list[str]:
+        """What readers see is counted before the end of the topics is asked: all of it lies before that end."""
+        seen: dict[str, int] = {}
+        for alias in ALIASES:
+            name = self.settings.name(alias)
+            behind = indices_of(self.client, name)
+            same = all(grouping_of(index) == self.settings.grouping_version for index in behind)
+            if behind and (same or alias == ARTICLES):
+                seen[alias] = int(self.client.count(index=name)["count"])
+        self._read_to_end()
+        made = self._count_made()
+        known = {letter.letter_id for letter in read_letters(self.settings)} if self.counts.rejected else set()
+        return list(find_problems(self.counts, known, seen, made))
+
+    def _count_made(self) -> dict[str, int]:
+        for index in self.indices.values():
+            self.client.indices.refresh(index=index)
+        return {alias: int(self.client.count(index=index)["count"]) for alias, index in self.indices.items()}
+
     def _partitions(self) -> list[TopicPartition]:
-        names = [self.settings.topic(topic) for topic in (GROUPED, STORIES)]
-        return [
-            TopicPartition(name, number)
-            for name in names
-            for number in sorted(self._consumer.partitions_for_topic(name) or ())
-        ]
+        partitions = []
+        for name in (self.settings.topic(topic) for topic in (GROUPED, STORIES)):
+            numbers = self._consumer.partitions_for_topic(name)
+            if not numbers:
+                raise NoTopicError(f"there is no topic {name}: no lane makes this grouping")
+            partitions += [TopicPartition(name, number) for number in sorted(numbers)]
+        return partitions
 
     def _read_to_end(self) -> int:
         """Write everything up to the end at this moment; how much has come since."""
         ends = self._ends()
+        deadline = time.monotonic() + READ_TIMEOUT_SECONDS
         while lag := self._lag(ends):
             polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=self.settings.bulk_documents)
             self._write([record for part in polled.values() for record in part])
             self.on_progress(self.counts.read, self.counts.read + lag)
+            if polled:
+                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+            elif time.monotonic() > deadline:
+                raise KafkaTimeoutError("the topics could not be read to their end")
         return self._lag(self._ends())
 
     def _ends(self) -> dict[TopicPartition, int]:
@@ -146,35 +236,31 @@ class Reindex:
         return sum(max(0, end - int(self._consumer.position(partition))) for partition, end in ends.items())
 
     def _write(self, records: list[Any]) -> None:
-        actions: list[tuple[str, Action]] = []
-        stories = self.settings.topic(STORIES)
+        actions: list[tuple[str, str, Action]] = []
         for record in records:
             self.counts.read += 1
-            where = f"{record.topic}/{record.partition}/{record.offset}"
+            where = letter_id(record.topic, record.partition, record.offset)
             if record.value is None:
-                self.counts.removed += 1
+                self.counts.tombstones.append(where)
                 continue
-            is_story = record.topic == stories
-            index = self.indices[STORIES_ALIAS if is_story else ARTICLES]
+            alias = STORIES_ALIAS if record.topic == self.settings.topic(STORIES) else ARTICLES
             try:
-                actions.append((where, to_action(record.value, index, is_story=is_story)[0]))
+                action, _ = to_action(record.value, self.indices[alias], is_story=alias == STORIES_ALIAS)
             except RejectedMessage as rejected:
-                self.counts.rejected.append(f"{where}: {rejected.reason}")
-        for (where, _), answer in zip(actions, self._writer.write([one for _, one in actions]), strict=True):
-            if answer.verdict is Verdict.INDEXED:
-                self.counts.indexed += 1
-            elif answer.verdict is Verdict.UNCHANGED:
-                self.counts.unchanged += 1
+                self.counts.rejected[where] = rejected.reason
             else:
-                self.counts.rejected.append(f"{where}: {answer.reason}")
+                actions.append((where, alias, action))
+        answers = self._writer.write([action for _, _, action in actions])
+        for (where, alias, action), answer in zip(actions, answers, strict=True):
+            if answer.verdict not in (Verdict.INDEXED, Verdict.UNCHANGED):
+                self.counts.rejected[where] = answer.reason
+                continue
+            self.counts.indexed += answer.verdict is Verdict.INDEXED
+            self.counts.unchanged += answer.verdict is Verdict.UNCHANGED
+            self.counts.documents[alias].add(action.id)
 
-    def _behind(self, name: str) -> list[str]:
-        found = self.client.options(ignore_status=404).indices.get_alias(name=name)
-        return [] if "error" in found else sorted(found)
-
-    def _other_write_aliases(self) -> list[str]:
-        """Those of other grouping versions, whose indexers go on writing."""
-        mine = {write_alias(self.settings, alias) for alias in ALIASES}
-        found = self.client.options(ignore_status=404).indices.get_alias(name=f"{self.settings.name('*-write')}*")
-        every = {name for index in found.body.values() if isinstance(index, dict) for name in index.get("aliases", ())}
-        return sorted(every - mine)
+    def _wait(self, seconds: float) -> None:
+        """Ride an outage out; what a person must mend ends the run."""
+        if self._writer.stopped_reason:
+            raise ReindexError(f"Elasticsearch refuses documents: {self._writer.stopped_reason}")
+        time.sleep(seconds)

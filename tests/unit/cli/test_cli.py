@@ -13,7 +13,20 @@ from services.cli.main import app
 from services.cli.stack import exit_code
 
 run = CliRunner().invoke
-COMMANDS = ["up", "down", "status", "verify", "setup", "replay", "collect", "search", "enrich", "group", "demo"]
+COMMANDS = [
+    "up",
+    "down",
+    "status",
+    "verify",
+    "setup",
+    "replay",
+    "reindex",
+    "collect",
+    "search",
+    "enrich",
+    "group",
+    "demo",
+]
 NO_SERVER = {"DRAGOMAN_KAFKA_BOOTSTRAP": "127.0.0.1:9", "DRAGOMAN_ELASTICSEARCH_URL": "http://127.0.0.1:9"}
 
 
@@ -35,6 +48,7 @@ def test_every_command_has_help(command: str) -> None:
     [
         ["up"],
         ["replay"],
+        ["reindex"],
         ["collect"],
         ["search"],
         ["enrich"],
