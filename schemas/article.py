@@ -245,7 +245,6 @@ class KeyFlag(IntFlag):
     """What a key of an article is, and where it stands."""
 
     LEDE = 1
-    TITLE = 2
     NUMBER = 4
     ENTITY = 8
     ALWAYS_IN_THE_NEWS = 16

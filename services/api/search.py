@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
 
 from services.common.languages import ANALYZERS, analyzer_for
 
+R = TypeVar("R")
 TITLE_BOOST = 3
 MAX_QUERY = 2000
 HIGHLIGHT_TAGS = ("<em>", "</em>")
@@ -113,8 +115,16 @@ def _filters(search: Search) -> list[dict[str, Any]]:
 
 def run_search(client: Elasticsearch, index: str, search: Search) -> Found:
     """Ask Elasticsearch; SearchError in a sentence when it refuses or does not answer."""
+    answer = answered(lambda: client.search(index=index, **_as_arguments(to_request(search))), index)
+    hits = tuple(_hit(hit) for hit in answer["hits"]["hits"])
+    groups = answer.get("aggregations", {}).get("groups", {}).get("value")
+    return Found(groups if groups is not None else answer["hits"]["total"]["value"], hits)
+
+
+def answered(ask: Callable[[], R], index: str) -> R:
+    """Elasticsearch's answer; SearchError in a sentence when it refuses or does not answer."""
     try:
-        answer = client.search(index=index, **_as_arguments(to_request(search)))
+        return ask()
     except NotFoundError as error:
         raise SearchError(f"There is no index {index} yet. Start the stack with `dragoman up`.") from error
     except BadRequestError as error:
@@ -123,9 +133,6 @@ def run_search(client: Elasticsearch, index: str, search: Search) -> Found:
         raise SearchError(f"Elasticsearch refused the search ({error.status_code} {error.error}).") from error
     except TransportError as error:
         raise SearchError("Elasticsearch does not answer. Is the stack up? See `dragoman status`.") from error
-    hits = tuple(_hit(hit) for hit in answer["hits"]["hits"])
-    groups = answer.get("aggregations", {}).get("groups", {}).get("value")
-    return Found(groups if groups is not None else answer["hits"]["total"]["value"], hits)
 
 
 def _as_arguments(request: dict[str, Any]) -> dict[str, Any]:

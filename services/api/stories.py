@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
+from elasticsearch import Elasticsearch
 
-from services.api.search import SearchError
+from services.api.search import SearchError, answered
 
 MIN_PREFIX = 8
 MEMBERS_SHOWN = 50
 LEFT_OUT = ["paragraphs", "embedding", "localized", "dates", "rejected_dates", "unlinked"]
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,3 @@ class Library:
             index=index, query=query, size=size, sort=sort, source={"excludes": LEFT_OUT}
         )
         return [hit["_source"] for hit in answered(ask, index)["hits"]["hits"]]
-
-
-def answered(ask: Callable[[], R], index: str) -> R:
-    """Elasticsearch's answer; SearchError in a sentence where there is none."""
-    try:
-        return ask()
-    except NotFoundError as error:
-        raise SearchError(f"There is no index {index} yet. Start the stack with `dragoman up`.") from error
-    except ApiError as error:
-        raise SearchError(f"Elasticsearch refused the search ({error.status_code} {error.error}).") from error
-    except TransportError as error:
-        raise SearchError("Elasticsearch does not answer. Is the stack up? See `dragoman status`.") from error

@@ -37,6 +37,11 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise SystemExit(code)
 
 
+def interrupt(*_: object) -> None:
+    """A handler of SIGTERM: the command ends as with Ctrl-C, and undoes or stops what it has to."""
+    raise KeyboardInterrupt
+
+
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from services.cli.output import RateColumn, err, fail, out, print_json, progress
+from services.cli.output import RateColumn, err, fail, interrupt, out, print_json, progress
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -45,7 +45,7 @@ def reindex(
     settings = IndexerSettings()
     if grouping_version is not None:
         settings = settings.model_copy(update={"grouping_version": grouping_version})
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     client = make_client(settings)
     try:
         _reindex(settings, client, delete_old=delete_old, force=force, dry_run=dry_run, as_json=as_json)
@@ -76,11 +76,6 @@ def _reindex(
         for index in old:
             client.indices.delete(index=index)
     _report(run, old, deleted=delete_old, as_json=as_json)
-
-
-def _interrupt(*_: object) -> None:
-    """SIGTERM ends the run as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _run(run: Reindex, *, force: bool) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.output import err, fail, out, print_json, progress
+from services.cli.output import err, fail, interrupt, out, print_json, progress
 
 if TYPE_CHECKING:
     from deploy.embedded.artifacts import Artifact
@@ -70,7 +70,7 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
     from services.producer.settings import ProducerSettings
 
     settings, producer = EmbeddedSettings(), ProducerSettings()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         return stack.up(
             settings,
@@ -107,11 +107,6 @@ def up(
     if not detach:
         err.print("Ready. Ctrl-C stops everything.", style="bold")
         _follow()
-
-
-def _interrupt(*_: object) -> None:
-    """SIGTERM ends `up` as Ctrl-C does: with everything stopped."""
-    raise KeyboardInterrupt
 
 
 def _follow() -> None:

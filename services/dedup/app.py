@@ -21,7 +21,7 @@ from services.common.metrics import STAGE_SECONDS
 from services.common.settings import Settings
 from services.common.stream import Handled, Outgoing, StreamWorker, prepare
 from services.dedup.grouping import Grouper, Result
-from services.dedup.outbox import StoryOutbox
+from services.dedup.outbox import Send, StoryOutbox
 from services.dedup.rows import Row
 from services.dedup.settings import DedupSettings
 from services.dedup.store import RecordTable
@@ -119,7 +119,7 @@ class Lane:
             DUPLICATES.labels(result.article.duplicate_reason.level).inc()
 
 
-def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], Story | None]) -> Any:
+def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], Story | None]) -> Send:
     """Sends a story as it is now to its topic; None where it has no articles any more."""
     topic = app.topic(
         settings.topic(STORIES), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"

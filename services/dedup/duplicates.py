@@ -34,7 +34,6 @@ MIN_NUMBER_SHARE = 0.60
 """Where capitals say little (German nouns) or are none (Japanese), the numbers of template news still differ."""
 LINK_SHINGLES = 0.30
 """Share of the smaller text from which another original is told as a link."""
-HASH_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,8 @@ def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
     """One article against each of the others, all at once: containments over the smaller set of each pair."""
     shared, fewer = {}, {}
     for name in ("shingles", "words", "facts", "numbers"):
-        theirs = [getattr(other, name) for other in others]
-        shared[name] = shared_counts(getattr(one, name), theirs).astype(int).tolist()
-        fewer[name] = (np.minimum(len(getattr(one, name)), [len(part) for part in theirs]) // HASH_BYTES).tolist()
+        counts = shared_counts(getattr(one, name), [getattr(other, name) for other in others])
+        shared[name], fewer[name] = counts[0].astype(int).tolist(), counts[1].tolist()
     found = []
     for place, other in enumerate(others):
         mine = {name: (shared[name][place], fewer[name][place]) for name in shared}

@@ -126,7 +126,6 @@ class Mover:
             }
         )
         self._save(row, profile)
-        self._moved[profile.article_id] = None
 
     def _touch(self, members: list[Profile], leaving: set[str]) -> None:
         """Raise the revision of a story before it loses articles: written first, so no crash can leave it out."""

@@ -68,6 +68,8 @@ TABLE_BITS = 23
 MIN_IDF = 0.1
 RARE = 3
 FREE_DAYS = 2.0
+HASH_BYTES = 2
+"""Of the hashes in sets of words, bigrams and facts."""
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.uint8]
 
@@ -194,24 +196,41 @@ def _compare_keys(
     place, is_shared = _match(keys, theirs.values)
     shared = np.zeros((len(others), len(keys)), dtype=bool)
     shared[theirs.owner[is_shared], place[is_shared]] = True
-    mine, their_values = weights * idf, their_weights * their_idf
-    product = np.zeros(len(their_values))
-    product[is_shared] = their_values[is_shared] * mine[place[is_shared]]
-    for column, mask, their_mask in (
-        (KEYS, np.ones(len(keys), bool), np.ones(len(theirs.values), bool)),
-        (NUMBERS, _has(flags, KeyFlag.NUMBER), _has(their_flags, KeyFlag.NUMBER)),
-    ):
-        norms = np.linalg.norm(mine[mask]) * np.sqrt(theirs.sum(np.where(their_mask, their_values, 0.0) ** 2))
-        out[:, column] = theirs.sum(np.where(their_mask, product, 0.0)) / np.maximum(norms, 1e-9)
-    sides = _Side(flags, damped * idf), _Side(their_flags, _damping(their_flags) * their_idf)
+    worth = damped * idf
+    cosines = _Cosines(weights * idf, their_weights * their_idf, theirs, place, is_shared)
+    out[:, KEYS] = cosines.of()
+    out[:, NUMBERS] = cosines.of(_has(flags, KeyFlag.NUMBER), _has(their_flags, KeyFlag.NUMBER))
+    sides = _Side(flags, worth), _Side(their_flags, _damping(their_flags) * their_idf)
     _compare_coverage(sides, theirs, _Shared(is_shared, shared), frequencies.solid, out)
-    rarest = np.sort(shared * (damped * idf), axis=1)[:, ::-1] / frequencies.solid
+    rarest = np.sort(shared * worth, axis=1)[:, ::-1] / frequencies.solid
     if len(keys):
         out[:, RAREST_SHARED], out[:, RARE_SHARED] = rarest[:, 0], rarest[:, :RARE].sum(axis=1) / RARE
-    worth = damped * idf
     total, of_actors = shared @ worth, shared @ (worth * _has(flags, KeyFlag.ALWAYS_IN_THE_NEWS))
     out[:, ACTOR_SHARE] = np.where(total > 0, of_actors / np.maximum(total, 1e-9), 1.0)
     return shared, worth
+
+
+@dataclass(frozen=True, slots=True)
+class _Cosines:
+    """Weighted keys of one article, and those of others, joined: each one's `place` in the one's, if `is_shared`."""
+
+    mine: Array
+    theirs: Array
+    joined: Joined
+    place: npt.NDArray[np.intp]
+    is_shared: npt.NDArray[np.bool_]
+
+    def of(
+        self, my_part: npt.NDArray[np.bool_] | None = None, their_part: npt.NDArray[np.bool_] | None = None
+    ) -> Array:
+        """The cosine with each other article, (n,), of all keys or of a part of both sides'."""
+        mine = self.mine if my_part is None else np.where(my_part, self.mine, 0.0)
+        theirs = self.theirs if their_part is None else np.where(their_part, self.theirs, 0.0)
+        product = np.zeros(len(theirs))
+        product[self.is_shared] = theirs[self.is_shared] * mine[self.place[self.is_shared]]
+        norms = np.linalg.norm(mine) * np.sqrt(self.joined.sum(theirs**2))
+        cosines: Array = self.joined.sum(product) / np.maximum(norms, 1e-9)
+        return cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +252,6 @@ class _Shared:
 def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Shared, solid: float, out: Array) -> None:
     """How much of each side's lede the other names, the weightiest name that it does not, and numbers that differ."""
     (mine, theirs), is_shared, shared = sides, common.theirs, common.mine
-
     my_worth = np.where(_has(mine.flags, KeyFlag.LEDE), mine.worth, 0.0)
     their_worth = np.where(_has(theirs.flags, KeyFlag.LEDE), theirs.worth, 0.0)
     my_part = shared @ my_worth / (my_worth.sum() + solid)
@@ -262,34 +280,26 @@ def _compare_terms(one: Profile, others: Sequence[Profile], frequencies: Frequen
     terms, weights = np.frombuffer(one.terms, "<u4"), np.frombuffer(one.term_weights, "<f2").astype(float)
     theirs = Joined([other.terms for other in chosen], "<u4")
     place, is_shared = _match(terms, theirs.values)
-    mine = weights * frequencies.idf(terms)
-    their_values = _floats([other.term_weights for other in chosen]) * frequencies.idf(theirs.values)
+    their_weights = _floats([other.term_weights for other in chosen]) * frequencies.idf(theirs.values)
     my_lede = np.frombuffer(one.term_flags, np.uint8) > 0
     their_lede = np.frombuffer(b"".join(other.term_flags for other in chosen), np.uint8) > 0
-    for column, mask, their_mask in (
-        (WORDS, np.ones(len(terms), bool), np.ones(len(theirs.values), bool)),
-        (LEDE_WORDS, my_lede, their_lede),
-    ):
-        values = np.where(mask, mine, 0.0)
-        product = np.zeros(len(their_values))
-        product[is_shared] = their_values[is_shared] * values[place[is_shared]]
-        norms = np.linalg.norm(values) * np.sqrt(theirs.sum(np.where(their_mask, their_values, 0.0) ** 2))
-        out[places, column] = theirs.sum(np.where(their_mask, product, 0.0)) / np.maximum(norms, 1e-9)
+    cosines = _Cosines(weights * frequencies.idf(terms), their_weights, theirs, place, is_shared)
+    out[places, WORDS] = cosines.of()
+    out[places, LEDE_WORDS] = cosines.of(my_lede, their_lede)
 
 
 def _compare_facts(one: Profile, others: Sequence[Profile], out: Array) -> None:
     """The share of facts in common."""
-    facts = shared_counts(one.facts, [other.facts for other in others])
-    smaller = np.minimum(len(one.facts), [len(other.facts) for other in others]) // 2
-    out[:, FACTS] = facts / np.maximum(smaller, 1)
+    shared, fewer = shared_counts(one.facts, [other.facts for other in others])
+    out[:, FACTS] = shared / np.maximum(fewer, 1)
 
 
-def shared_counts(one: bytes, others: Sequence[bytes]) -> Array:
-    """How many elements of a set of uint16 each of the others has too, (n,)."""
+def shared_counts(one: bytes, others: Sequence[bytes]) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Of a set of uint16 and each other: how many elements both have, and how many the smaller has, (n,) each."""
     table = np.zeros(2**16, dtype=bool)
     table[np.frombuffer(one, "<u2")] = True
     joined = Joined(others, "<u2")
-    return joined.sum(table[joined.values])
+    return joined.sum(table[joined.values]), np.minimum(len(one) // HASH_BYTES, joined.lengths)
 
 
 def _compare_times(one: Profile, others: Sequence[Profile], out: Array) -> None:

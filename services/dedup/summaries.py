@@ -44,14 +44,14 @@ class EntityNames:
             key = crc32(entity.id.encode())
             if key not in self._known:
                 place = next((place for place in article.places if place.id == entity.id), None)
-                is_place = entity.type is EntityType.LOCATION and place is not None
+                at = place if entity.type is EntityType.LOCATION else None
                 self._known[key] = StoryEntity(
                     id=entity.id,
                     articles=1,
                     name=entity.name,
                     type=entity.type,
-                    lat=place.lat if is_place and place else None,
-                    lon=place.lon if is_place and place else None,
+                    lat=at.lat if at else None,
+                    lon=at.lon if at else None,
                 )
 
     def counted(self, key: int, articles: int) -> StoryEntity | None:
@@ -75,13 +75,12 @@ def summarise(story_id: str, view: View) -> Story:
     members = view.stories.members(story_id)
     actors = count_actors(members)
     editions = make_editions(members, view)
-    languages = Counter(member.language for member in members)
     found = [view.names.counted(key, count) for key, count in actors[:MAX_ENTITIES]]
     central = max(editions, key=lambda edition: edition.articles)
     return Story(
         story_id=story_id,
         title=central.title or next((edition.title for edition in editions if edition.title), None),
-        languages=tuple(sorted(languages)),
+        languages=tuple(sorted({member.language for member in members})),
         sources=tuple(sorted({member.source_id for member in members})),
         first_seen_at=datetime.fromtimestamp(min(member.fetched for member in members), UTC),
         last_seen_at=datetime.fromtimestamp(max(member.fetched for member in members), UTC),

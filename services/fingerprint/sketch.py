@@ -135,22 +135,20 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
         words=pack(hash_tokens(tokens)),
         facts=tuple(sorted(facts(body, [token for token in capitals if token.start >= len(heading)]))[:MAX_FACTS]),
         **pack_terms(terms, term_counts(tokenize(whole[:lede_end])), draft.language.code if draft.language else "und"),
-        keys=make_keys(whole, capitals, entities, title_end=len(heading), lede_end=lede_end),
+        keys=make_keys(whole, capitals, entities, lede_end),
     )
     return draft.model_copy(update={"fingerprint": made})
 
 
-def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], *, title_end: int, lede_end: int) -> Keys:
+def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], lede_end: int) -> Keys:
     """Names, numbers and entities with their counts and places, sorted by hash."""
     rows: dict[int, tuple[int, int, str]] = {}
-    for key, (count, flags, label) in name_keys(whole, capitals, title_end, lede_end, entities).items():
+    for key, (count, flags, label) in name_keys(whole, capitals, lede_end, entities).items():
         rows[crc32(key.encode())] = (count, flags, label)
     for entity in entities:
         flags = KeyFlag.ENTITY | (KeyFlag.ALWAYS_IN_THE_NEWS if entity.prominence >= PROMINENT else 0)
-        in_title = any(mention.field == "title" for mention in entity.mentions)
-        if in_title or any(mention.start < LEDE_CHARACTERS for mention in entity.mentions):
+        if any(mention.field == "title" or mention.start < LEDE_CHARACTERS for mention in entity.mentions):
             flags |= KeyFlag.LEDE
-        flags |= KeyFlag.TITLE if in_title else 0
         rows[crc32(entity.id.encode())] = (1, flags, f"{entity.name} ({entity.id})")
     hashes = sorted(rows)
     return Keys(
@@ -162,7 +160,7 @@ def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], *, 
 
 
 def name_keys(
-    whole: str, capitals: list[Token], title_end: int, lede_end: int, entities: Iterable[Entity]
+    whole: str, capitals: list[Token], lede_end: int, entities: Iterable[Entity]
 ) -> dict[str, tuple[int, int, str]]:
     """Count, flags and spelling of each skeleton of a name and of each `#` + number."""
     kept = unknown_names(name_counts(whole, capitals), entities)
@@ -172,7 +170,7 @@ def name_keys(
     for key, start, spelling in places:
         if key in kept:
             labels.setdefault(key, spelling)
-            flags[key] |= (KeyFlag.LEDE if start < lede_end else 0) | (KeyFlag.TITLE if start < title_end else 0)
+            flags[key] |= KeyFlag.LEDE if start < lede_end else 0
     return {
         key: (count, flags[key] | (KeyFlag.NUMBER if key.startswith("#") else 0), labels[key])
         for key, count in kept.items()

@@ -20,6 +20,7 @@ from kafka.errors import KafkaTimeoutError
 from schemas.topics import GROUPED, STORIES
 from services.common.dead_letters import letter_id, read_letters
 from services.common.messages import RejectedMessage
+from services.common.records import READ_TIMEOUT_SECONDS
 from services.indexer.bulk import Action, Verdict
 from services.indexer.documents import to_action
 from services.indexer.indices import ARTICLES, grouping_of, index_name, indices_of, put_template, write_alias
@@ -30,8 +31,6 @@ from services.indexer.writer import BulkWriter
 SMALL_LAG = 500
 """Messages: with fewer to read, the new index is as good as the old one, and the aliases may be swapped."""
 POLL_MS = 500
-READ_TIMEOUT_SECONDS = 30.0
-"""Without a single record for so long before the end, the broker is gone."""
 ALIASES = (ARTICLES, STORIES_ALIAS)
 
 
