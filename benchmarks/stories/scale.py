@@ -37,6 +37,7 @@ PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TAKEN = 600
+TAKEN_DUPLICATES = 3000
 NAMES, TERMS, SHINGLES, WORDS, FACTS = 60, 150, 310, 210, 40
 NAME_VOCABULARY, TERM_VOCABULARY, SHINGLE_VOCABULARY = 4_000_000, 400_000, 50_000_000
 HASH_FACTOR = np.uint32(2654435761)
@@ -184,7 +185,7 @@ def _clock(grouper: Grouper, taken: list[EnrichedArticle], size: int, name: str)
 def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
     """Articles a second that are looked for among all originals, and added."""
     index = grouper._duplicates  # noqa: SLF001 - what is measured
-    made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN)]
+    made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN_DUPLICATES)]
     rows = [(to_profile(to_row(article, 3 * size + number)), article) for number, article in enumerate(made)]
     began = time.perf_counter()
     for profile, article in rows:

@@ -161,7 +161,8 @@ def show_two(report: dict[str, Any]) -> None:
     if compared["duplicate"]:
         _show_duplicate(compared["duplicate"], "each other")
     else:
-        _line(f"No copies: {compared['shingle_containment']:.0%} of the shorter text's word pairs are in both.")
+        veto = f", but {compared['duplicate_veto']}" if compared.get("duplicate_veto") else ""
+        _line(f"No copies: {compared['shingle_containment']:.0%} of the shorter text's word pairs are in both{veto}.")
     verdict = "enough" if compared["score"] >= compared["threshold"] else "not enough"
     _line(f"As a pair they score {compared['score']:.2f}, {verdict} by themselves ({compared['threshold']:g}).")
     _show_features(compared)

@@ -115,5 +115,6 @@ def explain_pair(
         "parts": [part.model_dump() for part in score_parts(comparison, 0, stories.weights)],
         "shingle_containment": round(overlap.shingles, 4),
         "duplicate": overlap.duplicate.model_dump(mode="json") if overlap.duplicate else None,
+        "duplicate_veto": overlap.veto,
         "notes": list(notes),
     }

@@ -58,14 +58,14 @@ class PostingIndex:
     _segments: list[Segment] = field(default_factory=list)
     _tail: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     _tail_parts: list[tuple[int, Keys]] = field(default_factory=list)
-    _live: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1024, dtype=bool))
+    _sizes: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1024, dtype=np.uint32))
     _removed: int = 0
 
     def add(self, slot: int, keys: Keys) -> None:
         """Make the distinct keys of a slot findable; slots come in growing order."""
-        if slot >= len(self._live):
-            self._live = np.concatenate([self._live, np.zeros(max(len(self._live), slot), dtype=bool)])
-        self._live[slot] = True
+        if slot >= len(self._sizes):
+            self._sizes = np.concatenate([self._sizes, np.zeros(max(len(self._sizes), slot), dtype=np.uint32)])
+        self._sizes[slot] = len(keys)
         for key in keys.tolist():
             self._tail[key].append(slot)
         self._tail_parts.append((slot, keys))
@@ -74,11 +74,16 @@ class PostingIndex:
 
     def remove(self, slot: int) -> None:
         """Forget a slot: it is found no more at once, and its postings go with the next merge."""
-        self._live[slot] = False
+        self._sizes[slot] = 0
         self._removed += 1
         if self._removed >= TAIL_ARTICLES:
             self._removed = 0
-            self._segments = [one for one in self._segments if self._live[one.slots].any()]
+            self._segments = [one for one in self._segments if self._sizes[one.slots].any()]
+
+    def sizes(self, slots: Slots) -> npt.NDArray[np.uint32]:
+        """How many keys each slot has; 0 where it is not live."""
+        found: npt.NDArray[np.uint32] = self._sizes[slots]
+        return found
 
     def find(self, keys: Keys) -> tuple[Slots, Slots]:
         """For each posting of these keys, its slot and the place of its key in `keys`; ask for rare keys only."""
@@ -86,7 +91,7 @@ class PostingIndex:
         tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
         slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
         places = np.concatenate([*(places for _, places in found), np.array([place for _, place in tail], np.int64)])
-        is_live = self._live[slots]
+        is_live = self._sizes[slots] > 0
         return slots[is_live], places[is_live]
 
     @staticmethod
@@ -117,7 +122,7 @@ class PostingIndex:
             self._segments = [*rest, self._sorted(joined[0], joined[1], size)]
 
     def _sorted(self, keys: Keys, slots: npt.NDArray[np.uint32], articles: int) -> Segment:
-        is_live = self._live[slots]
+        is_live = self._sizes[slots] > 0
         keys, slots = keys[is_live], slots[is_live]
         order = np.argsort(keys, kind="stable")
         return Segment(keys[order], slots[order], articles)

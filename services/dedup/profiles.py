@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -14,7 +14,8 @@ from services.dedup.rows import Row
 
 DAMPING = 0.3
 """Weight of what is always in the news (measured: design of grouping, docs/adr/0006)."""
-SAMPLE_MODULUS = 4
+MOST_DIGITS = 3
+SAMPLE_MODULUS = 6
 SMALL_SAMPLE = 6
 SMALL_MODULUS = 2
 DAY_SECONDS = 86400.0
@@ -67,8 +68,8 @@ class Profile:
     """One live article.
 
     `keys` and `terms` are uint32, `key_weights` and `term_weights` float16 (1 + ln of the count, damped where the key
-    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `numbers` (those of the facts) are
-    uint16: sets are so small that a shorter hash costs half a per cent of false matches and halves the memory.
+    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `digits` (of the numbers among the facts,
+    up to `MOST_DIGITS` each, so that a long number says more than a short one) are uint16: sets are so small that a shorter hash costs half a per cent of false matches and halves the memory.
     `vector` is 512 int8 or nothing. `day` is the date that the article states, in days since 1970; `fetched` and
     `opened` (when the story's first article was fetched) are Unix seconds.
     """
@@ -93,8 +94,7 @@ class Profile:
     shingles: bytes
     words: bytes
     facts: bytes
-    numbers: bytes
-    sample_size: int
+    digits: bytes
     vector: bytes | None
 
     def place(self, row: Row) -> None:
@@ -109,7 +109,7 @@ class Profile:
 
 
 def sample(article: EnrichedArticle) -> Hashes:
-    """The word bigrams by which near-duplicates are found: every fourth on average, every second of few.
+    """The word bigrams by which near-duplicates are found: every sixth on average, every second of few.
 
     A function of each one's hash, so that two texts sample the same.
     """
@@ -146,8 +146,7 @@ def to_profile(row: Row) -> Profile:
         shingles=fold(np.frombuffer(found.shingles, "<u4")),
         words=fold(np.frombuffer(found.words, "<u4")),
         facts=fold(hash_facts(article.fingerprint.facts)),
-        numbers=fold(hash_facts([fact for fact in article.fingerprint.facts if fact.isdecimal()])),
-        sample_size=len(sample(article)),
+        digits=fold(hash_facts(split_digits(article.fingerprint.facts))),
         vector=article.embedding,
     )
 
@@ -160,6 +159,17 @@ def count_weights(counts: bytes) -> npt.NDArray[np.float64]:
 def hash_facts(facts: Sequence[str]) -> Hashes:
     """CRC-32 of each fact."""
     return np.fromiter((crc32(fact.encode("utf8", "surrogatepass")) for fact in facts), "<u4", count=len(facts))
+
+
+def split_digits(facts: Iterable[str]) -> list[str]:
+    """A name for each of the first digits of each number: `1984` is three, `7` is one."""
+    numbers = [fact for fact in facts if fact.isdecimal()]
+    return [f"{number}#{place}" for number in numbers for place in range(min(len(number), MOST_DIGITS))]
+
+
+def as_hashes(packed: bytes) -> npt.NDArray[np.uint16]:
+    """A packed set of 16-bit hashes."""
+    return np.frombuffer(packed, "<u2")
 
 
 def fold(hashes: Hashes) -> bytes:

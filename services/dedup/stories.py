@@ -86,20 +86,19 @@ class StoryIndex:
 
     def candidates(self, profile: Profile) -> list[Profile]:
         """Articles that share the rarest of its keys, those that share most first, ties to the first that came."""
-        shared: dict[int, float] = defaultdict(float)
+        found, worth = [], []
         for packed in (profile.keys, profile.terms):
             keys = np.frombuffer(packed, "<u4")
             counts = self.frequencies.of(keys)
             places = np.flatnonzero((counts > 0) & (counts <= POSTING_CAP))
-            places = places[np.lexsort((keys[places], counts[places]))][:RAREST_KEYS]
-            rarest = keys[places]
-            worth = self.frequencies.idf(rarest)
-            slots, found = self._postings.find(rarest)
-            for slot, value in zip(slots.tolist(), worth[found].tolist(), strict=True):
-                shared[slot] += value
-        shared.pop(profile.slot, None)
-        ranked = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
-        return [self._profiles[slot] for slot, _ in ranked[:MAX_CANDIDATES]]
+            rarest = keys[places[np.lexsort((keys[places], counts[places]))][:RAREST_KEYS]]
+            slots, of_keys = self._postings.find(rarest)
+            found.append(slots)
+            worth.append(self.frequencies.idf(rarest)[of_keys])
+        slots, owner = np.unique(np.concatenate(found), return_inverse=True)
+        shared = np.bincount(owner, weights=np.concatenate(worth), minlength=len(slots))
+        ranked = slots[np.lexsort((slots, -shared))].tolist()
+        return [self._profiles[slot] for slot in ranked if slot != profile.slot][:MAX_CANDIDATES]
 
     def holding(self, keys: Hashes) -> Iterator[tuple[Profile, int]]:
         """Live originals that hold one of these keys, with the key's place; ask for rare keys only."""

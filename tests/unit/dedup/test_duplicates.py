@@ -78,6 +78,38 @@ def test_template_news_with_other_facts_is_no_duplicate(enriched: Enrich) -> Non
         assert result.article.duplicate_of is None
 
 
+WEATHER = (
+    "In {place} wird es am Freitag nach Auflösung örtlicher Nebelfelder freundlich bei Höchstwerten von {high} Grad. Der Wind weht "
+    "mit {wind} Kilometern pro Stunde aus westlicher Richtung. In der Nacht sinken die Temperaturen auf {low} Grad. Am "
+    "Wochenende scheint die Sonne mehrere Stunden am Tag, sagte die Meteorologin vom Wetterdienst. Die Wahrscheinlichkeit für "
+    "Gewitter bleibt bis zum Abend gering, und auf den Straßen der Region ist mit Behinderungen nicht zu rechnen."
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_copy"),
+    [
+        ({"place": "Rodenau", "high": "28", "wind": "45"}, False),
+        ({"high": "28"}, True),
+        ({}, True),
+    ],
+    ids=["another report of the template", "one figure corrected", "the same"],
+)
+def test_texts_that_differ_in_facts_alone_are_two_reports(
+    enriched: Enrich, changed: dict[str, str], is_copy: bool
+) -> None:
+    """German nouns have capitals, so that most facts are shared; but whoever edits a copy changes other words too."""
+    grouper = Grouper(timedelta(days=14))
+    values = {"place": "Kehl", "high": "21", "low": "4", "wind": "31"}
+    take(grouper, enriched(WEATHER.format(**values), guid="first"))
+    second = take(grouper, enriched(WEATHER.format(**values | changed), guid="second")).article
+    assert second is not None
+    assert (second.duplicate_of is not None) == is_copy
+    if not is_copy:
+        first, other = (grouper.live[one] for one in grouper.rows)
+        assert grouper.explain(first.article_id, other.article_id)["duplicate_veto"] == "they differ in facts alone"
+
+
 def test_only_first_members_are_matched(enriched: Enrich, seed_texts: dict[str, str]) -> None:
     """A chain of copies has one head, so that a splice cannot join two groups."""
     grouper = Grouper(timedelta(days=14))
