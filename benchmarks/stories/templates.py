@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 TEMPLATES = Path(__file__).with_name("templates.yaml")
 SEEN = 20
-"""Fillings of each template on which the limits of the vetoes were set; the next ones are measured."""
+"""Of each template, on which the limits of the vetoes were set; the next ones are measured."""
 FILLINGS = 20
 KIND = "template"
 SLOT = re.compile(r"\{(?:(?P<low>\d+)(?:-(?P<high>\d+))?|(?P<name>[a-z]+)(?P<other>\d*))\}")

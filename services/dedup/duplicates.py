@@ -34,15 +34,15 @@ MIN_DIGIT_SHARE = 0.65
 """Without capitals no names are among the facts, but the numbers of template news still differ."""
 MIN_OWN_FACTS = 2
 MIN_OWN_FACT_SHARE = 0.50
-"""Of the words that only one of two texts has. A copy that was edited differs in words of all kinds: of 1,430 true pairs
-one reaches it, without two facts on each side; of 5,355 pairs of reports of one template 96 % do (docs/adr/0006)."""
+"""Of the words that only one of two texts has. An edited copy differs in words of all kinds: of 1,430 true pairs one
+reaches it, without two facts on each side; of 5,355 pairs of reports of one template 96 % do (docs/adr/0006)."""
 LINK_SHINGLES = 0.30
 """Share of the smaller text from which another original is told as a link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two articles share; `duplicate` is absent where they are no near-duplicates, `veto` is why in spite of it."""
+    """What two articles share; of near-duplicates `duplicate`, and `veto` of those that only seem so."""
 
     other: Profile
     shingles: float

@@ -68,8 +68,9 @@ class Profile:
     """One live article.
 
     `keys` and `terms` are uint32, `key_weights` and `term_weights` float16 (1 + ln of the count, damped where the key
-    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `digits` (of the numbers among the facts,
-    up to `MOST_DIGITS` each, so that a long number says more than a short one) are uint16: sets are so small that a shorter hash costs half a per cent of false matches and halves the memory.
+    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `digits` (of the numbers among the
+    facts, up to `MOST_DIGITS` each, so that a long number says more than a short one) are uint16: sets are so small
+    that a shorter hash costs half a per cent of false matches and halves the memory.
     `vector` is 512 int8 or nothing. `day` is the date that the article states, in days since 1970; `fetched` and
     `opened` (when the story's first article was fetched) are Unix seconds.
     """

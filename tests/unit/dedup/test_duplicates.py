@@ -79,10 +79,11 @@ def test_template_news_with_other_facts_is_no_duplicate(enriched: Enrich) -> Non
 
 
 WEATHER = (
-    "In {place} wird es am Freitag nach Auflösung örtlicher Nebelfelder freundlich bei Höchstwerten von {high} Grad. Der Wind weht "
-    "mit {wind} Kilometern pro Stunde aus westlicher Richtung. In der Nacht sinken die Temperaturen auf {low} Grad. Am "
-    "Wochenende scheint die Sonne mehrere Stunden am Tag, sagte die Meteorologin vom Wetterdienst. Die Wahrscheinlichkeit für "
-    "Gewitter bleibt bis zum Abend gering, und auf den Straßen der Region ist mit Behinderungen nicht zu rechnen."
+    "In {place} wird es am Freitag nach Auflösung örtlicher Nebelfelder freundlich bei Höchstwerten von {high} Grad. "
+    "Der Wind weht mit {wind} Kilometern pro Stunde aus westlicher Richtung. In der Nacht sinken die Temperaturen auf "
+    "{low} Grad. Am Wochenende scheint die Sonne mehrere Stunden am Tag, sagte die Meteorologin vom Wetterdienst. Die "
+    "Wahrscheinlichkeit für Gewitter bleibt bis zum Abend gering, und auf den Straßen der Region ist mit Behinderungen "
+    "nicht zu rechnen."
 )
 
 
@@ -96,7 +97,7 @@ WEATHER = (
     ids=["another report of the template", "one figure corrected", "the same"],
 )
 def test_texts_that_differ_in_facts_alone_are_two_reports(
-    enriched: Enrich, changed: dict[str, str], is_copy: bool
+    enriched: Enrich, changed: dict[str, str], *, is_copy: bool
 ) -> None:
     """German nouns have capitals, so that most facts are shared; but whoever edits a copy changes other words too."""
     grouper = Grouper(timedelta(days=14))
