@@ -65,10 +65,26 @@ class Library:
         query = {"bool": {"filter": filters, "must_not": [{"exists": {"field": "merged_into"}}]}}
         return self._search(self.stories, query, size, sort=[{"last_seen_at": "desc"}, {"articles": "desc"}])
 
-    def titles(self, article_ids: list[str]) -> dict[str, str]:
-        """What articles are called, by id; those that are not there are left out."""
-        found = self._search(self.articles, {"ids": {"values": article_ids}}, max(1, len(article_ids)))
-        return {article["article_id"]: article["title"] or article["text"][:100] for article in found}
+    def titles(self, ids: list[str]) -> dict[str, str]:
+        """What articles and stories are called, by id; those that are not there are left out."""
+        found = self._search(self.articles, {"ids": {"values": ids}}, max(1, len(ids)))
+        titles = {article["article_id"]: article["title"] or article["text"][:100] for article in found}
+        others = [one for one in ids if one not in titles]  # most stories have the id of their first article
+        stories = self._search(self.stories, {"ids": {"values": others}}, len(others)) if others else []
+        return titles | {story["story_id"]: story["title"] for story in stories if story["title"]}
+
+    def member(self, name: str) -> dict[str, Any]:
+        """The article that this names, or the most central one of the story that it names; SearchError for neither."""
+        try:
+            return self.article(name)
+        except SearchError as error:
+            try:
+                editions = self.follow(self.story(name))["editions"]
+            except SearchError:
+                raise error from None
+            if not editions:
+                raise
+            return self.article(editions[0]["article_id"])
 
     def _search(
         self, index: str, query: dict[str, Any], size: int, sort: list[Any] | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli.output import err, fail, out, print_json
+from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.dead_letter import DeadLetter
@@ -28,16 +29,12 @@ TEXT_PREVIEW = 2000
 
 def _select(ids: list[str] | None = None, **filters: str | None) -> list[DeadLetter]:
     """The live letters that were asked for, or the end with a sentence."""
-    from kafka.errors import KafkaError
-
     from services.common.dead_letters import read_letters
     from services.common.settings import Settings
 
     settings = Settings()
-    try:
+    with answering(settings, "Is the stack up? `dragoman up`"):
         letters = list(read_letters(settings))
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). Is the stack up?")
     if ids:
         unknown = set(ids) - {letter.letter_id for letter in letters}
         if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from services.api.stories import Library
 
 TIMEOUT_SECONDS = 10.0
+IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""Of articles and stories."""
 WORDS = {
     "bias": "any two articles",
     "keys": "names and entities",
@@ -62,7 +65,8 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
     """What is stored of the decision, with the titles of the articles that it names."""
     reason = article["story_reason"]
     named = [reason.get("nearest"), reason.get("runner_up"), article.get("duplicate_of"), article.get("supersedes")]
-    named += [link["article_id"] for link in article.get("duplicate_links", ())]
+    named += [link["article_id"] for link in article.get("duplicate_links") or ()]
+    named += IDS.findall(" ".join([reason.get("moved_by") or "", *(reason.get("vetoes") or ())]))
     decision = ("duplicate_of", "duplicate_score", "duplicate_reason", "duplicate_links", "supersedes", "story_id")
     return {
         "article_id": article["article_id"],
@@ -128,13 +132,8 @@ def show_one(report: dict[str, Any]) -> None:
         title = titles.get(link["article_id"], link["article_id"])
         _line(f"Shares {link['shingle_containment']:.0%} of the shorter text with: {title}")
     if reason.get("moved_by"):
-        _line(f"Is in story {report['story_id'][:8]} by a {reason['moved_by']}")
-    if reason["opened"] and not reason.get("nearest"):
-        _line("Opened its story: no article in the window shares a rare name, number or word with it.")
-    elif reason["opened"]:
-        _line(f"Opened its story: the nearest one missed {reason['threshold']:g} by {reason['margin']:.2f}. Nearest:")
-    else:
-        _line(f"Joined story {report['story_id'][:8]} with a score of {report['story_score']:.2f}. Nearest article:")
+        _line(f"Is in story {report['story_id'][:8]} by a {name_ids(reason['moved_by'], titles)}")
+    _line(verdict(report))
     if reason.get("nearest"):
         _line(f"  {titles.get(reason['nearest'], reason['nearest'])}")
         _show_features(reason)
@@ -142,7 +141,19 @@ def show_one(report: dict[str, Any]) -> None:
         lost = f" It lost by {reason['margin']:.2f}." if reason.get("margin") is not None else ""
         _line(f"Next story: {titles.get(reason['runner_up'], reason['runner_up'])}.{lost}")
     for veto in reason.get("vetoes") or ():
-        _line(f"Not taken: story {veto}")
+        _line(f"Not taken: story {name_ids(veto, titles)}")
+
+
+def verdict(report: dict[str, Any]) -> str:
+    """How an article came to its story, in a sentence."""
+    reason = report["story_reason"]
+    if not reason["opened"]:
+        return f"Joined story {report['story_id'][:8]} with a score of {report['story_score']:.2f}. Nearest article:"
+    if not reason.get("nearest"):
+        return "Opened its story: no article in the window shares a rare name, number or word with it."
+    if reason["margin"] < 0:
+        return f"Opened its story: the nearest one was near enough ({reason['threshold']:g}), but not taken. Nearest:"
+    return f"Opened its story: the nearest one missed {reason['threshold']:g} by {reason['margin']:.2f}. Nearest:"
 
 
 def show_two(report: dict[str, Any]) -> None:
@@ -168,6 +179,11 @@ def show_two(report: dict[str, Any]) -> None:
     _show_features(compared)
     for note in compared["notes"]:
         _line(f"Note: {note}")
+
+
+def name_ids(text: str, titles: dict[str, str]) -> str:
+    """The text with titles beside the beginnings of ids."""
+    return IDS.sub(lambda found: f"{found[0][:8]}{f' “{titles[found[0]]}”' if found[0] in titles else ''}", text)
 
 
 def _show_duplicate(reason: dict[str, Any], of: str) -> None:

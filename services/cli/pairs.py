@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from schemas.article import RawArticle
+from schemas.article import DateSource, RawArticle
 from schemas.story import EditAction, StoryEdit
 
 
@@ -23,7 +23,12 @@ def pairs_of(edits: Iterable[StoryEdit]) -> Iterator[tuple[str, str, bool]]:
 
 
 def to_raw(document: dict[str, Any]) -> dict[str, Any]:
-    """The raw article behind an indexed one; ValueError where it is none."""
+    """The raw article behind an indexed one; ValueError where it is none.
+
+    A date that was found in the text is left to be found again: the source did not state it.
+    """
     fields = {name: document[name] for name in RawArticle.model_fields if document.get(name) is not None}
+    if document.get("published_at_source") != DateSource.FEED:
+        fields.pop("published_at", None)
     raw: dict[str, Any] = RawArticle.model_validate(fields, strict=False).model_dump(mode="json")
     return raw

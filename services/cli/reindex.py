@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from services.cli.output import RateColumn, err, fail, interrupt, out, print_json, progress
+from services.cli.servers import answering, problem
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -36,9 +37,6 @@ def reindex(
 
     Examples: `dragoman reindex --delete-old`; `dragoman reindex --grouping-version 2`.
     """
-    from elasticsearch import ApiError, TransportError
-    from kafka.errors import KafkaError
-
     from services.common.elastic import make_client
     from services.indexer.settings import IndexerSettings
 
@@ -48,11 +46,8 @@ def reindex(
     signal.signal(signal.SIGTERM, interrupt)
     client = make_client(settings)
     try:
-        _reindex(settings, client, delete_old=delete_old, force=force, dry_run=dry_run, as_json=as_json)
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
-    except (ApiError, TransportError) as error:
-        fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
+        with answering(settings):
+            _reindex(settings, client, delete_old=delete_old, force=force, dry_run=dry_run, as_json=as_json)
     finally:
         client.close()
 
@@ -99,10 +94,8 @@ def _run(run: Reindex, *, force: bool) -> list[str]:
             _undo(run, f"{error}. --force swaps all the same.", code=4)
         except KeyboardInterrupt:
             _undo(run, "Stopped.", code=130)
-        except KafkaError as error:
-            _undo(run, f"Kafka at {run.settings.kafka_bootstrap} does not answer ({type(error).__name__}).", code=1)
-        except (ApiError, TransportError) as error:
-            _undo(run, f"Elasticsearch at {run.settings.elasticsearch_url} does not answer as it should: {error}.", 1)
+        except (KafkaError, ApiError, TransportError) as error:
+            _undo(run, problem(run.settings, error), code=1)
 
 
 def _undo(run: Reindex, why: str, code: int) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.output import err, fail, out, progress
+from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.feed import Columns
@@ -115,7 +116,6 @@ def to_columns(text: str | None) -> Columns:
 
 
 def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> Replayed:
-    from kafka.errors import KafkaError
     from rich.progress import TextColumn, TimeRemainingColumn
 
     from services.common.producer import SafeProducer
@@ -124,13 +124,11 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
 
     store = Store(settings.store_file)
     try:
-        producer = SafeProducer(settings)
-    except KafkaError as error:
+        with answering(settings, "Is the stack up? `dragoman up`"):
+            producer = SafeProducer(settings)
+    except SystemExit:
         store.close()
-        fail(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). "
-            "Is the stack up? `dragoman up`"
-        )
+        raise
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with producer, bar:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli.output import err, fail, interrupt, out, print_json, progress
+from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from deploy.embedded.artifacts import Artifact
@@ -141,19 +142,13 @@ def down() -> None:
 
 def setup() -> None:
     """Create topics, index templates and aliases on the configured Kafka and Elasticsearch (safe to repeat)."""
-    from elasticsearch import ApiError, TransportError
-    from kafka.errors import KafkaError
-
     from services.common.settings import ElasticsearchSettings
     from services.common.topics import TopicMismatchError
 
     settings = ElasticsearchSettings()
     try:
-        prepare_servers(settings.kafka_bootstrap, settings.elasticsearch_url)
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
-    except (ApiError, TransportError) as error:
-        fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
+        with answering(settings):
+            prepare_servers(settings.kafka_bootstrap, settings.elasticsearch_url)
     except TopicMismatchError as error:
         fail(str(error))
     out.print("Topics, templates and aliases are there.")
@@ -318,9 +313,6 @@ def verify(
 
     Exit code 0 when nothing is missing, 4 when something is.
     """
-    from elasticsearch import ApiError, TransportError
-    from kafka.errors import KafkaError
-
     from services.common.settings import ElasticsearchSettings
     from services.producer.settings import ProducerSettings
     from services.producer.store import Store
@@ -331,11 +323,8 @@ def verify(
         fail(f"There is no ledger in {store_file}: nothing was replayed from here.", code=2)
     store = Store(store_file)
     try:
-        found = verify_ledger(settings, store.latest())
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
-    except (ApiError, TransportError) as error:
-        fail(f"Elasticsearch at {settings.elasticsearch_url} does not answer as it should: {error}")
+        with answering(settings):
+            found = verify_ledger(settings, store.latest())
     finally:
         store.close()
     if as_json:

@@ -106,7 +106,7 @@ def hours_line(timeline: list[dict[str, Any]]) -> str:
 
 @app.command()
 def merge(
-    articles: Annotated[list[str], typer.Argument(help="Two and more articles of stories that are one.")],
+    articles: Annotated[list[str], typer.Argument(help="Two and more articles or stories that are one.")],
     reason: Reason = None,
     by: By = None,
     wait: Wait = False,
@@ -119,7 +119,7 @@ def merge(
     from schemas.story import EditAction
 
     with library() as found:
-        ids = list(dict.fromkeys(found.article(name)["article_id"] for name in articles))
+        ids = list(dict.fromkeys(found.member(name)["article_id"] for name in articles))
         if len(ids) < 2:
             fail("Name two different articles or more.", code=2)
         edit = make_edit(EditAction.MERGE, ids, None, reason, by)
@@ -157,7 +157,7 @@ def split(
 @app.command()
 def pin(
     articles: Articles,
-    to: Annotated[str, typer.Option("--to", help="An article of the story that they belong to.")],
+    to: Annotated[str, typer.Option("--to", help="The story that they belong to, or an article of it.")],
     reason: Reason = None,
     by: By = None,
     wait: Wait = False,
@@ -171,7 +171,7 @@ def pin(
 
     with library() as found:
         ids = [found.article(name)["article_id"] for name in articles]
-        goal = found.article(to)["article_id"]
+        goal = found.member(to)["article_id"]
         edit = make_edit(EditAction.PIN, ids, goal, reason, by)
         send(edit)
         there = lambda now: {now[one]["story_id"] for one in ids} == {now[goal]["story_id"]}  # noqa: E731

@@ -5,11 +5,12 @@ from __future__ import annotations
 import getpass
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from services.cli.output import fail, out, print_json
+from services.cli.output import err, fail, out, print_json
+from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.story import EditAction, StoryEdit
@@ -37,8 +38,6 @@ def make_edit(
 
 def send(edit: StoryEdit) -> None:
     """Put an edit on its topic; returns when Kafka has confirmed it."""
-    from kafka.errors import KafkaError
-
     from schemas.topics import EDITS
     from services.common.messages import encode
     from services.common.producer import DeliveryError, SafeProducer
@@ -46,32 +45,38 @@ def send(edit: StoryEdit) -> None:
 
     settings = Settings()
     try:
-        with SafeProducer(settings) as producer:
+        with answering(settings, "Nothing was changed."), SafeProducer(settings) as producer:
             producer.send(settings.topic(EDITS), edit.edit_id.encode(), encode(edit))
             producer.flush()
     except DeliveryError as error:
         fail(f"{error}. Nothing was changed.")
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}). Nothing was changed.")
 
 
 def read_edits() -> list[StoryEdit]:
     """Every edit, oldest first."""
-    from kafka.errors import KafkaError
-
-    from schemas.story import StoryEdit
     from schemas.topics import EDITS
-    from services.common.messages import decode
     from services.common.records import read_records
     from services.common.settings import Settings
 
     settings = Settings()
-    try:
-        found = {
-            record.key: decode(StoryEdit, record.value) for record in read_records(settings, EDITS) if record.value
-        }
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}).")
+    with answering(settings):
+        return edits_of(read_records(settings, EDITS))
+
+
+def edits_of(records: Iterable[Any]) -> list[StoryEdit]:
+    """The edits of these records, oldest first; what is no edit is told and left out, as the lane leaves it out."""
+    from schemas.story import StoryEdit
+    from services.common.messages import RejectedMessage, decode
+
+    found: dict[bytes, StoryEdit] = {}
+    for record in records:
+        if record.value is None:
+            found.pop(record.key, None)
+            continue
+        try:
+            found[record.key] = decode(StoryEdit, record.value)
+        except RejectedMessage as error:
+            err.print(f"Record {record.offset} is no edit: {error}", style="yellow", markup=False, soft_wrap=True)
     return sorted(found.values(), key=lambda edit: edit.made_at)
 
 
