@@ -42,7 +42,6 @@ TARGETS: dict[str, tuple[str, float]] = {
     "names.pud-de.untyped.f1": (">=", 0.7),
     "duplicates.precision": (">=", 0.999),
     "duplicates.recall": (">=", 0.98),
-    "duplicates.templates.false_pairs": ("<=", 0),
     "stories.wikinews.b3.f1": (">=", 0.96),
     "stories.ecb.b3.f1": (">=", 0.9),
     "stories.ntrex8.b3.f1": (">=", 0.94),

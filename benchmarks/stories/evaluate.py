@@ -1,4 +1,7 @@
-"""Stories on texts that the weights have not seen: each half is measured with weights of the other one."""
+"""Stories on texts that the weights have not seen: each half is measured with weights of the other one.
+
+Three ways to halve the corpora: in one of them two events that look alike decide over .05 of ECB+.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from services.worker.stages import Stage, stage_slice
 
 WINDOW = timedelta(days=14)
 ORDERS = range(10, 15)
+SPLITS = ("", "1", "2")
 RIDGE = 1.0
 SEMEVAL = Path("measure-only/semeval2022-task8-train.csv.gz")
 DUPLICATES = Path("wikinews/neardup.jsonl")
@@ -64,16 +68,16 @@ def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str
 
 
 def measure_stories() -> Figures:
-    """`stories.…`: means over both halves and five random orders; empty where the corpora are not here."""
+    """`stories.…`: means over the splits, both halves and the orders; empty where the corpora are not here."""
     folder = SHARED / "data"
     if not all((folder / path).is_file() for path in FILES.values()):
         return {}
     stages = stage_slice((), vectors=True)
     articles, seeds = load(folder, stages), load_seeds(stages)
     found: dict[str, list[float]] = defaultdict(list)
-    for half in (0, 1):
-        weights = train([one for one in articles if fold_of(one.unit) != half])
-        mine = streams([one for one in articles if fold_of(one.unit) == half], seeds)
+    for split, half in itertools.product(SPLITS, (0, 1)):
+        weights = train([one for one in articles if fold_of(one.unit, split) != half])
+        mine = streams([one for one in articles if fold_of(one.unit, split) == half], seeds)
         for name, stream in mine.items():
             for figure, value in measure_stream(stream, weights, seeds if name == "mix" else ()).items():
                 found[f"stories.{name}.{figure}"].append(value)
@@ -82,7 +86,7 @@ def measure_stories() -> Figures:
 
 
 def measure_stream(stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled]) -> Figures:
-    """Means over the orders, how far an order's B³ F1 is from the order of the file at most, and the seeds' stories."""
+    """Means over the orders, how far B³ F1 is from that of the file's order (mean, largest), and the seeds' stories."""
     found: dict[str, list[float]] = defaultdict(list)
     reference = measure_partition(place(stream, group(stream, weights)))["b3.f1"]
     for order in ORDERS:
@@ -93,7 +97,8 @@ def measure_stream(stream: Sequence[Labelled], weights: Weights, seeds: Sequence
         if seeds:
             found["seeds"].append(len({grouper.live[one.article.article_id].story_id for one in seeds}))
     figures = {name: float(np.mean(values)) for name, values in found.items()}
-    return figures | {"order": abs(figures["b3.f1"] - reference), "order_spread": float(np.std(found["b3.f1"]))}
+    largest = max(abs(value - reference) for value in found["b3.f1"])
+    return figures | {"order": abs(figures["b3.f1"] - reference), "order_largest": largest}
 
 
 def count_seeds_alone(seeds: Sequence[Labelled]) -> float:

@@ -16,13 +16,15 @@ POSTING_CAP = 200
 RAREST_KEYS = 12
 MAX_CANDIDATES = 30
 BEST_MEMBERS = 2
+USUAL_LEAD = 1.0
+"""How far a story's best members may lie above all that were compared before it counts against it, by half."""
 MERGE_MEMBERS = 15
 """Latest members of each of two stories that are compared before they are merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoryMatch:
-    """A story, the mean score of its best members, the best of them and its place in the comparison."""
+    """A story, its score (`score_of`), the best of its members and that one's place in the comparison."""
 
     story_id: str
     score: float
@@ -115,7 +117,7 @@ class StoryIndex:
         return comparison, rank_stories(candidates, comparison.scores)
 
     def similarity(self, one: str, other: str) -> float:
-        """How sure it is that two stories are one: the mean score of their best pairs of members."""
+        """How sure it is that two stories are one: the score of the pairs of their latest members."""
         ones, others = (
             [member for member in self.members(story_id) if not member.is_duplicate][-MERGE_MEMBERS:]
             for story_id in (one, other)
@@ -123,17 +125,25 @@ class StoryIndex:
         if not ones or not others:
             return float("-inf")
         scores = np.concatenate([compare(member, others, self.frequencies, self.weights).scores for member in ones])
-        best = max(BEST_MEMBERS, min(len(ones), len(others)))
-        return float(np.sort(scores)[::-1][:best].mean())
+        return score_of(np.sort(scores)[::-1], max(BEST_MEMBERS, min(len(ones), len(others))))
+
+
+def score_of(scores: Array, best: int) -> float:
+    """The score of a story from those of pairs, highest first: the mean of so many of the best.
+
+    Less half of what they lead the mean of all by beyond the usual: one report that fits two events ties neither.
+    """
+    most = float(scores[:best].mean())
+    return most - max(0.0, most - float(scores.mean()) - USUAL_LEAD) / 2
 
 
 def rank_stories(candidates: Sequence[Profile], scores: Array) -> list[StoryMatch]:
-    """Stories by the mean score of their best members; ties to the story's id."""
+    """Stories by their score; ties to the story's id."""
     places: dict[str, list[int]] = defaultdict(list)
     for place in np.argsort(-scores, kind="stable").tolist():
         places[candidates[place].story_id].append(place)
     matches = [
-        StoryMatch(story_id, float(scores[best[:BEST_MEMBERS]].mean()), candidates[best[0]], best[0])
-        for story_id, best in places.items()
+        StoryMatch(story_id, score_of(scores[found], BEST_MEMBERS), candidates[found[0]], found[0])
+        for story_id, found in places.items()
     ]
     return sorted(matches, key=lambda match: (-match.score, match.story_id))
