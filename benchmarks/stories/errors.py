@@ -20,7 +20,9 @@ from services.dedup.grouping import Grouper
 from services.dedup.pairs import compare
 from services.worker.stages import stage_slice
 
-SHOWN = 15
+SHOWN = 30
+TOGETHER = 15
+"""At most so many of those are wrongly together."""
 ORDER = 10
 PARTS = 4
 MAY_BE_QUOTED = frozenset(["wikinews", "seeds"])
@@ -37,7 +39,7 @@ class Mistake:
 
 
 def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tuple[bool, Mistake]]:
-    """The surest mistake of each pair of stories; True with those that are wrongly together."""
+    """Of two stories in one, and of each story in several, the nearest pair; True with those wrongly together."""
     best: dict[tuple[bool, str, str], Mistake] = {}
     for number, one in enumerate(stream):
         mine = grouper.live[one.article.article_id]
@@ -53,10 +55,10 @@ def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tupl
         for place, other in enumerate(others):
             together = profiles[place].story_id == mine.story_id
             value = float(compared.scores[place])
-            first, second = sorted((one.story, other.story) if together else (mine.story_id, profiles[place].story_id))
+            first, second = sorted((one.story, other.story))
             key = (together, first, second)
             known = best.get(key)
-            if known is None or (value > known.score) == together:
+            if known is None or value > known.score:
                 names, numbers = shared_labels(one.article, compared, place)
                 parts = score_parts(compared, place, grouper.stories.weights)[:PARTS]
                 told = ", ".join(f"{part.feature} {part.score:+.1f}" for part in parts)
@@ -85,9 +87,13 @@ def main() -> None:
         shuffled = random.Random(ORDER).sample(stream, len(stream))
         for together, mistake in find_mistakes(shuffled, group(shuffled, weights)):
             found[together].append(mistake)
-    for together, title in ((True, "Wrongly together"), (False, "Wrongly apart")):
+    worst = {
+        True: sorted(found[True], key=lambda one: -one.score)[:TOGETHER],
+        False: sorted(found[False], key=lambda one: one.score),
+    }
+    for together, title in ((True, "Wrongly together"), (False, "Wrongly apart: the nearest pair of each story")):
         print(f"## {title}\n")
-        for mistake in sorted(found[together], key=lambda one: -one.score if together else one.score)[:SHOWN]:
+        for mistake in worst[together][: SHOWN - (0 if together else len(worst[True]))]:
             print(f"* {describe(mistake.one)} and {describe(mistake.other)}: {mistake.score:+.1f}; {mistake.words}")
         print()
 

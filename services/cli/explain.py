@@ -30,7 +30,6 @@ WORDS = {
     "most_coverage": "lede named by the other, the more covered",
     "rarest_shared": "rarest shared name",
     "rare_shared": "three rarest shared",
-    "uncovered": "a name of each lede that the other lacks",
     "lede_words": "words of the ledes",
     "number_conflict": "different numbers in the ledes",
     "facts": "share of facts",

@@ -33,7 +33,6 @@ FEATURES = (
     "most_coverage",
     "rarest_shared",
     "rare_shared",
-    "uncovered",
     "lede_words",
     "number_conflict",
     "facts",
@@ -52,7 +51,6 @@ FEATURES = (
     MOST_COVERAGE,
     RAREST_SHARED,
     RARE_SHARED,
-    UNCOVERED,
     LEDE_WORDS,
     NUMBER_CONFLICT,
     FACTS,
@@ -250,19 +248,13 @@ class _Shared:
 
 
 def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Shared, solid: float, out: Array) -> None:
-    """How much of each side's lede the other names, the weightiest name that it does not, and numbers that differ."""
+    """How much of each side's lede the other names, and numbers that differ."""
     (mine, theirs), is_shared, shared = sides, common.theirs, common.mine
     my_worth = np.where(_has(mine.flags, KeyFlag.LEDE), mine.worth, 0.0)
     their_worth = np.where(_has(theirs.flags, KeyFlag.LEDE), theirs.worth, 0.0)
     my_part = shared @ my_worth / (my_worth.sum() + solid)
     their_part = joined.sum(their_worth * is_shared) / (joined.sum(their_worth) + solid)
     out[:, LEAST_COVERAGE], out[:, MOST_COVERAGE] = np.minimum(my_part, their_part), np.maximum(my_part, their_part)
-    my_names = np.where(_has(mine.flags, KeyFlag.LEDE) & ~_has(mine.flags, KeyFlag.NUMBER), mine.worth, 0.0)
-    their_names = _has(theirs.flags, KeyFlag.LEDE) & ~_has(theirs.flags, KeyFlag.NUMBER) & ~is_shared
-    my_uncovered = (my_names * ~shared).max(axis=1, initial=0.0)
-    their_uncovered = np.zeros(len(joined.lengths))
-    np.maximum.at(their_uncovered, joined.owner, np.where(their_names, theirs.worth, 0.0))
-    out[:, UNCOVERED] = np.minimum(my_uncovered, their_uncovered) / solid
     my_numbers = _has(mine.flags, KeyFlag.LEDE) & _has(mine.flags, KeyFlag.NUMBER)
     their_numbers = _has(theirs.flags, KeyFlag.LEDE) & _has(theirs.flags, KeyFlag.NUMBER)
     agree = joined.sum(their_numbers & is_shared) > 0
