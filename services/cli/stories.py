@@ -15,6 +15,8 @@ from services.cli.story_edits import make_edit, read_edits, report, send, wait_f
 if TYPE_CHECKING:
     from services.api.stories import Library
 
+HEADING = 100
+"""Characters of a sentence that stands for a title."""
 app = typer.Typer(help="Look at stories, and correct them.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON value.")]
 Reason = Annotated[str | None, typer.Option(help="Why, for those who read it later.")]
@@ -61,7 +63,7 @@ def list_stories(
         out.print("No stories.")
     for story in stories:
         languages, outlets = ", ".join(story["languages"]), len(story["sources"])
-        out.print(f"[bold]{_escape(story['title'] or '-')}[/bold]", soft_wrap=True)
+        out.print(f"[bold]{_escape(heading(story))}[/bold]", soft_wrap=True)
         counts = f"{story['articles']} articles ({story['duplicates']} copies)  {outlets} outlets  {languages}"
         out.print(f"  {story['story_id'][:8]}  {story['last_seen_at'][:16]}  {counts}", style="dim")
 
@@ -81,7 +83,7 @@ def show(story_id: Annotated[str, typer.Argument(help="The id, or its beginning.
         return
     if story is not asked:
         err.print(f"{asked['story_id'][:8]} was merged into this one.", style="yellow")
-    out.print(f"[bold]{_escape(story['title'] or '-')}[/bold]  {story['story_id']}", soft_wrap=True)
+    out.print(f"[bold]{_escape(heading(story))}[/bold]  {story['story_id']}", soft_wrap=True)
     counts = f"{story['articles']} articles, {story['duplicates']} of them copies, {len(story['sources'])} outlets"
     out.print(f"  {counts}: {_escape(', '.join(story['sources'][:12]))}", soft_wrap=True)
     out.print(f"  {story['first_seen_at'][:16]} to {story['last_seen_at'][:16]}  {hours_line(story['timeline'])}")
@@ -96,6 +98,12 @@ def show(story_id: Annotated[str, typer.Argument(help="The id, or its beginning.
         copy = f"  copy of {member['duplicate_of'][:8]}" if member.get("duplicate_of") else ""
         title = _escape(member["title"] or member["text"][:80])
         out.print(f"    {member['article_id'][:8]} {member['language']['code']} {title}{copy}", soft_wrap=True)
+
+
+def heading(story: dict[str, Any]) -> str:
+    """The story's title; of texts without one, the beginning of the sentence that says most."""
+    sentence = next((edition["sentence"] for edition in story["editions"] if edition["sentence"]), "-")
+    return story["title"] or (sentence if len(sentence) <= HEADING else f"{sentence[:HEADING].rsplit(' ', 1)[0]}…")
 
 
 def hours_line(timeline: list[dict[str, Any]]) -> str:

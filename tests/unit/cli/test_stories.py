@@ -16,7 +16,7 @@ from schemas.story import EditAction, StoryEdit
 from services.cli.explain import explain_one, name_ids, show_one
 from services.cli.pairs import pairs_of, to_raw
 from services.cli.servers import answering, problem
-from services.cli.stories import hours_line
+from services.cli.stories import heading, hours_line
 from services.cli.story_edits import edits_of, make_edit
 from services.common.messages import encode
 from services.common.settings import ElasticsearchSettings
@@ -81,6 +81,14 @@ def test_an_edit_names_each_article_once_and_who_made_it() -> None:
 def test_hours_are_bars_in_proportion() -> None:
     assert hours_line([{"articles": 1}, {"articles": 8}]) == "▁█"
     assert hours_line([]) == ""
+
+
+def test_a_story_without_a_title_is_called_by_its_sentence() -> None:
+    editions = [{"sentence": None}, {"sentence": "Hundreds marched in Utrecht. " * 5}]
+    assert heading({"title": None, "editions": editions}).startswith("Hundreds marched in Utrecht. Hundreds")
+    assert len(heading({"title": None, "editions": editions})) <= 101
+    assert heading({"title": "March", "editions": editions}) == "March"
+    assert heading({"title": None, "editions": []}) == "-"
 
 
 def test_ids_get_their_titles() -> None:
