@@ -180,15 +180,11 @@ def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[Rela
         shared[profile.story_id].add(place)
     shared.pop(story_id, None)
     worth = view.stories.frequencies.idf(keys)
-    ranked = sorted(
-        ((float(worth[list(places)].sum()), other, places) for other, places in shared.items()),
-        key=lambda item: (-item[0], item[1]),
-    )
+    enough = {other: sorted(places) for other, places in shared.items() if len(places) >= MIN_SHARED_ACTORS}
+    ranked = sorted(enough.items(), key=lambda item: (-float(worth[item[1]].sum()), item[0]))
     related: list[RelatedStory] = []
-    for _, other, places in ranked:
-        if len(places) < MIN_SHARED_ACTORS or len(related) == MAX_RELATED:
-            continue
-        ids = [view.names.counted(int(keys[place]), 1) for place in sorted(places)]
+    for other, places in ranked[:MAX_RELATED]:
+        ids = [view.names.counted(int(keys[place]), 1) for place in places]
         first = view.rows[view.stories.members(other)[0].article_id].article
         shown = tuple(entity.id for entity in ids if entity is not None)
         related.append(RelatedStory(story_id=other, title=first.title, shared=shown))
