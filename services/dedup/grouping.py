@@ -194,15 +194,17 @@ class Grouper:
     def _duplicate(self, row: Row, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
         """The decision on a near-duplicate, or on an agency's update, which is none; otherwise nothing."""
         for overlap in overlaps:
-            if overlap.duplicate is None or overlap.other.story_id in forbidden:
+            if (overlap.duplicate is None and overlap.veto is None) or overlap.other.story_id in forbidden:
                 continue
             original = self.rows[overlap.other.article_id]
             reason = StoryReason(opened=False, nearest=original.article_id)
             decision = Decision(
                 story_id=overlap.other.story_id, story_score=original.decision.story_score, story_reason=reason
             )
-            if is_update(row.article, original.article):
+            if is_update(row.article, original.article, same_facts=overlap.veto is None):
                 return decision.model_copy(update={"supersedes": original.article_id})
+            if overlap.duplicate is None:
+                continue
             found = with_facts(overlap.duplicate, row.article, original.article)
             update = {"duplicate_of": original.article_id, "duplicate_score": overlap.duplicate.shingle_containment}
             return decision.model_copy(update={**update, "duplicate_reason": found})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from schemas.article import EnrichedArticle
 
@@ -23,6 +24,8 @@ UNNUMBERED = re.compile(
     r"|ACTUALISATION|BERICHTIGUNG|NEUFASSUNG|ATUALIZA[CÇ][AÃ]O|ОБНОВЛЕНО|ДОПОЛНЕНО)(?=[\s:)\]-])|[（(【]更新[】)）]"
 )
 FIRST_UPDATE = 1
+SOON = timedelta(days=1)
+"""Within it an agency's text that differs in its facts alone is an update; later it is another report of its kind."""
 
 
 def version_of(article: EnrichedArticle) -> int:
@@ -32,9 +35,19 @@ def version_of(article: EnrichedArticle) -> int:
     return max(numbered, default=FIRST_UPDATE if UNNUMBERED.search(text) else 0)
 
 
-def is_update(article: EnrichedArticle, earlier: EnrichedArticle) -> bool:
+def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts: bool) -> bool:
     """Whether an article is a later version of one that shares its text: of the same agency or outlet, and says so."""
+    if not same_facts and not is_soon(article, earlier):
+        return False
     same_agency = article.agency is not None and article.agency == earlier.agency
     if not same_agency and article.source_id != earlier.source_id:
         return False
     return version_of(article) > version_of(earlier)
+
+
+def is_soon(article: EnrichedArticle, earlier: EnrichedArticle) -> bool:
+    """Whether both were fetched within a day, and their stated dates are no further apart."""
+    if abs(article.fetched_at - earlier.fetched_at) > SOON:
+        return False
+    one, other = article.published_at, earlier.published_at
+    return one is None or other is None or abs(one - other) <= SOON

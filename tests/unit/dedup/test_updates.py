@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.dedup.updates import version_of
 from tests.unit.dedup.conftest import WINDOW
 
 Enrich = Callable[..., EnrichedArticle]
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 BODY = (
     "A ferry with 214 people on board ran aground off the island of Naxos on Tuesday evening, the Greek coast guard "
     "said. Captain Yannis Melas told the port of Piraeus that nobody was hurt. Two tugs from Paros were on their way, "
@@ -64,3 +66,22 @@ def test_another_outlets_update_is_a_copy(enriched: Enrich) -> None:
     found = grouper.take(copy, 1).article
     assert found is not None
     assert (found.duplicate_of, found.supersedes) == (first.article_id, None)
+
+
+@pytest.mark.parametrize(("days", "supersedes"), [(0, True), (3, False)])
+def test_an_update_may_differ_in_its_facts_alone(enriched: Enrich, days: int, *, supersedes: bool) -> None:
+    """A toll that rises is an update within hours; days later the same text with other figures is another report."""
+    grouper = Grouper(WINDOW)
+    later = BODY.replace("214", "231").replace("7 Beaufort", "9 Beaufort").replace("Paros", "Delos")
+    first = enriched(f"Ferry runs aground off Naxos\n\n{BODY}", guid="1", source_id="agency", fetched_at=NOON)
+    update = enriched(
+        f"UPDATE 2-Ferry runs aground off Naxos\n\n{later}",
+        guid="2",
+        source_id="agency",
+        fetched_at=NOON + timedelta(days=days, hours=2),
+    )
+    grouper.take(first, 0)
+    found = grouper.take(update, 1).article
+    assert found is not None
+    assert found.duplicate_of is None
+    assert found.supersedes == (first.article_id if supersedes else None)
