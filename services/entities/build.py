@@ -14,6 +14,7 @@ import json
 import math
 import re
 import sys
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ MIN_POPULATION = 30_000
 NETHERLANDS = {"Q29999": "Q55"}
 """The source names the Kingdom; news means the country."""
 COUNTRY_PROMINENCE = 0.9
+CODES_BY_HAND = {"republicofthecongo": "CG"}
+"""Countries of office holders under names that no list has."""
 KNOWN_PROMINENCE = 1.0
 LEADERS = (
     "President",
@@ -242,14 +245,31 @@ def add_places(builder: Builder, path: Path) -> None:
             builder.alias(name, row["qid"], PLACE_LANGUAGES.get(language, language))
 
 
-def add_people(builder: Builder, path: Path, countries: dict[str, str]) -> None:
+def country_codes(names: dict[str, str], territories: Path) -> dict[str, str]:
+    """ISO codes of countries by their names as letters (`letters_of`), and of their parts by the parts' names."""
+    rows = [json.loads(line) for line in territories.read_text(encoding="utf8").splitlines()]
+    codes = {letters_of(name): iso for iso, name in names.items()} | CODES_BY_HAND
+    for row in sorted(rows, key=lambda row: not row["is_country"]):  # a country's name before a part's: Georgia
+        code = row["code"] if row["is_country"] else row.get("parent") or ""
+        called = [row["name"], row["full_name"], *row["names_strong"]]
+        if re.fullmatch("[a-z]{2}", code):
+            for name in called if row["is_country"] else called[:1]:
+                codes.setdefault(letters_of(name), code.upper())
+    return codes
+
+
+def letters_of(name: str) -> str:
+    """A name without case, marks, spaces and `and`: `Antigua & Barbuda` and `Antigua Barbuda` are one."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(word for word in re.findall(r"[^\W\d_]+", plain) if word != "and")
+
+
+def add_people(builder: Builder, path: Path, codes: dict[str, str]) -> None:
     """Office holders; single-word labels are left to the variants."""
-    iso_of = {name: iso for iso, name in countries.items()}
     with path.open(encoding="utf8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             qid, name = row["qid"], row["name"]
-            country = row["country"].split(" | ")[0]
-            iso = iso_of.get(country, "")
+            iso = codes.get(letters_of(row["country"].split(" | ")[0]), "")
             is_leader = any(position in row["positions"].split(" | ") for position in LEADERS)
             roles = ",".join(sorted({ROLES[one] for one in row["positions"].split(" | ") if one in ROLES}))
             prominence = 0.8 if is_leader and row["end"] == NO_END else 0.4 if is_leader else 0.2
@@ -375,7 +395,8 @@ def main(sources: Path) -> None:
     add_variants(builder, sources / "entities/variants.tsv")
     countries = add_countries(builder, sources / "gazetteer/country-codes.csv", sources / "gazetteer/territories.jsonl")
     add_places(builder, sources / "gazetteer/places.jsonl")
-    add_people(builder, sources / "people/people.tsv", countries)
+    codes = country_codes(countries, sources / "gazetteer/territories.jsonl")
+    add_people(builder, sources / "people/people.tsv", codes)
     add_organisations(builder, sources / "people/orgs.tsv")
     add_parents(builder)
     add_demonyms(builder)

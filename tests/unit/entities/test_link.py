@@ -207,3 +207,16 @@ def test_spellings_that_would_match_everything_are_not_used() -> None:
     assert not [text for text in ("a", "russian", "12", "") if is_alias_usable(text)]
     assert is_alias_usable("Россия")
     assert is_alias_usable("中国")
+
+
+@pytest.mark.parametrize(
+    ("text", "qid"),
+    [
+        ("President Barack Obama signed the bill in Washington on Monday, the United States government said.", "Q76"),
+        ("Tony Blair returned to London on Monday; the United Kingdom had voted the day before.", "Q9545"),
+        ("Joseph Kabila spoke in Kinshasa on Monday, the Democratic Republic of the Congo's radio said.", "Q57416"),
+    ],
+)
+def test_office_holders_are_known_by_their_country(enriched: Enrich, text: str, qid: str) -> None:
+    """The lists name countries in several ways: the United States are `US` in one of them."""
+    assert qid in ids(enriched(text))
