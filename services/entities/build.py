@@ -14,7 +14,6 @@ import json
 import math
 import re
 import sys
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 
+from services.entities.countries import country_codes, letters_of
 from services.entities.gazetteer import DATA, MANIFEST, SHARE_ALIKE, is_alias_usable
 
 LANGUAGES = (
@@ -56,8 +56,6 @@ MIN_POPULATION = 30_000
 NETHERLANDS = {"Q29999": "Q55"}
 """The source names the Kingdom; news means the country."""
 COUNTRY_PROMINENCE = 0.9
-CODES_BY_HAND = {"republicofthecongo": "CG"}
-"""Countries of office holders under names that no list has."""
 KNOWN_PROMINENCE = 1.0
 LEADERS = (
     "President",
@@ -243,25 +241,6 @@ def add_places(builder: Builder, path: Path) -> None:
         builder.alias(name, row["qid"], "*")
         for language, name in row["names"].items():
             builder.alias(name, row["qid"], PLACE_LANGUAGES.get(language, language))
-
-
-def country_codes(names: dict[str, str], territories: Path) -> dict[str, str]:
-    """ISO codes of countries by their names as letters (`letters_of`), and of their parts by the parts' names."""
-    rows = [json.loads(line) for line in territories.read_text(encoding="utf8").splitlines()]
-    codes = {letters_of(name): iso for iso, name in names.items()} | CODES_BY_HAND
-    for row in sorted(rows, key=lambda row: not row["is_country"]):  # a country's name before a part's: Georgia
-        code = row["code"] if row["is_country"] else row.get("parent") or ""
-        called = [row["name"], row["full_name"], *row["names_strong"]]
-        if re.fullmatch("[a-z]{2}", code):
-            for name in called if row["is_country"] else called[:1]:
-                codes.setdefault(letters_of(name), code.upper())
-    return codes
-
-
-def letters_of(name: str) -> str:
-    """A name without case, marks, spaces and `and`: `Antigua & Barbuda` and `Antigua Barbuda` are one."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(word for word in re.findall(r"[^\W\d_]+", plain) if word != "and")
 
 
 def add_people(builder: Builder, path: Path, codes: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from services.entities.mentions import Field, Span, find_demonyms, find_spans
 from services.entities.roles import find_descriptions
 from services.entities.unknown import find_names, name_finder
 
-VERSION = "entities@2"
+VERSION = "entities@3"
 MAX_MENTIONS = 100
 MAX_UNLINKED = 50
 MAX_CANDIDATES = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from services.entities.build import country_codes, letters_of
+from services.entities.countries import country_codes, letters_of
 from services.entities.gazetteer import load_gazetteer
 
 TERRITORIES = [
