@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.corpus import SHARED
-from benchmarks.stories.corpora import Labelled, fold_of, load, load_seeds
-from benchmarks.stories.evaluate import group, streams
-from benchmarks.stories.train import train
+from benchmarks.stories.corpora import Labelled, load, load_seeds
+from benchmarks.stories.evaluate import SPLITS, group, halves
 from services.dedup.explain import score_parts, shared_labels
 from services.dedup.grouping import Grouper
 from services.dedup.pairs import compare
@@ -81,10 +80,8 @@ def main() -> None:
     stages = stage_slice((), vectors=True)
     articles, seeds = load(SHARED / "data", stages), load_seeds(stages)
     found: dict[bool, list[Mistake]] = defaultdict(list)
-    for half in (0, 1):
-        weights = train([one for one in articles if fold_of(one.unit) != half])
-        stream = streams([one for one in articles if fold_of(one.unit) == half], seeds)["mix"]
-        shuffled = random.Random(ORDER).sample(stream, len(stream))
+    for weights, mine in halves(articles, seeds, SPLITS[:1]):
+        shuffled = random.Random(ORDER).sample(mine["mix"], len(mine["mix"]))
         for together, mistake in find_mistakes(shuffled, group(shuffled, weights)):
             found[together].append(mistake)
     worst = {

@@ -11,7 +11,7 @@ import itertools
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,6 +67,15 @@ def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str
     }
 
 
+def halves(
+    articles: Sequence[Labelled], seeds: Sequence[Labelled], splits: Sequence[str]
+) -> Iterator[tuple[Weights, dict[str, list[Labelled]]]]:
+    """The streams of each half of each split, with weights of the other half."""
+    for split, half in itertools.product(splits, (0, 1)):
+        weights = train([one for one in articles if fold_of(one.unit, split) != half])
+        yield weights, streams([one for one in articles if fold_of(one.unit, split) == half], seeds)
+
+
 def measure_stories() -> Figures:
     """`stories.…`: means over the splits, both halves and the orders; empty where the corpora are not here."""
     folder = SHARED / "data"
@@ -75,9 +84,7 @@ def measure_stories() -> Figures:
     stages = stage_slice((), vectors=True)
     articles, seeds = load(folder, stages), load_seeds(stages)
     found: dict[str, list[float]] = defaultdict(list)
-    for split, half in itertools.product(SPLITS, (0, 1)):
-        weights = train([one for one in articles if fold_of(one.unit, split) != half])
-        mine = streams([one for one in articles if fold_of(one.unit, split) == half], seeds)
+    for weights, mine in halves(articles, seeds, SPLITS):
         for name, stream in mine.items():
             for figure, value in measure_stream(stream, weights, seeds if name == "mix" else ()).items():
                 found[f"stories.{name}.{figure}"].append(value)

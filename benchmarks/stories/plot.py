@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from benchmarks.stories.scale import PLOT, RESULTS
+from benchmarks.corpus import ROOT
+from benchmarks.stories.scale import RESULTS
 
+PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
 WIDTH, HEIGHT, MARGIN, GAP = 340, 260, 60, 60
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c")
 PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (

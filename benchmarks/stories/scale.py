@@ -33,7 +33,6 @@ from services.dedup.profiles import sample, to_profile
 from services.dedup.rows import Decision, Row
 
 RESULTS = Path(__file__).with_name("scale.json")
-PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TAKEN = 600
@@ -158,7 +157,8 @@ def measure(size: int) -> dict[str, float]:
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
     postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
-    kept = sum(len(one.shingles) + len(one.words) + len(one.facts) for one in grouper.live.values()) / size
+    packed = (len(one.shingles + one.words + one.facts + one.digits) for one in grouper.live.values())
+    kept = sum(packed) / size
     posted = sum(one.keys.nbytes + one.slots.nbytes for one in postings) / size
     found["duplicate_bytes_per_article"] = round(kept + posted)
     for name, vector in (("with_vectors", True), ("without_vectors", False)):

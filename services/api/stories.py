@@ -11,7 +11,13 @@ from services.api.search import SearchError, answered
 
 MIN_PREFIX = 8
 MEMBERS_SHOWN = 50
+TITLE_CHARACTERS = 100
 LEFT_OUT = ["paragraphs", "embedding", "localized", "dates", "rejected_dates", "unlinked"]
+
+
+def title_of(article: dict[str, Any]) -> str:
+    """What an article is called: its title, or the beginning of its text."""
+    return str(article["title"] or article["text"][:TITLE_CHARACTERS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Library:
     def titles(self, ids: list[str]) -> dict[str, str]:
         """What articles and stories are called, by id; those that are not there are left out."""
         found = self._search(self.articles, {"ids": {"values": ids}}, max(1, len(ids)))
-        titles = {article["article_id"]: article["title"] or article["text"][:100] for article in found}
+        titles = {article["article_id"]: title_of(article) for article in found}
         others = [one for one in ids if one not in titles]  # most stories have the id of their first article
         stories = self._search(self.stories, {"ids": {"values": others}}, len(others)) if others else []
         return titles | {story["story_id"]: story["title"] for story in stories if story["title"]}

@@ -62,6 +62,8 @@ def explain(
 
 def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
     """What is stored of the decision, with the titles of the articles that it names."""
+    from services.api.stories import title_of
+
     reason = article["story_reason"]
     named = [reason.get("nearest"), reason.get("runner_up"), article.get("duplicate_of"), article.get("supersedes")]
     named += [link["article_id"] for link in article.get("duplicate_links") or ()]
@@ -69,7 +71,7 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
     decision = ("duplicate_of", "duplicate_score", "duplicate_reason", "duplicate_links", "supersedes", "story_id")
     return {
         "article_id": article["article_id"],
-        "title": article["title"] or article["text"][:100],
+        "title": title_of(article),
         **{name: article.get(name) for name in (*decision, "story_score", "story_reason", "grouping_version")},
         "titles": found.titles([one for one in named if one]),
     }
@@ -77,11 +79,13 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
 
 def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Both as the lane compares them now; where it cannot, what is stored of both."""
+    from services.api.stories import title_of
+
     ids = (one["article_id"], other["article_id"])
     compared, problem = ask_lane(*ids)
     return {
         "articles": list(ids),
-        "titles": [article["title"] or article["text"][:100] for article in (one, other)],
+        "titles": [title_of(article) for article in (one, other)],
         "same_story": one["story_id"] == other["story_id"],
         "same_group": one["duplicate_group"] == other["duplicate_group"],
         "compared": compared,

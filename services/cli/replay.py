@@ -123,14 +123,10 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
     from services.producer.store import Store
 
     store = Store(settings.store_file)
+    bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with answering(settings, "Is the stack up? `dragoman up`"):
             producer = SafeProducer(settings)
-    except SystemExit:
-        store.close()
-        raise
-    bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    try:
         with producer, bar:
             task = bar.add_task("replaying", total=count_items(sources, manner.loops), rate="")
 

@@ -66,15 +66,15 @@ def judge(one: Profile, found: Overlap) -> Overlap:
     """The overlap with the decision: a near-duplicate by words and word bigrams, unless the facts speak against it."""
     if found.shingles < REWRITE_SHINGLES:
         return found
-    shared_words, fewer_words = _count_shared(one.words, found.other.words)
+    shared_words, fewer_words = _counts(one.words, found.other.words)
     words = share_of(shared_words, fewer_words)
     is_rewrite = words >= REWRITE_WORDS and fewer_words >= REWRITE_MIN_WORDS
     if words < MIN_WORDS or not (is_rewrite or found.shingles >= COPY_SHINGLES):
         return found
-    veto = find_veto(one, found.other)
+    shared, fewer = _counts(one.facts, found.other.facts)
+    veto = find_veto(one, found.other, shared, fewer)
     if veto:
         return replace(found, veto=veto)
-    shared, fewer = _count_shared(one.facts, found.other.facts)
     reason = DuplicateReason(
         level=DuplicateLevel.COPY if found.shingles >= COPY_SHINGLES else DuplicateLevel.REWRITE,
         shingle_containment=round(found.shingles, 4),
@@ -85,15 +85,14 @@ def judge(one: Profile, found: Overlap) -> Overlap:
     return replace(found, duplicate=reason)
 
 
-def find_veto(one: Profile, other: Profile) -> str | None:
-    """Why two articles that share their text are two reports: news of one template differ in facts alone."""
-    shared, fewer = _count_shared(one.facts, other.facts)
+def find_veto(one: Profile, other: Profile, shared: int, fewer: int) -> str | None:
+    """Why two articles that share their text, and so many of the fewer facts, are two reports of one template."""
     if fewer >= MIN_FACTS and share_of(shared, fewer) < MIN_FACT_SHARE:
         return f"{shared} of {fewer} facts are shared"
-    shared, fewer = _count_shared(one.digits, other.digits)
-    has_names = one.has_capitals and other.has_capitals
-    if not has_names and fewer >= MIN_DIGITS and share_of(shared, fewer) < MIN_DIGIT_SHARE:
-        return f"{shared} of {fewer} digits in numbers are shared"
+    if not (one.has_capitals and other.has_capitals):
+        shared, fewer = _counts(one.digits, other.digits)
+        if fewer >= MIN_DIGITS and share_of(shared, fewer) < MIN_DIGIT_SHARE:
+            return f"{shared} of {fewer} digits in numbers are shared"
     if _differs_in_facts(one, other) and _differs_in_facts(other, one):
         return "they differ in facts alone"
     return None
@@ -111,10 +110,10 @@ def share_of(shared: int, fewer: int) -> float:
     return min(1.0, shared / fewer) if fewer else 0.0
 
 
-def _count_shared(one: bytes, other: bytes) -> tuple[int, int]:
-    """How many of the distinct hashes are in both, and how many the smaller set has."""
-    ones, others = as_hashes(one), as_hashes(other)
-    return len(np.intersect1d(ones, others, assume_unique=True)), min(len(ones), len(others))
+def _counts(one: bytes, other: bytes) -> tuple[int, int]:
+    """How many hashes both sets have, and how many the smaller one has."""
+    shared, fewer = shared_counts(one, [other])
+    return int(shared[0]), int(fewer[0])
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from schemas.article import KeyFlag
 from services.dedup.postings import Counts, CountTable
-from services.dedup.profiles import DAMPING, Hashes, Profile
+from services.dedup.profiles import DAMPING, Hashes, Profile, as_hashes
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 FEATURES = (
@@ -66,8 +66,6 @@ TABLE_BITS = 23
 MIN_IDF = 0.1
 RARE = 3
 FREE_DAYS = 2.0
-HASH_BYTES = 2
-"""Of the hashes in sets of words, bigrams and facts."""
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.uint8]
 
@@ -288,10 +286,10 @@ def _compare_facts(one: Profile, others: Sequence[Profile], out: Array) -> None:
 
 def shared_counts(one: bytes, others: Sequence[bytes]) -> tuple[Array, npt.NDArray[np.intp]]:
     """Of a set of uint16 and each other: how many elements both have, and how many the smaller has, (n,) each."""
+    mine, joined = as_hashes(one), Joined(others, "<u2")
     table = np.zeros(2**16, dtype=bool)
-    table[np.frombuffer(one, "<u2")] = True
-    joined = Joined(others, "<u2")
-    return joined.sum(table[joined.values]), np.minimum(len(one) // HASH_BYTES, joined.lengths)
+    table[mine] = True
+    return joined.sum(table[joined.values]), np.minimum(len(mine), joined.lengths)
 
 
 def _compare_times(one: Profile, others: Sequence[Profile], out: Array) -> None:

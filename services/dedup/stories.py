@@ -99,8 +99,8 @@ class StoryIndex:
             worth.append(self.frequencies.idf(rarest)[of_keys])
         slots, owner = np.unique(np.concatenate(found), return_inverse=True)
         shared = np.bincount(owner, weights=np.concatenate(worth), minlength=len(slots))
-        ranked = slots[np.lexsort((slots, -shared))].tolist()
-        return [self._profiles[slot] for slot in ranked if slot != profile.slot][:MAX_CANDIDATES]
+        ranked = slots[np.argsort(-shared, kind="stable")]  # slots ascend: ties to the first
+        return [self._profiles[slot] for slot in ranked[ranked != profile.slot][:MAX_CANDIDATES].tolist()]
 
     def holding(self, keys: Hashes) -> Iterator[tuple[Profile, int]]:
         """Live originals that hold one of these keys, with the key's place; ask for rare keys only."""

@@ -372,10 +372,10 @@ def main(sources: Path) -> None:
     """Read the sources, write the files and their manifest; the same sources give the same bytes."""
     builder, bodies = Builder(), Builder()
     add_variants(builder, sources / "entities/variants.tsv")
-    countries = add_countries(builder, sources / "gazetteer/country-codes.csv", sources / "gazetteer/territories.jsonl")
+    territories = sources / "gazetteer/territories.jsonl"
+    countries = add_countries(builder, sources / "gazetteer/country-codes.csv", territories)
     add_places(builder, sources / "gazetteer/places.jsonl")
-    codes = country_codes(countries, sources / "gazetteer/territories.jsonl")
-    add_people(builder, sources / "people/people.tsv", codes)
+    add_people(builder, sources / "people/people.tsv", country_codes(countries, territories))
     add_organisations(builder, sources / "people/orgs.tsv")
     add_parents(builder)
     add_demonyms(builder)
