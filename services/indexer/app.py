@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import ApiError, TransportError
+from elasticsearch import ApiError, Elasticsearch, TransportError
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
@@ -54,6 +54,7 @@ class Indexer:
     settings: IndexerSettings
     consumer: Any
     producer: SafeProducer
+    client: Elasticsearch
     writer: BulkWriter = field(init=False)
     stopping: threading.Event = field(default_factory=threading.Event)
     halted: bool = False
@@ -61,9 +62,8 @@ class Indexer:
 
     def __post_init__(self) -> None:
         self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
-        client = make_client(self.settings)
         self.writer = BulkWriter(
-            client, SERVICE, self.settings.bulk_documents, self.settings.bulk_bytes, wait=self._stay_in_group
+            self.client, SERVICE, self.settings.bulk_documents, self.settings.bulk_bytes, wait=self._stay_in_group
         )
 
     def run(self) -> None:
@@ -96,17 +96,24 @@ class Indexer:
         return gathered
 
     def _process(self, received: Sequence[Received]) -> None:
-        actions: list[tuple[Received, Action, datetime | None]] = []
+        """Give every message its outcome, in the order of the messages: the halt rule looks at that order."""
+        made: list[tuple[Action, datetime | None] | RejectedMessage] = []
         with STAGE_SECONDS.labels(SERVICE, "document").time():
             for message in received:
                 try:
-                    actions.append((message, *self._action(message)))
+                    made.append(self._action(message))
                 except RejectedMessage as rejected:
-                    self._bury(message, rejected)
+                    made.append(rejected)
         with STAGE_SECONDS.labels(SERVICE, "bulk").time():
-            answers = self.writer.write([action for _, action, _ in actions])
+            answers = iter(
+                self.writer.write([document[0] for document in made if not isinstance(document, RejectedMessage)])
+            )
         now = datetime.now(UTC)
-        for (message, _, fetched_at), answer in zip(actions, answers, strict=True):
+        for message, document in zip(received, made, strict=True):
+            if isinstance(document, RejectedMessage):
+                self._bury(message, document)
+                continue
+            answer, fetched_at = next(answers), document[1]
             self._settle(message, answer)
             if fetched_at is not None and answer.verdict is Verdict.INDEXED:
                 LATENCY.observe(max(0.0, (now - fetched_at).total_seconds()))
@@ -224,7 +231,7 @@ def main() -> None:
     settings = IndexerSettings()
     prepare(settings, SERVICE, GROUPED, STORIES, DEAD)
     wait_for_elasticsearch(settings)
-    indexer = Indexer(settings, make_consumer(settings), SafeProducer(settings))
+    indexer = Indexer(settings, make_consumer(settings), SafeProducer(settings), make_client(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: indexer.stopping.set())
     serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)

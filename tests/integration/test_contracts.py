@@ -59,5 +59,6 @@ class TestRealElasticsearch(ElasticsearchContract):
         made = Server(client, f"contract-{uuid.uuid4().hex[:8]}")
         made.make_index()
         yield made
-        client.options(ignore_status=404).indices.delete(index=f"{made.alias}*", expand_wildcards="all")
+        for index in client.indices.get(index=f"{made.alias}*"):
+            client.indices.delete(index=index)
         client.close()
