@@ -53,16 +53,16 @@ check: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
-	@$(BIN)/python -m schemas.generate --check
-	@$(BIN)/python -m services.configuration --check
+	@$(BIN)/python -m tools.schemas --check
+	@$(BIN)/python -m tools.configuration --check
 
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
 schemas: setup ## Write schemas/json and docs/configuration.md again
-	@$(BIN)/python -m schemas.generate
-	@$(BIN)/python -m services.configuration
+	@$(BIN)/python -m tools.schemas
+	@$(BIN)/python -m tools.configuration
 
 bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
 	@$(BIN)/python -m benchmarks.run

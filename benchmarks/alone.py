@@ -27,11 +27,11 @@ from services.common.producer import SafeProducer
 from services.common.topics import admin_client, ensure_topics
 from services.indexer.app import SERVICE, Indexer, make_consumer, wait_for_elasticsearch
 from services.indexer.settings import IndexerSettings
-from services.producer.replay import Replayer
+from services.producer.ledger.store import Store
+from services.producer.replay.replayer import Replayer
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import SourceOptions
 from services.producer.sources.jsonl import JsonlSource
-from services.producer.store import Store
 
 PRODUCER_NAMESPACE = "bench"
 WARM_UP, VECTORS, PLAIN = "warm-up", "vectors", "plain"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.corpus import SHARED
 from services.entities.names import CrfNameFinder, NameFinder
-from services.entities.names.corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score
+from tools.names.corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score
 
 ARTICLE_LENGTH = 3000
 """Code points; of the seeds and of Wikinews articles."""

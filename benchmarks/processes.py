@@ -19,9 +19,9 @@ import psutil
 
 from benchmarks.corpus import ROOT
 from benchmarks.measures import MIB, PER, clean_environment
-from deploy.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
-from deploy.embedded.state import Stack, read_stack
-from deploy.embedded.supervisor import Supervisor
+from services.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
+from services.embedded.state import Stack, read_stack
+from services.embedded.supervisor import Supervisor
 
 SAMPLE_SECONDS = 0.5
 DRAGOMAN = Path(sys.executable).with_name("dragoman")

@@ -22,10 +22,10 @@ from services.common.messages import decode, encode
 from services.dedup.grouping import Grouper, Result
 from services.indexer.bulk import make_action
 from services.indexer.documents import to_article_document
-from services.producer.articles import to_raw_article
+from services.producer.ledger.articles import to_raw_article
+from services.producer.ledger.store import Store
 from services.producer.sources.base import Entry, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
-from services.producer.store import Store
 from services.worker.stages import STAGES, to_draft, to_enriched
 
 WARM_UP = 20

@@ -153,7 +153,7 @@ def _each(letters: list[DeadLetter], rate: float, *, drop: bool) -> None:
     from services.common.dead_letters import drop_letter, replay_letter
     from services.common.producer import DeliveryError, SafeProducer
     from services.common.settings import Settings
-    from services.producer.replay import Pace
+    from services.producer.replay.pace import Pace
 
     settings = Settings()
     pace = Pace(rate)

@@ -36,9 +36,9 @@ def demo(seeds: Path = Path("seeds/articles")) -> None:
 
 
 def _run(seeds: Path, home: Path) -> None:
-    from deploy.embedded.stack import down
     from services.cli.replay import replay
     from services.cli.stack import start_stack
+    from services.embedded.stack import down
 
     try:
         start_stack(workers=None, detach=False)
@@ -51,10 +51,10 @@ def _run(seeds: Path, home: Path) -> None:
 
 
 def _show() -> None:
-    from services.api.search import Search, run_search
     from services.cli.search import show
     from services.common.elastic import make_client
     from services.common.settings import ElasticsearchSettings
+    from services.search.search import Search, run_search
 
     settings = ElasticsearchSettings()
     client = make_client(settings)

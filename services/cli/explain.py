@@ -15,7 +15,7 @@ from services.cli.output import err, out, print_json
 from services.cli.stories import library
 
 if TYPE_CHECKING:
-    from services.api.stories import Library
+    from services.search.stories import Library
 
 TIMEOUT_SECONDS = 10.0
 IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -62,7 +62,7 @@ def explain(
 
 def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
     """What is stored of the decision, with the titles of the articles that it names."""
-    from services.api.stories import title_of
+    from services.search.stories import title_of
 
     reason = article["story_reason"]
     named = [reason.get("nearest"), reason.get("runner_up"), article.get("duplicate_of"), article.get("supersedes")]
@@ -79,7 +79,7 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
 
 def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Both as the lane compares them now; where it cannot, what is stored of both."""
-    from services.api.stories import title_of
+    from services.search.stories import title_of
 
     ids = (one["article_id"], other["article_id"])
     compared, problem = ask_lane(*ids)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from services.cli import feeds_online
-from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, read_states, settings_of, with_children
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
 from services.cli.output import err, fail, out, print_json
-
-if TYPE_CHECKING:
-    from schemas.feed import Feed, FeedsFile
-    from services.producer.settings import ProducerSettings
-    from services.producer.state import FeedState
 
 app = typer.Typer(help="Look at feeds, try them, add them, pause them.", no_args_is_help=True)
 app.command("test")(feeds_online.try_feed)
@@ -42,8 +36,10 @@ def list_feeds(
 
     Example: `dragoman feeds list --failing`.
     """
+    from services.producer.feeds.admin import feed_rows
+
     settings = settings_of(file)
-    rows = read_rows(settings, load(settings))
+    rows = feed_rows(settings, load(settings))
     if failing:
         rows = [row for row in rows if row["state"] in ("failing", "silent")]
     if as_json:
@@ -53,50 +49,6 @@ def list_feeds(
         out.print("No feed fails or is silent." if failing else f"No feeds in {settings.feeds} yet.")
         return
     out.print(_to_table(rows))
-
-
-def read_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any]]:
-    """What `list` shows of each feed, those of OPML lists too."""
-    from services.producer.state import FeedState
-    from services.producer.store import Store
-
-    states, now = read_states(settings), time.time()
-    store = Store(settings.store_file) if states else None
-    rows = []
-    for feed in with_children(file, states):
-        week = store.count_first_seen(feed.id, int(now - 7 * 86400)) if store is not None else 0
-        rows.append(_row(feed, states.get(feed.id, FeedState()), week, now))
-    if store is not None:
-        store.close()
-    return rows
-
-
-def _row(feed: Feed, state: FeedState, week: int, now: float) -> dict[str, Any]:
-    from services.producer import schedule
-    from services.producer.collect import feed_condition
-    from services.producer.state import to_time
-
-    silent = schedule.silent_since(state, now)
-    return {
-        "id": feed.id,
-        "place": feed.place,
-        "state": feed_condition(feed, state, now),
-        "format": state.format,
-        "title": state.title,
-        "interval": feed.interval,
-        "learned_interval_seconds": round(state.interval_seconds),
-        "last_success_at": to_time(state.last_success_at),
-        "next_poll_at": None if feed.paused else to_time(state.next_poll_at or None),
-        "last_new_at": to_time(state.last_new_at),
-        "silent_since": to_time(silent),
-        "entries_a_day": round(week / 7, 1),
-        "error_streak": state.error_streak,
-        "failure": state.failure,
-        "error": state.error,
-        "moved_to": state.moved_to,
-        "notes": list(state.notes),
-        "tags": list(feed.tags),
-    }
 
 
 def _to_table(rows: list[dict[str, Any]]) -> Any:
@@ -160,7 +112,7 @@ def check(file: File = None, as_json: Json = False) -> None:
 
     Example: `dragoman feeds check --feeds my-feeds.yaml`.
     """
-    from services.producer.feeds_file import FeedsFileError, load_feeds, missing_variables
+    from services.producer.feeds.file import FeedsFileError, load_feeds, missing_variables
 
     settings = settings_of(file)
     problems: list[dict[str, Any]] = []
@@ -175,8 +127,8 @@ def check(file: File = None, as_json: Json = False) -> None:
                 warnings.append(f"{feed.id}: {settings.feeds.parent / feed.path} is not there yet")
     except FeedsFileError as error:
         problems = [
-            {"file": str(one.path), "line": one.line, "field": one.field, "message": one.message}
-            for one in error.problems
+            {"file": str(found.path), "line": found.line, "field": found.field, "message": found.message}
+            for found in error.problems
         ]
         if not as_json:
             fail(str(error), code=EXIT_UNUSABLE)
@@ -212,7 +164,8 @@ def resume(ids: Ids, file: File = None) -> None:
 
 
 def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
-    from services.producer.feeds_file import FeedsFileError, UnknownFeedError, edit_feeds, set_paused
+    from services.producer.feeds.admin import read_states, with_children
+    from services.producer.feeds.file import FeedsFileError, UnknownFeedError, edit_feeds, set_paused
 
     settings = settings_of(file)
     for listed in with_children(load(settings), read_states(settings)):
@@ -224,7 +177,7 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
     changed: list[str] = []
 
     def change(listed: Any) -> None:
-        changed.extend(one for one in ids if set_paused(listed, one, paused=paused))
+        changed.extend(feed_id for feed_id in ids if set_paused(listed, feed_id, paused=paused))
 
     try:
         edit_feeds(settings.feeds, change)
@@ -233,7 +186,7 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
     except OSError as error:
         fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
     word = "Paused" if paused else "Resumed"
-    same = [one for one in ids if one not in changed]
+    same = [feed_id for feed_id in ids if feed_id not in changed]
     if changed:
         out.print(f"{word} {', '.join(changed)}.")
     if same:
@@ -253,12 +206,7 @@ def import_opml(
 
     Example: `dragoman feeds import subscriptions.opml --tag reading`.
     """
-    from pydantic import ValidationError
-
-    from schemas.feed import Feed
-    from services.common.messages import describe
-    from services.producer.feeds_file import free_id
-    from services.producer.poll import host_name
+    from services.producer.feeds.admin import feeds_to_import
     from services.producer.sources.documents import Document, NotThisFormatError
     from services.producer.sources.opml import Opml
 
@@ -270,20 +218,8 @@ def import_opml(
     except NotThisFormatError as error:
         fail(f"{opml}: {error}.", code=EXIT_UNUSABLE)
     known = load(settings).feeds if settings.feeds.exists() else ()
-    urls, taken = {feed.url for feed in known}, {feed.id for feed in known}
-    feeds, bad = [], []
-    for child in parsed.children:
-        if child.url in urls:
-            continue
-        name = free_id(child.title or host_name(child.url), taken)
-        tags = tuple(dict.fromkeys((*(tag or ()), *child.tags)))
-        try:
-            feeds.append(Feed(id=name, url=child.url, source=child.title, language=child.language, tags=tags))
-        except ValidationError as error:
-            bad.append(f"{child.url}: {describe(error)}")
-            continue
-        taken.add(name)
-        urls.add(child.url)
+    made = feeds_to_import(parsed.children, tag or (), known)
+    feeds, bad = made.feeds, made.problems
     if feeds:
         append(settings, feeds)
     there = len(parsed.children) - len(feeds) - len(bad)

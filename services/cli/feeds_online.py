@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, read_states, settings_of, with_children
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
 from services.cli.output import err, fail, out, print_json
 
 if TYPE_CHECKING:
-    from schemas.feed import Feed
-    from services.producer.discovery import Found
+    from services.producer.feeds.discovery import FoundFeed
     from services.producer.settings import ProducerSettings
     from services.producer.sources.base import Entry, Problem
     from services.producer.sources.documents import Parsed
@@ -51,13 +50,14 @@ def try_feed(
     Examples: `dragoman feeds test https://example.org/rss.xml`; `dragoman feeds test bbc-world --json`.
     """
     from schemas.feed import Feed
-    from services.producer.discovery import fetch_once
+    from services.producer.feeds.admin import as_collected, read_states, with_children
+    from services.producer.feeds.discovery import fetch_once
     from services.producer.fetch.client import FetchError
     from services.producer.sources.documents import NotThisFormatError
 
     settings = settings_of(file)
     known = with_children(load(settings), read_states(settings)) if settings.feeds.exists() else []
-    named = [one for one in known if one.id == url]
+    named = [feed for feed in known if feed.id == url]
     if named and named[0].url is None:
         fail(f"{url} is a path: `dragoman replay {named[0].path}` reads it.", code=EXIT_UNUSABLE)
     try:
@@ -69,7 +69,7 @@ def try_feed(
         fail(f"{url} was fetched, but {error}.")
     except ValueError as error:
         fail(f"{url} is no URL and no feed of {settings.feeds}: {_first_reason(error)}", code=EXIT_UNUSABLE)
-    items = [_shown(feed, item) for item in parsed.items]
+    items = [as_collected(feed, item) for item in parsed.items]
     if as_json:
         print_json(_as_dict(document.url, parsed, items))
         return
@@ -81,24 +81,6 @@ def _first_reason(error: ValueError) -> str:
 
     text = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
     return text.removeprefix("Value error, ")
-
-
-def _shown(feed: Feed, item: Entry | Problem) -> Entry | Problem:
-    """An item as the collector would take it."""
-    from services.producer.poll import make_item, wants_pages
-    from services.producer.sources.document_file import with_text
-
-    taken = make_item(feed, item).entry
-    return taken if wants_pages(feed, feed.type or _kind(item)) else with_text(taken)
-
-
-def _kind(item: Entry | Problem) -> Any:
-    """A sitemap's entries have no text of their own, and their pages would be fetched."""
-    from schemas.feed import FeedType
-    from services.producer.sources.base import Entry
-
-    is_bare = isinstance(item, Entry) and not item.content and item.guid == item.url
-    return FeedType.SITEMAP if is_bare else FeedType.FEED
 
 
 def _as_dict(url: str, parsed: Parsed, items: list[Entry | Problem]) -> dict[str, Any]:
@@ -142,7 +124,7 @@ def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) ->
     about = [parsed.format, parsed.title, parsed.language]
     about.append(f"fresh for {parsed.ttl_seconds} s" if parsed.ttl_seconds else None)
     out.print(url, style="bold", markup=False, soft_wrap=True)
-    out.print("  ".join(str(one) for one in about if one), markup=False, soft_wrap=True)
+    out.print("  ".join(str(fact) for fact in about if fact), markup=False, soft_wrap=True)
     for note in parsed.notes:
         err.print(note, style="yellow", markup=False, soft_wrap=True)
     for child in parsed.children[:limit]:
@@ -153,10 +135,10 @@ def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) ->
             continue
         out.print(f"\n• {item.title or '(no title)'}", style="bold", markup=False, soft_wrap=True)
         stated = item.published_at.strftime("%Y-%m-%d %H:%M UTC") if item.published_at else "no date"
-        authors = ", ".join(one.value for one in item.declared.authors[:3])
-        tags = ", ".join(one.value for one in item.declared.tags[:5])
+        authors = ", ".join(author.value for author in item.declared.authors[:3])
+        tags = ", ".join(label.value for label in item.declared.tags[:5])
         facts = (stated, item.declared_language, authors and f"by {authors}", tags and f"tags {tags}")
-        out.print(f"  {'  '.join(one for one in facts if one)}", markup=False, soft_wrap=True)
+        out.print(f"  {'  '.join(fact for fact in facts if fact)}", markup=False, soft_wrap=True)
         if item.url:
             out.print(f"  {item.url}", markup=False, soft_wrap=True)
         text = " ".join(to_text(item.content).split()) or "its page would be fetched"
@@ -191,12 +173,13 @@ def add(
     from pydantic import ValidationError
 
     from services.common.messages import describe
-    from services.producer.discovery import discover
+    from services.producer.feeds.admin import feeds_to_add
+    from services.producer.feeds.discovery import discover
     from services.producer.fetch.client import FetchError
 
     settings = settings_of(file)
     try:
-        found: list[Found] = _online(settings, lambda client, robots: discover(client, robots, _to_url(url)))
+        found: list[FoundFeed] = _online(settings, lambda client, robots: discover(client, robots, _to_url(url)))
     except FetchError as error:
         fail(f"{url}: {error.reason}.")
     if not found:
@@ -204,7 +187,7 @@ def add(
     known = load(settings).feeds if settings.feeds.exists() else ()
     options = {"interval": interval, "language": language, "source": source, "full_text": full_text, "tags": tag}
     try:
-        feeds = _to_feeds(found if every else found[:1], feed_id, known, options)
+        feeds = feeds_to_add(found if every else found[:1], feed_id, known, options)
     except ValidationError as error:
         fail(f"This cannot be added: {describe(error)}.", code=EXIT_UNUSABLE)
     if feeds and not dry_run:
@@ -215,31 +198,14 @@ def add(
         )
         return
     added = {feed.url for feed in feeds}
-    for one in found:
-        mark = "+" if one.url in added else "·"
-        out.print(f"{mark} {one.url}", style="bold" if one.url in added else "", markup=False, soft_wrap=True)
-        out.print(f"    {one.parsed.format}, {one.entries:,} entries; {one.why}", style="dim", markup=False)
+    for candidate in found:
+        is_added = candidate.url in added
+        mark = "+" if is_added else "·"
+        out.print(f"{mark} {candidate.url}", style="bold" if is_added else "", markup=False, soft_wrap=True)
+        facts = f"{candidate.parsed.format}, {candidate.entries:,} entries; {candidate.why}"
+        out.print(f"    {facts}", style="dim", markup=False)
     verb = "Would add" if dry_run else "Added"
     names = ", ".join(feed.id for feed in feeds)
     out.print(f"{verb} {names} to {settings.feeds}." if feeds else "It is in the file already.", soft_wrap=True)
     if len(found) > 1 and not every:
         err.print("`--all` adds the others too.", style="dim")
-
-
-def _to_feeds(found: list[Found], feed_id: str | None, known: Any, options: dict[str, Any]) -> list[Feed]:
-    """Records for what is not in the file yet."""
-    from schemas.feed import Feed, FeedType
-    from services.producer.feeds_file import free_id
-    from services.producer.poll import host_name
-
-    urls, taken = {feed.url for feed in known}, {feed.id for feed in known}
-    stated = {name: value for name, value in options.items() if value is not None}
-    feeds: list[Feed] = []
-    for one in found:
-        if one.url in urls:
-            continue
-        name = feed_id if feed_id and not feeds else free_id(feed_id or host_name(one.url), taken)
-        kind = {"type": FeedType.OPML} if one.parsed.type is FeedType.OPML else {}
-        feeds.append(Feed(id=name, url=one.url.replace("${", "%24%7B"), **kind, **stated))
-        taken.add(name)
-    return feeds

@@ -14,7 +14,7 @@ from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.feed import Columns
-    from services.producer.replay import Replayed
+    from services.producer.replay.replayer import Replayed
     from services.producer.settings import ProducerSettings
     from services.producer.sources import Source
 
@@ -57,7 +57,7 @@ def replay(
     `dragoman replay 2023.csv --columns guid=id,content=body --speed 3600`; `dragoman replay CC-NEWS.warc.gz`.
     """
     from services.common.producer import DeliveryError
-    from services.producer.replay import name_of
+    from services.producer.replay.replayer import name_of
     from services.producer.settings import ProducerSettings
     from services.producer.sources import SourceError, SourceOptions, open_place
 
@@ -119,8 +119,8 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
     from rich.progress import TextColumn, TimeRemainingColumn
 
     from services.common.producer import SafeProducer
-    from services.producer.replay import Replayer, count_items
-    from services.producer.store import Store
+    from services.producer.ledger.store import Store
+    from services.producer.replay.replayer import Replayer, count_items
 
     store = Store(settings.store_file)
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
@@ -146,7 +146,7 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
 
 
 def _report(result: Replayed) -> None:
-    from services.producer.replay import iterate_problems
+    from services.producer.replay.replayer import iterate_problems
 
     out.print(f"{result.sent:,} messages confirmed, {len(result.revisions):,} articles.")
     if result.skipped:

@@ -11,7 +11,7 @@ import typer
 from services.cli.output import fail, out, print_json
 
 if TYPE_CHECKING:
-    from services.api.search import Found, Hit
+    from services.search.search import Found, Hit
 
 
 def search(
@@ -29,9 +29,9 @@ def search(
     Examples: `dragoman search bezoeken --language nl`; `dragoman search '"nuclear power" -coal' --entity Q7747`;
     `dragoman search '*' --from 2021-01-01 --to 2021-12-31 --json`.
     """
-    from services.api.search import Search, SearchError, run_search
     from services.common.elastic import make_client
     from services.common.settings import ElasticsearchSettings
+    from services.search.search import Search, SearchError, run_search
 
     settings = ElasticsearchSettings()
     client = make_client(settings)
@@ -51,7 +51,7 @@ def search(
 
 
 def _date(text: str | None, option: str) -> date | None:
-    from services.api.search import SearchError
+    from services.search.search import SearchError
 
     if text is None:
         return None

@@ -13,9 +13,9 @@ from services.cli.output import err, fail, interrupt, out, print_json, progress
 from services.cli.servers import answering
 
 if TYPE_CHECKING:
-    from deploy.embedded.artifacts import Artifact
-    from deploy.embedded.state import Stack
     from services.common.settings import ElasticsearchSettings
+    from services.embedded.artifacts import Artifact
+    from services.embedded.state import Stack
 
 WATCH_SECONDS = 2.0
 HEALTHY_STATES = ("running", "starting")
@@ -64,10 +64,10 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
 
 def start_stack(*, workers: int | None, detach: bool) -> Stack:
     """Start everything, or end with a sentence."""
-    from deploy.embedded import stack
-    from deploy.embedded.errors import StackError
-    from deploy.embedded.settings import EmbeddedSettings
     from services.common.topics import TopicMismatchError
+    from services.embedded import stack
+    from services.embedded.errors import StackError
+    from services.embedded.settings import EmbeddedSettings
     from services.producer.settings import ProducerSettings
 
     settings, producer = EmbeddedSettings(), ProducerSettings()
@@ -112,8 +112,8 @@ def up(
 
 def _follow() -> None:
     """Show every change of a process until Ctrl-C or SIGTERM, then stop everything."""
-    from deploy.embedded.supervisor import Supervisor
     from services.common.settings import default_home
+    from services.embedded.supervisor import Supervisor
 
     supervisor = Supervisor(default_home())
     last: dict[str, tuple[str, int | None]] = {}
@@ -133,8 +133,8 @@ def _follow() -> None:
 
 def down() -> None:
     """Stop everything that `dragoman up` started, and nothing else."""
-    from deploy.embedded.stack import down as stop_stack
     from services.common.settings import default_home
+    from services.embedded.stack import down as stop_stack
 
     names = stop_stack(default_home())
     out.print(f"Stopped {', '.join(names)}." if names else "Nothing was running.")
@@ -217,8 +217,8 @@ def _processes(home: Path) -> list[dict[str, Any]]:
 
     if not (home / STACK_FILE).is_file():
         return []
-    from deploy.embedded.state import read_stack
-    from deploy.embedded.supervisor import Supervisor
+    from services.embedded.state import read_stack
+    from services.embedded.supervisor import Supervisor
 
     started = read_stack(home)
     ports = started.metrics_ports if started else {}
@@ -246,8 +246,8 @@ def _is_configured_elsewhere() -> bool:
 
 
 def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[str, Any]:
+    from services.producer.ledger.store import Store
     from services.producer.settings import ProducerSettings
-    from services.producer.store import Store
     from services.status.collect import collect
 
     store_file = ProducerSettings().store_file
@@ -314,8 +314,8 @@ def verify(
     Exit code 0 when nothing is missing, 4 when something is.
     """
     from services.common.settings import ElasticsearchSettings
+    from services.producer.ledger.store import Store
     from services.producer.settings import ProducerSettings
-    from services.producer.store import Store
     from services.status.verification import verify_ledger
 
     settings, store_file = ElasticsearchSettings(), ProducerSettings().store_file

@@ -13,7 +13,7 @@ from services.cli.output import err, fail, out, print_json
 from services.cli.story_edits import make_edit, read_edits, report, send, wait_for
 
 if TYPE_CHECKING:
-    from services.api.stories import Library
+    from services.search.stories import Library
 
 HEADING = 100
 """Characters of a sentence that stands for a title."""
@@ -28,10 +28,10 @@ Articles = Annotated[list[str], typer.Argument(help="Article ids (or their begin
 @contextmanager
 def library() -> Iterator[Library]:
     """The indices; what cannot be found or asked ends in a sentence and exit code 2."""
-    from services.api.search import SearchError
-    from services.api.stories import Library
     from services.common.elastic import make_client
     from services.common.settings import ElasticsearchSettings
+    from services.search.search import SearchError
+    from services.search.stories import Library
 
     settings = ElasticsearchSettings()
     client = make_client(settings)
@@ -210,7 +210,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
     """
     import orjson
 
-    from services.cli.pairs import pairs_of, to_raw
+    from services.dedup.edit_pairs import pairs_of, to_raw
 
     written = left_out = 0
     with library() as found, file.open("wb") as lines:
@@ -228,7 +228,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
 
 def _that_stays(found: Library, article: dict[str, Any], leaving: set[str]) -> str:
     """An article of the same story that does not leave it: the most central one where that stays."""
-    from services.api.search import SearchError
+    from services.search.search import SearchError
 
     editions = [edition["article_id"] for edition in found.story(article["story_id"])["editions"]]
     members = {member["article_id"]: member.get("duplicate_of") for member in found.members(article["story_id"])}

@@ -14,7 +14,7 @@ from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.story import EditAction, StoryEdit
-    from services.api.stories import Library
+    from services.search.stories import Library
 
 WAIT_SECONDS = 60.0
 

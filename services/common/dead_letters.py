@@ -11,10 +11,22 @@ from typing import Any
 from schemas.dead_letter import DeadLetter, ErrorClass
 from schemas.topics import DEAD, STORIES
 from services import __version__
-from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, header_int
+from services.common.logging import get_logger
+from services.common.messages import (
+    ATTEMPTS_HEADER,
+    REVISION_HEADER,
+    Outgoing,
+    RejectedMessage,
+    decode,
+    encode,
+    header_int,
+)
+from services.common.metrics import DEAD_LETTERS
 from services.common.producer import SafeProducer
 from services.common.records import read_records
 from services.common.settings import Settings
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,21 @@ class Received:
     def header_map(self) -> dict[str, bytes]:
         """The headers by name; the last of a name wins."""
         return dict(self.headers)
+
+
+def to_received(record: Any, timestamp_ms: int | None) -> Received:
+    """A record of kafka-python or a message of faust, which differ in their clock and their headers."""
+    headers: Any = record.headers or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Received(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=timestamp_ms,
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, bytes(value or b"")) for name, value in pairs),
+    )
 
 
 def letter_id(topic: str, partition: int, offset: int) -> str:
@@ -67,6 +94,20 @@ def make_letter(received: Received, rejected: RejectedMessage, service: str, now
     )
 
 
+def bury(settings: Settings, letter: DeadLetter) -> Outgoing:
+    """Count and log a dead letter; the message that puts it onto its topic."""
+    DEAD_LETTERS.labels(letter.service, letter.stage, letter.error_class).inc()
+    log.warning(
+        "dead letter",
+        stage=letter.stage,
+        error=letter.error,
+        topic=letter.source_topic,
+        partition=letter.source_partition,
+        offset=letter.source_offset,
+    )
+    return Outgoing(settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
+
+
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:
     """Every live letter, oldest first: the last state per key, without those that were replayed or dropped."""
     letters: dict[str, DeadLetter] = {}
@@ -83,7 +124,7 @@ def _to_letter(key: str, record: Any, previous: DeadLetter | None) -> DeadLetter
     try:
         letter = decode(DeadLetter, record.value)
     except RejectedMessage as rejected:
-        received = Received(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value)
+        received = to_received(record, record.timestamp)
         foreign = RejectedMessage("unreadable letter", ErrorClass.INVALID_MESSAGE, rejected.reason)
         at = datetime.fromtimestamp(max(0, record.timestamp or 0) / 1000, UTC)
         letter = make_letter(received, foreign, "unknown", at)

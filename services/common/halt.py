@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from services.common.logging import get_logger
+from services.common.metrics import HALTED
+from services.common.settings import Settings
+
+log = get_logger(__name__)
+
 
 @dataclass(slots=True)
 class HaltRule:
@@ -22,3 +28,28 @@ class HaltRule:
         if len(self._last) > self.window:
             self._dead -= self._last.popleft()
         return len(self._last) == self.window and self._dead * 100 > self.percent * self.window
+
+
+@dataclass(slots=True)
+class Halt:
+    """Whether a service has halted itself. It stays halted until a person has looked and restarts the process."""
+
+    settings: Settings
+    service: str
+    is_halted: bool = field(init=False, default=False)
+    _rule: HaltRule = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rule = HaltRule(self.settings.halt_window, self.settings.halt_percent)
+
+    def count(self, *, dead: bool) -> bool:
+        """Count the outcome of one message; whether the service is halted now. The first time is told."""
+        if self._rule.halts(dead=dead) and not self.is_halted:
+            self.is_halted = True
+            HALTED.labels(self.service).set(1)
+            log.error(
+                "halted: too many dead letters; mend the cause and restart the service",
+                percent=self.settings.halt_percent,
+                window=self.settings.halt_window,
+            )
+        return self.is_halted

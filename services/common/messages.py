@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,16 @@ R = TypeVar("R", bound=BaseModel)
 REVISION_HEADER = "dragoman-revision"
 ATTEMPTS_HEADER = "dragoman-attempts"
 MAX_ERROR_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to send."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class RejectedMessage(Exception):

@@ -19,13 +19,13 @@ from faust.types import EventT, StreamT
 from kafka.errors import KafkaError
 
 from schemas.dead_letter import ErrorClass
-from schemas.topics import DEAD, Topic
-from services.common.dead_letters import Received, make_letter
-from services.common.halt import HaltRule
+from schemas.topics import Topic
+from services.common.dead_letters import Received, bury, make_letter, to_received
+from services.common.halt import Halt
 from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
-from services.common.messages import RejectedMessage, encode
-from services.common.metrics import DEAD_LETTERS, HALTED, OUTCOMES, Page, serve_metrics
+from services.common.messages import Outgoing, RejectedMessage
+from services.common.metrics import OUTCOMES, Page, serve_metrics
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
@@ -38,16 +38,6 @@ MAX_UNACKED = 500
 MAX_BUSY_SECONDS = 1800.0
 """A table is recovered, or the lane rebuilt from it (1.2 ms an article), in at most so long; longer is a stall."""
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One message to send before the event may be acknowledged."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,90 +56,63 @@ Handler = Callable[[Received], Handled]
 
 
 @dataclass(slots=True)
-class StreamWorker:
-    """A faust app with the safe loop on one topic; `beside` are further topics, each with a handler and a label."""
+class StreamLoop:
+    """The safe loop on one topic: one event at a time, confirmed and acknowledged in the order of the offsets.
+
+    `label` is the name under which outcomes are counted. `send` puts one message into the app's producer.
+    """
 
     settings: Settings
     service: str
-    app: faust.App
+    label: str
     source: Topic
     handle: Handler
-    beside: tuple[tuple[Topic, Handler, str], ...] = ()
-    _halt: HaltRule = field(init=False)
-    _halted: bool = field(init=False, default=False)
-    _running: bool = field(init=False, default=False)
-    _topics: dict[str, Any] = field(init=False, default_factory=dict)
-    _taking: bool = field(init=False, default=False)
-    _busy_since: float = field(init=False, default_factory=time.monotonic)
+    halt: Halt
+    send: Callable[[Outgoing], Awaitable[Awaitable[object]]]
+    is_running: bool = field(init=False, default=False)
+    is_handling: bool = field(init=False, default=False)
 
-    def __post_init__(self) -> None:
-        self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
-        for topic, handle, label in ((self.source, self.handle, self.service), *self.beside):
-            source = self._topic(self.settings.topic(topic))
-            self.app.agent(source, name=label, concurrency=1)(self._make_loop(handle, label))
-
-    def _topic(self, name: str) -> Any:
-        if name not in self._topics:
-            self._topics[name] = self.app.topic(
-                name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-            )
-        return self._topics[name]
-
-    def _make_loop(self, handle: Handler, label: str) -> Callable[[StreamT[bytes]], Awaitable[None]]:
-        async def run(stream: StreamT[bytes]) -> None:
-            queue: Unconfirmed = asyncio.Queue(MAX_UNACKED)
-            manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
-            acker = asyncio.ensure_future(self._acknowledge(manual, queue, label))
-            self._running = True
-            try:
-                async for event in manual.events():
-                    await self._take(event, handle, queue)
-            finally:
-                self._running = False
-                acker.cancel()
-
-        return run
-
-    def is_excused(self) -> bool:
-        """Whether no commit is no stall: halted, or at work in a way that shows in none, though not for ever."""
-        is_busy = self.app.rebalancing or self.app.in_recovery or self._taking
-        now = time.monotonic()
-        if not is_busy:
-            self._busy_since = now
-        return self._halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
-
-    async def _take(self, event: EventT[Any], handle: Handler, queue: Unconfirmed) -> None:
-        received = to_received(event)
+    async def run(self, stream: StreamT[bytes]) -> None:
+        """Until the stream ends or the service halts; faust calls it once for each agent."""
+        queue: Unconfirmed = asyncio.Queue(MAX_UNACKED)
+        manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
+        acker = asyncio.ensure_future(self.acknowledge(manual, queue))
+        self.is_running = True
         try:
-            self._taking = True
-            handled = self._outcome(received, handle)
-            self._taking = False
+            async for event in manual.events():
+                await self.take(event, queue)
+        finally:
+            self.is_running = False
+            acker.cancel()
+
+    async def take(self, event: EventT[Any], queue: Unconfirmed) -> None:
+        """Handle one event and send what it makes; the acker does the rest. A bug ends the process."""
+        if self.halt.is_halted:
+            await asyncio.Event().wait()  # another loop of this service has halted it
+        received = receive(event)
+        try:
+            self.is_handling = True
+            handled = self.outcome(received)
+            self.is_handling = False
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
-            for message in handled.outgoing:
-                sent = await self._topic(message.topic).send(
-                    key=message.key, value=message.value, headers=dict(message.headers)
-                )
-                confirmations.append(sent)
+            confirmations += [await self.send(message) for message in handled.outgoing]
         except asyncio.CancelledError:
             raise
         except BaseException:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
             os._exit(EXIT_BUG)
         await queue.put((event, handled.outcome, confirmations))
-        if self._halt.halts(dead=handled.outcome == "dead"):
-            await self._stay_halted()
+        if self.halt.count(dead=handled.outcome == "dead"):
+            await asyncio.Event().wait()  # nothing more is taken until the process is restarted
 
-    def _outcome(self, received: Received, handle: Handler) -> Handled:
+    def outcome(self, received: Received) -> Handled:
+        """What the handler makes of a message, or its dead letter."""
         try:
-            return within_limit(handle(received), self.settings.max_message_bytes)
+            return within_limit(self.handle(received), self.settings.max_message_bytes)
         except RejectedMessage as rejected:
-            letter = make_letter(received, rejected, self.service)
-            DEAD_LETTERS.labels(self.service, rejected.stage, rejected.error_class).inc()
-            log.warning("dead letter", stage=rejected.stage, error=rejected.reason, **_where(received))
-            outgoing = Outgoing(self.settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
-            return Handled("dead", (outgoing,))
+            return Handled("dead", (bury(self.settings, make_letter(received, rejected, self.service)),))
 
-    async def _acknowledge(self, stream: StreamT[bytes], queue: Unconfirmed, label: str) -> None:
+    async def acknowledge(self, stream: StreamT[bytes], queue: Unconfirmed) -> None:
         """Confirm in order; end the process at the first failure, so that nothing after it is committed."""
         while True:
             event, outcome, confirmations = await queue.get()
@@ -160,20 +123,67 @@ class StreamWorker:
             except asyncio.CancelledError:
                 raise
             except BaseException:
-                log.exception("not delivered: stopping with nothing acknowledged", **_where(to_received(event)))
+                log.exception("not delivered: stopping with nothing acknowledged", **_where(receive(event)))
                 os._exit(EXIT_UNDELIVERED)
-            OUTCOMES.labels(label, outcome).inc()
+            OUTCOMES.labels(self.label, outcome).inc()
 
-    async def _stay_halted(self) -> None:
-        """Take nothing more until a person has looked and restarts the process."""
-        self._halted = True
-        HALTED.labels(self.service).set(1)
-        log.error(
-            "halted: too many dead letters; mend the cause and restart the service",
-            percent=self.settings.halt_percent,
-            window=self.settings.halt_window,
+
+@dataclass(slots=True)
+class StreamWorker:
+    """A faust app with one safe loop a topic; `beside` are further topics, each with a handler and a label."""
+
+    settings: Settings
+    service: str
+    app: faust.App
+    source: Topic
+    handle: Handler
+    beside: tuple[tuple[Topic, Handler, str], ...] = ()
+    halt: Halt = field(init=False)
+    loops: tuple[StreamLoop, ...] = field(init=False)
+    _topics: dict[str, Any] = field(init=False, default_factory=dict)
+    _busy_since: float = field(init=False, default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.halt = Halt(self.settings, self.service)
+        wanted = ((self.source, self.handle, self.service), *self.beside)
+        self.loops = tuple(
+            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send)
+            for topic, handle, label in wanted
         )
-        await asyncio.Event().wait()
+        for loop in self.loops:
+            source = self._topic(self.settings.topic(loop.source))
+            # faust asks for a function of its own: a bound method of a class with slots takes no attributes
+            self.app.agent(source, name=loop.label, concurrency=1)(_as_function(loop))
+
+    def _topic(self, name: str) -> Any:
+        if name not in self._topics:
+            self._topics[name] = self.app.topic(
+                name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+            )
+        return self._topics[name]
+
+    async def _send(self, message: Outgoing) -> Awaitable[object]:
+        sent: Awaitable[object] = await self._topic(message.topic).send(
+            key=message.key, value=message.value, headers=dict(message.headers)
+        )
+        return sent
+
+    @property
+    def is_running(self) -> bool:
+        """Whether one of the loops takes messages."""
+        return any(loop.is_running for loop in self.loops)
+
+    def is_excused(self) -> bool:
+        """True while a missing commit is expected.
+
+        That is so while the service has halted itself, or while it rebalances, recovers or handles a message, for at
+        most MAX_BUSY_SECONDS.
+        """
+        is_busy = self.app.rebalancing or self.app.in_recovery or any(loop.is_handling for loop in self.loops)
+        now = time.monotonic()
+        if not is_busy:
+            self._busy_since = now
+        return self.halt.is_halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
 
     def assigned(self) -> set[tuple[str, int]]:
         """This process's partitions of the source topic; none before the loop runs.
@@ -181,7 +191,7 @@ class StreamWorker:
         Faust makes the consumer when it is first asked for and binds it to the asking thread's event loop: a probe that
         asked before the app had started it left an app that could neither start nor stop.
         """
-        if not self._running:
+        if not self.is_running:
             return set()
         try:
             names = self._sources()
@@ -190,14 +200,14 @@ class StreamWorker:
             return set()
 
     def _sources(self) -> set[str]:
-        return {self.settings.topic(topic) for topic in (self.source, *(topic for topic, _, _ in self.beside))}
+        return {self.settings.topic(loop.source) for loop in self.loops}
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Healthy once the loop runs and not halted."""
         details: dict[str, object] = {"service": self.service, "partitions": len(self.assigned())}
-        if self._halted:
+        if self.halt.is_halted:
             details["halted"] = True
-        return self._running and not self._halted, details
+        return self.is_running and not self.halt.is_halted, details
 
     def start_probes(self, pages: Mapping[str, Page] | None = None) -> None:
         """Start the metrics page, with further pages of the service's own, and the liveness probe."""
@@ -209,8 +219,15 @@ class StreamWorker:
             topics=tuple(self._sources()),
             assigned=self.assigned,
             is_excused=self.is_excused,
-            has_begun=lambda: self._running or self.app.in_recovery,
+            has_begun=lambda: self.is_running or self.app.in_recovery,
         ).start()
+
+
+def _as_function(loop: StreamLoop) -> Callable[[StreamT[bytes]], Awaitable[None]]:
+    async def run(stream: StreamT[bytes]) -> None:
+        await loop.run(stream)
+
+    return run
 
 
 def prepare(settings: Settings, service: str, *topics: Topic) -> None:
@@ -237,21 +254,10 @@ def within_limit(handled: Handled, limit: int) -> Handled:
     return handled
 
 
-def to_received(event: EventT[Any]) -> Received:
-    """A faust event as the message it was."""
-    message = event.message
-    timestamp = message.timestamp
-    headers = message.headers or ()
-    pairs: Any = headers.items() if isinstance(headers, dict) else headers
-    return Received(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        timestamp_ms=None if timestamp is None else int(timestamp * 1000),
-        key=message.key,
-        value=message.value,
-        headers=tuple((name, bytes(value or b"")) for name, value in pairs),
-    )
+def receive(event: EventT[Any]) -> Received:
+    """A faust event as the message it was; faust gives seconds where Kafka has milliseconds."""
+    timestamp = event.message.timestamp
+    return to_received(event.message, None if timestamp is None else int(timestamp * 1000))
 
 
 def _where(received: Received) -> dict[str, object]:

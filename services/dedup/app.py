@@ -16,10 +16,10 @@ from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
 from services.common.faust_app import make_app, run_app
 from services.common.logging import get_logger
-from services.common.messages import REVISION_HEADER, decode, encode
+from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.metrics import STAGE_SECONDS
 from services.common.settings import Settings
-from services.common.stream import Handled, Outgoing, StreamWorker, prepare
+from services.common.stream import Handled, StreamWorker, prepare
 from services.dedup.grouping import Grouper, Result
 from services.dedup.outbox import Send, StoryOutbox
 from services.dedup.rows import Row

@@ -18,7 +18,8 @@ from typing import IO, Any
 
 import orjson
 
-from services.entities.build import COUNTRY_PROMINENCE, MIN_POPULATION, Builder, add_demonyms, write
+from services.entities.builder import COUNTRY_PROMINENCE, MIN_POPULATION, Builder, write
+from services.entities.demonyms import add_demonyms
 
 HUMAN, FEMALE, EARTH = "Q5", "Q6581072", "http://www.wikidata.org/entity/Q2"
 COUNTRIES = {"Q6256": "country", "Q3624078": "sovereign state"}

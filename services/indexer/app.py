@@ -18,13 +18,13 @@ from prometheus_client import Histogram
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, GROUPED, STORIES
-from services.common.dead_letters import Received, make_letter
+from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.elastic import make_client
-from services.common.halt import HaltRule
+from services.common.halt import Halt
 from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
-from services.common.messages import RejectedMessage, encode
-from services.common.metrics import DEAD_LETTERS, HALTED, LATENCY_BUCKETS, OUTCOMES, STAGE_SECONDS, serve_metrics
+from services.common.messages import RejectedMessage
+from services.common.metrics import LATENCY_BUCKETS, OUTCOMES, STAGE_SECONDS, serve_metrics
 from services.common.producer import SafeProducer
 from services.common.retries import Backoff
 from services.common.stream import prepare
@@ -57,11 +57,10 @@ class Indexer:
     client: Elasticsearch
     writer: BulkWriter = field(init=False)
     stopping: threading.Event = field(default_factory=threading.Event)
-    halted: bool = False
-    _halt: HaltRule = field(init=False)
+    halt: Halt = field(init=False)
 
     def __post_init__(self) -> None:
-        self._halt = HaltRule(self.settings.halt_window, self.settings.halt_percent)
+        self.halt = Halt(self.settings, SERVICE)
         self.writer = BulkWriter(
             self.client, SERVICE, self.settings.bulk_documents, self.settings.bulk_bytes, wait=self._stay_in_group
         )
@@ -73,10 +72,9 @@ class Indexer:
             records = [record for partition in polled.values() for record in partition]
             if not records:
                 continue
-            self._process([to_received(record) for record in records])
+            self._process([to_received(record, record.timestamp) for record in records])
             self._commit(polled)
-            if self.halted:
-                log.error("halted: too many dead letters; mend the cause and restart the service")
+            if self.halt.is_halted:
                 self._stay_in_group(float("inf"))
 
     def _poll(self) -> dict[TopicPartition, list[Any]]:
@@ -133,20 +131,14 @@ class Indexer:
             self._count(message, answer.verdict.value)
 
     def _bury(self, message: Received, rejected: RejectedMessage) -> None:
-        letter = make_letter(message, rejected, SERVICE)
-        self.producer.send(self.settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
-        DEAD_LETTERS.labels(SERVICE, rejected.stage, rejected.error_class).inc()
-        log.warning(
-            "dead letter", stage=rejected.stage, error=rejected.reason, topic=message.topic, offset=message.offset
-        )
+        outgoing = bury(self.settings, make_letter(message, rejected, SERVICE))
+        self.producer.send(outgoing.topic, outgoing.key, outgoing.value)
         self._count(message, "dead")
 
     def _count(self, message: Received, outcome: str) -> None:
         is_story = message.topic == self.settings.topic(STORIES)
         OUTCOMES.labels(STORY_SERVICE if is_story else SERVICE, outcome).inc()
-        if self._halt.halts(dead=outcome == "dead"):
-            self.halted = True
-            HALTED.labels(SERVICE).set(1)
+        self.halt.count(dead=outcome == "dead")
 
     def _commit(self, polled: dict[TopicPartition, list[Any]]) -> None:
         offsets = {
@@ -174,20 +166,7 @@ class Indexer:
         details: dict[str, object] = {"service": SERVICE, "waiting": self.writer.waiting}
         if self.writer.stopped_reason:
             details["stopped"] = self.writer.stopped_reason
-        return not self.halted and self.writer.stopped_reason is None, details
-
-
-def to_received(record: Any) -> Received:
-    """A kafka-python record as the message it was."""
-    return Received(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.timestamp,
-        record.key,
-        record.value,
-        tuple((name, bytes(value or b"")) for name, value in record.headers or ()),
-    )
+        return not self.halt.is_halted and self.writer.stopped_reason is None, details
 
 
 def make_consumer(settings: IndexerSettings) -> Any:
@@ -237,7 +216,7 @@ def main() -> None:
     serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
     topics = (settings.topic(GROUPED), settings.topic(STORIES))
     assigned = lambda: {(p.topic, p.partition) for p in indexer.consumer.assignment()}  # noqa: E731
-    excused = lambda: indexer.halted or indexer.writer.waiting  # noqa: E731
+    excused = lambda: indexer.halt.is_halted or indexer.writer.waiting  # noqa: E731
     LivenessProbe(settings, SERVICE, settings.group(SERVICE), topics, assigned, excused).start()
     try:
         indexer.run()

@@ -15,15 +15,15 @@ from prometheus_client import REGISTRY
 from services.common.logging import configure_logging, get_logger
 from services.common.metrics import serve_metrics
 from services.common.quality import QualityCollector
-from services.producer.collect import Collector
+from services.producer.feeds.collect import Collector
+from services.producer.feeds.poll import Poller
+from services.producer.feeds.state import FeedState
 from services.producer.fetch.client import Client
 from services.producer.fetch.robots import Robots
 from services.producer.ingest import Ingest, read_token
-from services.producer.poll import Poller
+from services.producer.ledger.store import Store
+from services.producer.ledger.writer import SERVICE, OutboxWriter
 from services.producer.settings import ProducerSettings
-from services.producer.state import FeedState
-from services.producer.store import Store
-from services.producer.writer import SERVICE, Writer
 
 EXIT_BUG: Final = 70
 """EX_SOFTWARE of sysexits.h, as the other services."""
@@ -58,7 +58,7 @@ async def run(settings: ProducerSettings) -> int:
         loop.add_signal_handler(number, stopping.set)
     store = Store(settings.store_file)
     states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
-    with Writer(settings) as writer:
+    with OutboxWriter(settings) as writer:
         async with Client(settings) as client:
             poller = Poller(
                 settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent
@@ -82,7 +82,7 @@ async def run(settings: ProducerSettings) -> int:
     return 0
 
 
-async def serve_ingest(settings: ProducerSettings, writer: Writer) -> web.AppRunner:
+async def serve_ingest(settings: ProducerSettings, writer: OutboxWriter) -> web.AppRunner:
     """Serve POST /articles."""
     app = Ingest(settings, writer, read_token(settings)).make_app()
     runner = web.AppRunner(app, access_log=None)
@@ -91,7 +91,7 @@ async def serve_ingest(settings: ProducerSettings, writer: Writer) -> web.AppRun
     return runner
 
 
-def health(collector: Collector, writer: Writer) -> tuple[bool, dict[str, object]]:
+def health(collector: Collector, writer: OutboxWriter) -> tuple[bool, dict[str, object]]:
     """Healthy while the writer works; feeds that fail are the publishers' matter, and metrics tell of them."""
     details: dict[str, object] = {
         "service": SERVICE,

@@ -78,3 +78,8 @@ def content_hash_of(
         data = b"" if part is None else part.encode("utf8", "surrogatepass")
         digest.update(b"%d:%b;" % (-1 if part is None else len(data), data))
     return digest.hexdigest()
+
+
+def host_name(url: str) -> str:
+    """A URL's host without `www.`: the publisher, where nobody says another."""
+    return (urlsplit(url).hostname or "feed").removeprefix("www.")

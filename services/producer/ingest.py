@@ -17,10 +17,11 @@ from aiohttp import web
 from pydantic import ConfigDict, ValidationError
 
 from schemas.article import Declared, DeclaredBy, DeclaredValue
+from services.producer.ledger.jobs import Item, ItemOutcome, Job, Written
+from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
 from services.producer.sources.rows import Row, to_entry
-from services.producer.writer import Item, Job, Outcome, Writer, Written
 
 MAX_ARTICLES: Final = 1000
 BODY_ARTICLES: Final = 4
@@ -50,7 +51,7 @@ class Ingest:
     """The handlers; `token` is what a caller must bring."""
 
     settings: ProducerSettings
-    writer: Writer
+    writer: OutboxWriter
     token: str
 
     def make_app(self) -> web.Application:
@@ -100,13 +101,13 @@ class Ingest:
 
     async def _accept(self, bodies: list[object]) -> list[dict[str, Any]]:
         read = [read_article(body, self.settings.max_article_bytes) for body in bodies]
-        items = [Item(one) for one in read if isinstance(one, Entry)]
+        items = [Item(entry) for entry in read if isinstance(entry, Entry)]
         written: list[Written] = []
         if items:
             job = Job(None, items, keep_written=True)
             written = (await asyncio.wrap_future(self.writer.submit(job))).written
         rest = iter(written)
-        return [to_result(one, next(rest)) if isinstance(one, Entry) else one for one in read]
+        return [to_result(entry, next(rest)) if isinstance(entry, Entry) else entry for entry in read]
 
 
 def read_article(body: object, max_bytes: int) -> Entry | dict[str, Any]:
@@ -126,11 +127,11 @@ def with_source(entry: Entry) -> Entry:
     """Declared by the push, not by a file."""
 
     def pushed(values: tuple[DeclaredValue, ...]) -> tuple[DeclaredValue, ...]:
-        return tuple(DeclaredValue(value=one.value, source=DeclaredBy.PUSH) for one in values)
+        return tuple(DeclaredValue(value=stated.value, source=DeclaredBy.PUSH) for stated in values)
 
     languages = [entry.declared_language] if entry.declared_language else []
     declared = Declared(
-        languages=tuple(DeclaredValue(value=one, source=DeclaredBy.PUSH) for one in languages),
+        languages=tuple(DeclaredValue(value=code, source=DeclaredBy.PUSH) for code in languages),
         authors=pushed(entry.declared.authors),
         tags=pushed(entry.declared.tags),
     )
@@ -162,7 +163,7 @@ def to_result(entry: Entry, written: Written) -> dict[str, Any]:
     if written.problem is not None:
         errors = [{"path": "", "message": written.problem.reason}]
         return {"guid": entry.guid, "status": "invalid", "errors": errors}
-    status = "unchanged" if written.outcome is Outcome.UNCHANGED else "accepted"
+    status = "unchanged" if written.outcome is ItemOutcome.UNCHANGED else "accepted"
     return {
         "guid": entry.guid,
         "status": status,

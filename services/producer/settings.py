@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
 from services import __version__
 from services.common.settings import Settings
-from services.producer.fetch.guard import parse_networks
-from services.producer.store import STORE_FILE
+
+STORE_FILE = "producer.sqlite"
+Network = IPv4Network | IPv6Network
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """`127.0.0.0/8, fd00::/8` as networks; ValueError for what is none."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 class ProducerSettings(Settings):

@@ -6,9 +6,9 @@ from schemas.article import ArticleDraft, RawArticle
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
 from services.common.dead_letters import Received
 from services.common.faust_app import make_app, run_app
-from services.common.messages import REVISION_HEADER, decode, encode
+from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.settings import Settings
-from services.common.stream import Handled, Handler, Outgoing, StreamWorker, prepare
+from services.common.stream import Handled, Handler, StreamWorker, prepare
 from services.worker.settings import WorkerSettings
 from services.worker.stages import STAGES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up
 

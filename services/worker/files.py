@@ -9,8 +9,8 @@ from pathlib import Path
 from schemas.dead_letter import ErrorClass
 from services.common.messages import RejectedMessage, encode
 from services.common.settings import Settings
-from services.producer.articles import make_raw_article
 from services.producer.identity import article_id_of
+from services.producer.ledger.articles import make_raw_article
 from services.producer.sources.base import Problem, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
 from services.worker.stages import enrich, stage_slice

@@ -14,15 +14,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.feed import Feed
-from services.producer.collect import Collector, children_of, feed_condition
-from services.producer.discovery import discover
+from services.producer.feeds.collect import Collector, feed_condition
+from services.producer.feeds.discovery import discover
+from services.producer.feeds.lists import children_of
+from services.producer.feeds.poll import Poller
+from services.producer.feeds.state import ChildFeed, FeedState
 from services.producer.fetch.client import Client, Failure
 from services.producer.fetch.robots import Robots
-from services.producer.poll import Poller
+from services.producer.ledger.store import Store
+from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
-from services.producer.state import ChildFeed, FeedState
-from services.producer.store import Store
-from services.producer.writer import Writer
 from tests.fakes import FakeProducer
 from tests.web import Answer, rss, serve_answers, story
 
@@ -75,7 +76,7 @@ def run(tmp_path: Path, site: Site, work: Callable[[Running], Awaitable[None]], 
         )
         store = Store(settings.store_file)
         make: Any = lambda _: FakeProducer()  # noqa: E731 - a factory
-        with Writer(settings, make) as writer:
+        with OutboxWriter(settings, make) as writer:
             async with Client(settings) as client:
                 poller = Poller(settings, client, Robots(client, "x"), writer, store.seen, tmp_path)
                 collector = Collector(settings, poller, writer, {})
@@ -163,7 +164,7 @@ def test_asking_for_a_poll_again_and_again_is_one_more_poll(tmp_path: Path) -> N
 def test_a_store_that_takes_nothing_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site()
     site.answers = {"/a": feed("a", 1)}
-    monkeypatch.setattr("services.producer.collect.UNWRITTEN_SECONDS", 0.1)
+    monkeypatch.setattr("services.producer.feeds.collect.UNWRITTEN_SECONDS", 0.1)
     refuse = [True]
     save = Store.save_feed_state
 

@@ -12,9 +12,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.producer.ingest import Ingest, read_token
+from services.producer.ledger.store import Store
+from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
-from services.producer.store import Store
-from services.producer.writer import Writer
 from tests.fakes import FakeProducer
 
 TOKEN = "t0ken"
@@ -28,7 +28,7 @@ def run(home: Path, work: Callable[[Post], Awaitable[Any]], **values: Any) -> An
     make: Any = lambda _: FakeProducer()  # noqa: E731 - a factory
 
     async def inside() -> Any:
-        with Writer(settings, make) as writer:
+        with OutboxWriter(settings, make) as writer:
             app = Ingest(settings, writer, TOKEN).make_app()
             async with TestClient(TestServer(app)) as client:
 
@@ -128,7 +128,7 @@ def test_a_full_outbox_says_come_back_later(tmp_path: Path) -> None:
 
     async def inside() -> tuple[int, Any]:
         make: Any = lambda _: Deaf()  # noqa: E731 - a factory
-        writer = Writer(settings, make)
+        writer = OutboxWriter(settings, make)
         writer.outbox = 100
         app = Ingest(settings, writer, TOKEN).make_app()
         async with TestClient(TestServer(app)) as client:

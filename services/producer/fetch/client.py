@@ -16,9 +16,9 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from services.producer.fetch.body import ACCEPT_ENCODING, Body, BodyError, TooLargeError
-from services.producer.fetch.guard import BlockedAddressError, guarded_sockets, parse_networks
+from services.producer.fetch.guard import BlockedAddressError, guarded_sockets
 from services.producer.fetch.hosts import HostGate, host_of
-from services.producer.settings import ProducerSettings
+from services.producer.settings import ProducerSettings, parse_networks
 from services.producer.sources.documents import Document, scrub
 
 MAX_REDIRECTS: Final = 10

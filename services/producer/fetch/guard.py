@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-Network = Any
+from services.producer.settings import Network
+
 NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address."""
 NEVER = tuple(
@@ -19,11 +20,6 @@ NEVER = tuple(
 
 class BlockedAddressError(OSError):
     """The name leads to an address that must not be fetched from."""
-
-
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """`127.0.0.0/8, fd00::/8` as networks; ValueError for what is none."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
@@ -41,7 +37,9 @@ def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
             ip = ip.ipv4_mapped
         elif ip in NAT64:
             ip = IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif any(ip in network for network in NEVER) and not any(ip in one for one in allowed if one.version == 6):
+        elif any(ip in network for network in NEVER) and not any(
+            ip in network for network in allowed if network.version == 6
+        ):
             return False
     if any(ip.version == network.version and ip in network for network in allowed):
         return True

@@ -14,12 +14,12 @@ from kafka.errors import KafkaTimeoutError
 from schemas.article import EnrichedArticle
 from schemas.story import EditAction, StoryEdit
 from services.cli.explain import explain_one, name_ids, show_one
-from services.cli.pairs import pairs_of, to_raw
 from services.cli.servers import answering, problem
 from services.cli.stories import heading, hours_line
 from services.cli.story_edits import edits_of, make_edit
 from services.common.messages import encode
 from services.common.settings import ElasticsearchSettings
+from services.dedup.edit_pairs import pairs_of, to_raw
 from services.dedup.grouping import Grouper
 
 Enrich = Callable[..., EnrichedArticle]

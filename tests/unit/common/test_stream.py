@@ -16,9 +16,9 @@ from schemas.dead_letter import DeadLetter, ErrorClass
 from schemas.topics import RAW
 from services.common.dead_letters import Received, make_letter
 from services.common.faust_app import IdempotentProducer, make_app
-from services.common.messages import RejectedMessage, decode, encode
+from services.common.messages import Outgoing, RejectedMessage, decode, encode
 from services.common.settings import Settings
-from services.common.stream import MAX_BUSY_SECONDS, Handled, Outgoing, StreamWorker
+from services.common.stream import MAX_BUSY_SECONDS, Handled, StreamWorker
 
 PARTITION = TP("articles.raw", 0)
 IN_FLIGHT, LAST = 2585, 2589
@@ -83,7 +83,7 @@ def test_nothing_is_committed_past_a_message_in_flight(app: Any, tmp_path: Path)
             confirmations: list[Awaitable[object]] = [pending] if offset == IN_FLIGHT else []
             await queue.put((events.event(offset), "done", confirmations))
         stream: Any = events
-        acker = asyncio.ensure_future(loop._acknowledge(stream, queue, "worker"))
+        acker = asyncio.ensure_future(loop.loops[0].acknowledge(stream, queue))
         await settle()
         assert events.acked == []
         assert events.consumer._new_offset(PARTITION) is None
@@ -140,7 +140,7 @@ def test_a_rejected_message_becomes_a_letter_with_everything(app: Any, tmp_path:
         raise RejectedMessage("entities", ErrorClass.STAGE_FAILED, "boom")
 
     loop = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, reject)
-    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", None), loop.handle)
+    handled = loop.loops[0].outcome(Received("articles.raw", 1, 5, 0, b"k", None))
     (outgoing,) = handled.outgoing
     letter = decode(DeadLetter, outgoing.value)
     assert (handled.outcome, outgoing.topic, outgoing.key) == ("dead", "articles.dead", b"articles.raw/1/5")
@@ -151,7 +151,7 @@ def test_an_article_that_grew_past_the_limit_is_a_letter_and_no_crash_loop(app: 
     settings = Settings(home=tmp_path)
     large = Outgoing("articles.enriched", b"k", b"x" * (settings.max_message_bytes + 1))
     loop = StreamWorker(settings, "worker", app, RAW, lambda _: Handled("enriched", (large,)))
-    handled = loop._outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"), loop.handle)
+    handled = loop.loops[0].outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"))
     letter = decode(DeadLetter, handled.outgoing[0].value)
     assert (handled.outcome, letter.error_class) == ("dead", ErrorClass.TOO_LARGE)
 
@@ -171,5 +171,5 @@ def test_a_long_recovery_is_no_stall_and_a_halt_neither(app: Any, tmp_path: Path
     assert loop.is_excused()
     loop._busy_since -= MAX_BUSY_SECONDS + 1
     assert not loop.is_excused()
-    loop._halted = True
+    loop.halt.is_halted = True
     assert loop.is_excused()

@@ -21,7 +21,6 @@ import yaml
 from pydantic_settings import BaseSettings
 
 import services
-from deploy.embedded.settings import EmbeddedSettings
 from schemas.dead_letter import ErrorClass
 from schemas.feed import Feed
 from schemas.topics import TOPICS
@@ -30,24 +29,26 @@ from services.common import metrics as common_metrics
 from services.common.settings import ElasticsearchSettings, Settings
 from services.dedup import app as dedup
 from services.dedup.grouping import Outcome
+from services.embedded.settings import EmbeddedSettings
 from services.indexer import app as indexer
 from services.indexer.bulk import Verdict
 from services.indexer.indices import ARTICLES, STORIES, mapping
-from services.producer import metrics as producer_metrics
-from services.producer import writer as producer
-from services.producer.collect import feed_condition
-from services.producer.feeds_file import load_feeds
+from services.producer.feeds import metrics as producer_metrics
+from services.producer.feeds.collect import feed_condition
+from services.producer.feeds.file import load_feeds
+from services.producer.feeds.state import FeedState
 from services.producer.fetch.client import Failure
+from services.producer.ledger.jobs import ItemOutcome
+from services.producer.ledger.writer import SERVICE as PRODUCER
 from services.producer.settings import ProducerSettings
-from services.producer.state import FeedState
 from services.worker import app as worker
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 PREFIX = "DRAGOMAN_"
-SERVICES = frozenset({producer.SERVICE, worker.SERVICE, dedup.SERVICE, indexer.SERVICE, indexer.STORY_SERVICE})
-OUTCOMES = frozenset({"enriched", "dead", *Outcome, *Verdict, *producer.Outcome})
+SERVICES = frozenset({PRODUCER, worker.SERVICE, dedup.SERVICE, indexer.SERVICE, indexer.STORY_SERVICE})
+OUTCOMES = frozenset({"enriched", "dead", *Outcome, *Verdict, *ItemOutcome})
 POLL_OUTCOMES = frozenset({"changed", "unchanged", *Failure})
 FEED_STATES = frozenset({"ok", "failing", "silent", "paused", "new"})
 TARGET_LABELS = frozenset({"job", "instance"})
@@ -624,6 +625,6 @@ def test_kibana_names_fields_that_exist() -> None:
 
 def test_kafka_is_the_version_that_the_other_tests_run_on(compose: dict[str, Any]) -> None:
     """Compose runs the same Kafka as `dragoman up`."""
-    lines = (ROOT / "deploy/embedded/artifacts.lock").read_text(encoding="utf8").splitlines()
+    lines = (ROOT / "services/embedded/artifacts.lock").read_text(encoding="utf8").splitlines()
     (embedded,) = [line.split("\t")[2] for line in lines if line.split("\t")[1] == "kafka-clients"]
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{embedded}"

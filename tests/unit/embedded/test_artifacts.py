@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from jgo.maven import MavenContext
 
-from deploy.embedded import artifacts
-from deploy.embedded.artifacts import Artifact, fetch, is_good, missing, read_lock
-from deploy.embedded.errors import StackError
+from services.embedded import artifacts
+from services.embedded.artifacts import Artifact, fetch, is_good, missing, read_lock
+from services.embedded.errors import StackError
 
 CONTENT = b"a jar" * 1000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.embedded.stack import has_failed
-from deploy.embedded.supervisor import ProcessState
 from services.common.liveness import EXIT_STALLED
+from services.embedded.stack import has_failed
+from services.embedded.supervisor import ProcessState
 
 
 @pytest.mark.parametrize(

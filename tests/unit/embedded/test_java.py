@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import java
-from deploy.embedded.errors import StackError
-from deploy.embedded.java import find_java
+from services.embedded import java
+from services.embedded.errors import StackError
+from services.embedded.java import find_java
 
 
 def fake_java(home: Path, version: str) -> Path:

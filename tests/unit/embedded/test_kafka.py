@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from deploy.embedded.kafka import new_cluster_id
+from services.embedded.kafka import new_cluster_id
 
 
 def test_a_cluster_id_is_never_an_option(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.embedded import elasticsearch, stack
-from deploy.embedded.errors import StackError
-from deploy.embedded.settings import EmbeddedSettings
-from deploy.embedded.state import read_stack
-from deploy.embedded.supervisor import SOCKET_PATH_LIMIT, Program, Supervisor
 from services.common.settings import STACK_FILE
+from services.embedded import elasticsearch, stack
+from services.embedded.errors import StackError
+from services.embedded.settings import EmbeddedSettings
+from services.embedded.state import read_stack
+from services.embedded.supervisor import SOCKET_PATH_LIMIT, Program, Supervisor
 
 SERVICES = ["worker-1", "dedup"]
 

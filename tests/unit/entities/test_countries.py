@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from services.entities.countries import country_codes, letters_of
 from services.entities.gazetteer import load_gazetteer
+from tools.countries import country_codes, letters_of
 
 TERRITORIES = [
     {"name": "Georgia", "full_name": "Georgia (US)", "names_strong": [], "code": "us-ga", "parent": "us"},

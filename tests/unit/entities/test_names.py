@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder, train
+from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
 from services.entities.names.agreement import Found, agree
 from services.entities.names.base import without_overlaps
-from services.entities.names.corpora import Gold, Sentence, parse, score
 from services.entities.names.crf import MIN_CONFIDENCE, marginals
 from services.entities.names.features import MAX_TOKENS, flag_of, sentence_features, split_sentences, tokenize
-from services.entities.names.projection import place_names
 from services.entities.names.scorer import LABELS, Scorer, read_weights, write_weights
+from tools.names import train
+from tools.names.corpora import Gold, Sentence, parse, score
+from tools.names.projection import place_names
 
 FINDER = CrfNameFinder()
 UNMISTAKABLE = [

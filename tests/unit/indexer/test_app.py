@@ -14,9 +14,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.dead_letter import DeadLetter, ErrorClass
+from services.common.dead_letters import to_received
 from services.common.messages import decode
 from services.indexer import app as module
-from services.indexer.app import SERVICE, STORY_SERVICE, Indexer, to_received, wait_for_elasticsearch
+from services.indexer.app import SERVICE, STORY_SERVICE, Indexer, wait_for_elasticsearch
 from services.indexer.indices import ensure_indices
 from services.indexer.settings import IndexerSettings
 from tests.examples import EXAMPLES, GROUPED_EXAMPLES
@@ -64,7 +65,7 @@ class Line:
 
     def _polled(self, count: int) -> None:
         self.on_poll(count)
-        if not count and not self.indexer.writer.waiting and not self.indexer.halted:
+        if not count and not self.indexer.writer.waiting and not self.indexer.halt.is_halted:
             self.indexer.stopping.set()
 
     def run(self) -> list[str]:
@@ -310,7 +311,7 @@ def test_too_many_dead_letters_halt_the_service_after_the_commit(line: Line) -> 
     polls_after: list[int] = []
 
     def stop_later(count: int) -> None:
-        if line.indexer.halted:
+        if line.indexer.halt.is_halted:
             polls_after.append(count)
             line.put(article(2))
             if len(polls_after) == 3:
@@ -331,7 +332,7 @@ def test_half_dead_letters_do_not_halt(line: Line) -> None:
     for number in range(10):
         line.put(b"poison", article(number))
     line.run()
-    assert not line.indexer.halted
+    assert not line.indexer.halt.is_halted
 
 
 def test_stopping_finishes_and_commits_what_was_polled(line: Line) -> None:
@@ -344,7 +345,7 @@ def test_stopping_finishes_and_commits_what_was_polled(line: Line) -> None:
 
 def test_a_record_is_received_as_it_lay_in_kafka() -> None:
     kafka = FakeKafka()
-    received = to_received(kafka.append(TOPIC, b"k", b"v", [("a", b"1"), ("b", None)]))  # type: ignore[list-item]
+    received = to_received(kafka.append(TOPIC, b"k", b"v", [("a", b"1"), ("b", None)]), 5)  # type: ignore[list-item]
     assert (received.topic, received.partition, received.offset) == (TOPIC, 0, 0)
     assert (received.key, received.value, received.headers) == (b"k", b"v", (("a", b"1"), ("b", b"")))
 

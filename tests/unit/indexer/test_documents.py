@@ -8,12 +8,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from deploy.embedded.plugin import analyzers
 from schemas.article import GroupedArticle
 from schemas.base import Record
 from schemas.story import Story
 from services.common.languages import ANALYZERS, analyzer_for
 from services.common.messages import decode, encode
+from services.embedded.plugin import analyzers
 from services.indexer.documents import to_article_document
 from services.indexer.indices import INDEX_ONLY, mapping
 from tests.examples import GROUPED_EXAMPLES

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 import schemas
 from schemas.base import Record
-from schemas.generate import main as generate
 from schemas.topics import TOPICS, Topic, intermediate
 from services.common.messages import RejectedMessage, decode, encode
+from tools.schemas import main as generate
 
 EXAMPLES = Path(schemas.__file__).with_name("examples")
 RECORDS = {topic.name: topic.record for topic in TOPICS}

@@ -1,0 +1,1 @@
+"""The five seed articles, and the feeds file that a new home begins with."""

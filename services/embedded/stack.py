@@ -1,0 +1,305 @@
+"""`up` and `down`: everything that has to happen, in order, and nothing left behind when a step fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+from filelock import FileLock, Timeout
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from services.common.liveness import EXIT_STALLED
+from services.common.settings import ENDPOINTS_FILE, STACK_FILE
+from services.embedded import artifacts, elasticsearch, java
+from services.embedded.artifacts import Artifact
+from services.embedded.elasticsearch import Elasticsearch
+from services.embedded.errors import StackError
+from services.embedded.kafka import Kafka
+from services.embedded.settings import EmbeddedSettings
+from services.embedded.state import Stack, read_stack
+from services.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
+
+SERVERS = ("kafka", "elasticsearch")
+PRODUCER = "producer"
+"""The service that collects feeds and takes pushes; `services.producer`."""
+NEEDED_BYTES = 700 * 1024**2
+"""Room for the unpacked server, Kafka's and Elasticsearch's first data and logs."""
+START_SECONDS = 120
+FAILED_STATES = {"fatal", "exited", "unknown", "backoff"}
+
+
+class Reporter(Protocol):
+    """Where progress is shown."""
+
+    def step(self, text: str) -> None:
+        """One thing is being done now."""
+
+    def download(self, artifact: Artifact, received: int) -> None:
+        """A download has grown."""
+
+
+def service_names(workers: int) -> list[str]:
+    """The services' processes, in the order in which they start."""
+    return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer", PRODUCER]
+
+
+def up(
+    settings: EmbeddedSettings,
+    reporter: Reporter,
+    prepare: Callable[[Stack], None],
+    *,
+    max_message_bytes: int,
+    services: list[str],
+    detach: bool,
+    ingest_port: int = 0,
+) -> Stack:
+    """Start the servers, `prepare` topics and indices, start the services; StackError leaves nothing running."""
+    supervisor = Supervisor(settings.home)
+    with _exclusive(settings.home):
+        if supervisor.is_running():
+            raise AlreadyRunningError(supervisor.states())
+        server_java = java.find_java()
+        stack, kafka, search = _configure(settings, reporter, server_java, max_message_bytes, services, ingest_port)
+        supervisor.write_config(_programs(settings, kafka, search, stack))
+        try:
+            supervisor.start(outlive_caller=detach)
+            _start_servers(supervisor, reporter, stack)
+            reporter.step("Creating topics and index templates")
+            prepare(stack)
+            reporter.step(f"Starting {', '.join(stack.metrics_ports)}")
+            for name in stack.metrics_ports:
+                supervisor.start_program(name)
+            for name, port in stack.metrics_ports.items():
+                _wait(supervisor, name, lambda port=port: _is_healthy(port))  # type: ignore[misc]
+        except BaseException:
+            supervisor.stop()
+            raise
+    return stack
+
+
+class AlreadyRunningError(StackError):
+    """This home's stack runs; `states` tells what."""
+
+    def __init__(self, states: list[ProcessState]) -> None:
+        running = ", ".join(f"{state.name} ({state.state})" for state in states)
+        super().__init__(f"Already running: {running}. `dragoman status` shows more, `dragoman down` stops it.")
+        self.states = states
+        self.is_whole = all(state.state in {"running", "starting"} for state in states)
+
+
+def down(home: Path) -> list[str]:
+    """Stop what `up` started, by pid, and nothing else; returns the names of what was running."""
+    supervisor = Supervisor(home)
+    names = [state.name for state in supervisor.states() if state.pid]
+    supervisor.stop()
+    orphan = _orphaned_elasticsearch(home)
+    if orphan is not None:
+        orphan.terminate()
+        psutil.wait_procs([orphan], timeout=30)
+        names.append("elasticsearch (orphaned)")
+    return names
+
+
+def _orphaned_elasticsearch(home: Path) -> psutil.Process | None:
+    launch = home / "elasticsearch" / elasticsearch.LAUNCH_FILE
+    try:
+        return Elasticsearch(**json.loads(launch.read_text(encoding="utf8"))).process()
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"{home} cannot be made: {error.strerror}. Set DRAGOMAN_HOME to another folder.") from error
+    lock = FileLock(home / "up.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise StackError(f"Another `dragoman up` is at work in {home}.") from error
+
+
+def _configure(
+    settings: EmbeddedSettings,
+    reporter: Reporter,
+    server_java: java.Java,
+    max_message_bytes: int,
+    services: list[str],
+    ingest_port: int,
+) -> tuple[Stack, Kafka, Elasticsearch]:
+    cache = settings.cache or artifacts.cache_folder()
+    reporter.step("Checking downloads")
+    lock = artifacts.read_lock()
+    wanted = artifacts.missing(lock, cache)
+    _check_room(settings.home, NEEDED_BYTES)
+    _check_room(cache.parent, sum(artifact.size for artifact in wanted) + NEEDED_BYTES)
+    if wanted:
+        artifacts.fetch(wanted, cache, reporter.download)
+    by_name = {artifact.name: artifact for artifact in lock}
+    archive, compiler = by_name["elasticsearch"], by_name["ecj"]
+    server = elasticsearch.install(archive, compiler.path(cache), cache, server_java)
+    stack = _choose_ports(settings, services, ingest_port)
+    jars = tuple(artifact.path(cache) for artifact in lock if artifact not in (archive, compiler))
+    kafka = Kafka(
+        server_java, jars, settings.home / "kafka", stack.kafka_port, stack.controller_port, max_message_bytes
+    )
+    search = Elasticsearch(
+        str(server),
+        str(server_java.home),
+        str(settings.home / "elasticsearch"),
+        stack.elasticsearch_port,
+        stack.transport_port,
+    )
+    reporter.step("Configuring Kafka and Elasticsearch")
+    kafka.configure()
+    search.configure()
+    endpoints = {"kafka_bootstrap": stack.kafka_bootstrap, "elasticsearch_url": stack.elasticsearch_url}
+    _write_json(settings.home / ENDPOINTS_FILE, endpoints)
+    values = {name: getattr(stack, name) for name in Stack.__dataclass_fields__}
+    _write_json(settings.home / STACK_FILE, values)
+    return stack, kafka, search
+
+
+def _write_json(path: Path, values: Mapping[str, object]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(values, indent=1), encoding="utf8")
+    part.replace(path)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise StackError(
+            f"The disk of {folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed. "
+            "Free some space, or set DRAGOMAN_HOME and DRAGOMAN_CACHE to another disk."
+        )
+
+
+def _choose_ports(settings: EmbeddedSettings, services: list[str], ingest_port: int = 0) -> Stack:
+    """Fixed ports must be free; the others are those of the last time where they still are, else free ones."""
+    last = read_stack(settings.home) or Stack(0, 0, 0, 0, {})
+    taken: set[int] = set()
+
+    def choose(fixed: int, previous: int, setting: str) -> int:
+        if fixed and not _is_free(fixed):
+            raise StackError(f"Port {fixed} is taken by another process. Set {setting} to another port, or to 0.")
+        port = fixed or (previous if previous and previous not in taken and _is_free(previous) else _free_port(taken))
+        taken.add(port)
+        return port
+
+    return Stack(
+        kafka_port=choose(settings.kafka_port, last.kafka_port, "DRAGOMAN_KAFKA_PORT"),
+        controller_port=choose(0, last.controller_port, ""),
+        elasticsearch_port=choose(settings.elasticsearch_port, last.elasticsearch_port, "DRAGOMAN_ELASTICSEARCH_PORT"),
+        transport_port=choose(0, last.transport_port, ""),
+        metrics_ports={name: choose(0, last.metrics_ports.get(name, 0), "") for name in services},
+        ingest_port=choose(ingest_port, last.ingest_port, "DRAGOMAN_INGEST_PORT"),
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port
+
+
+def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, stack: Stack) -> list[Program]:
+    root = str(Path(__file__).parents[2])
+    programs = [
+        Program("kafka", kafka.command(), priority=10, stop_seconds=30),
+        Program("elasticsearch", search.command(), priority=20, stop_seconds=40, environment={"PYTHONPATH": root}),
+    ]
+    for name, port in stack.metrics_ports.items():
+        module = f"services.{name.partition('-')[0]}"
+        environment = {
+            "PYTHONPATH": root,
+            "PYTHONUNBUFFERED": "1",
+            "DRAGOMAN_HOME": str(settings.home),
+            "DRAGOMAN_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+            "DRAGOMAN_ELASTICSEARCH_URL": stack.elasticsearch_url,
+            "DRAGOMAN_INSTANCE": name,
+            "DRAGOMAN_METRICS_PORT": str(port),
+        }
+        if name == PRODUCER:
+            environment["DRAGOMAN_INGEST_PORT"] = str(stack.ingest_port)
+        programs.append(Program(name, [sys.executable, "-m", module], priority=100, environment=environment))
+    return programs
+
+
+def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack) -> None:
+    reporter.step("Starting Kafka and Elasticsearch")
+    for name in SERVERS:
+        supervisor.start_program(name)
+    _wait(supervisor, "kafka", lambda: _kafka_answers(stack.kafka_bootstrap))
+    _wait(supervisor, "elasticsearch", lambda: _answers(f"{stack.elasticsearch_url}/_cluster/health"))
+
+
+def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> None:
+    """Wait for one process; StackError with the end of its log when it ends or does not become ready."""
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        state = next((state for state in supervisor.states() if state.name == name), None)
+        failed = state is None or has_failed(state)
+        if failed or time.monotonic() > deadline:
+            what = "ended at once" if failed else f"was not ready after {START_SECONDS} s"
+            tail = last_lines(supervisor.log_path(name))
+            raise StackError(f"{name} {what}. The end of {supervisor.log_path(name)}:\n{tail}")
+        time.sleep(0.1)
+
+
+def has_failed(state: ProcessState) -> bool:
+    """Whether a process that should be starting has ended; one that ended itself as stalled is started again."""
+    return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_STALLED)
+
+
+def _kafka_answers(bootstrap: str) -> bool:
+    host, _, port = bootstrap.rpartition(":")
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex((host, int(port))):
+            return False
+    try:
+        KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=3000).close()
+    except KafkaError:
+        return False
+    return True
+
+
+def _is_healthy(port: int) -> bool:
+    return _answers(f"http://127.0.0.1:{port}/healthz")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False

@@ -1,0 +1,111 @@
+"""Fetches the pages of entries whose feed does not carry the whole text."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from schemas.feed import Feed, FeedType
+from services.producer.feeds import schedule
+from services.producer.fetch.client import NO_VALIDATORS, Fetched, FetchError, Validators
+from services.producer.ledger.jobs import Item
+from services.producer.ledger.store import SeenEntry
+from services.producer.ledger.writer import owes_look
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import Entry, Problem
+from services.producer.sources.document_file import with_text
+from services.producer.sources.documents import add_declared, entry_hash
+from services.producer.sources.page import article_text, read_page
+
+Look = Callable[[str, str], SeenEntry | None]
+"""(feed id, guid) to what is known of the entry."""
+Fetch = Callable[[Feed, str, Validators, dict[str, str]], Awaitable[Fetched]]
+"""(feed, URL, validators, headers) to an answer; FetchError says why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageReader:
+    """Gives entries the text of their pages."""
+
+    settings: ProducerSettings
+    fetch: Fetch
+    look: Look
+    parsing: ThreadPoolExecutor
+
+    def split(self, feed: Feed, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """The items that need no page, with their text; and those whose page has to be looked at."""
+        ready: list[Item] = []
+        waiting: list[Item] = []
+        for item in items:
+            seen = self.look(feed.id, item.entry.guid)
+            is_due = isinstance(item.entry, Entry) and item.entry.url is not None and owes_look(seen, item.hash)
+            (waiting if is_due else ready).append(item)
+        return [replace(item, entry=with_text(item.entry)) for item in ready], waiting
+
+    async def read(self, feed: Feed, items: Iterable[Item]) -> list[Item]:
+        """The items with their pages' text, all pages at once; as the feed states them where a page cannot be had."""
+        return list(await asyncio.gather(*(self._with_page(feed, item) for item in items)))
+
+    async def _with_page(self, feed: Feed, item: Item) -> Item:
+        entry = item.entry
+        if not isinstance(entry, Entry) or entry.url is None:
+            return item
+        try:
+            fetched = await self.fetch(feed, entry.url, NO_VALIDATORS, {})
+        except FetchError as error:
+            note = f"without its page: {error.reason}"
+            is_lasting = error.failure in schedule.HARD
+            return replace(item, entry=with_text(replace(entry, note=note)), owes_page=not is_lasting)
+        if fetched.document is None or fetched.cut_off is not None:
+            return replace(item, entry=with_text(replace(entry, note="without its page: cut off")), owes_page=True)
+        loop = asyncio.get_running_loop()
+        page = await loop.run_in_executor(self.parsing, read_page, fetched.document, entry.source_id)
+        limit = self.settings.max_article_bytes
+        if isinstance(page, Problem) or len(page.content.encode("utf8", "replace")) > limit:
+            return replace(item, entry=with_text(entry))
+        return replace(item, entry=with_page(entry, page))
+
+
+def with_page(entry: Entry, page: Entry) -> Entry:
+    """A feed's entry with its page's text and languages; dates, authors and tags stay as the feed states them."""
+    declared = page.declared.model_copy(
+        update={
+            "languages": (*entry.declared.languages, *page.declared.languages),
+            "dates": entry.declared.dates,
+            "authors": entry.declared.authors,
+            "tags": entry.declared.tags,
+        }
+    )
+    return replace(
+        entry,
+        content=page.content,
+        content_type=page.content_type,
+        declared=declared,
+        declared_language=entry.declared_language or page.declared_language,
+    )
+
+
+def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> Item:
+    """An entry on its way, with the feed's own hints; a page's hash is of its text, for its frame always changes."""
+    if isinstance(item, Problem):
+        return Item(item)
+    entry = add_declared(item, feed.tags, feed.language)
+    if not is_page:
+        return Item(entry, entry_hash(entry))
+    return Item(entry, hashlib.sha256(article_text(entry.content).encode("utf8", "replace")).hexdigest())
+
+
+def wants_pages(feed: Feed, kind: FeedType) -> bool:
+    """Whether each entry's page is to be fetched: as the user says; unsaid, for sitemaps, which have no text."""
+    return kind is FeedType.SITEMAP if feed.full_text is None else feed.full_text and kind is not FeedType.PAGE
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,0 +1,7 @@
+"""What is measured of the way onto Kafka."""
+
+from __future__ import annotations
+
+from prometheus_client import Gauge
+
+OUTBOX = Gauge("dragoman_outbox_messages", "Messages that are durable here and not yet confirmed by Kafka.")

@@ -1,0 +1,65 @@
+"""What is too large for Kafka or no text: its bytes in a folder, a dead letter that names them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.dead_letter import DeadLetter, ErrorClass
+from schemas.topics import RAW
+from services import __version__
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import Problem, ProblemKind
+
+
+def is_kept(problem: Problem) -> bool:
+    """Whether a problem's bytes must be kept: a person may mend them, and they are in no topic."""
+    return problem.kind in (ProblemKind.TOO_LARGE, ProblemKind.UNDECODABLE)
+
+
+def keep(problem: Problem, folder: Path) -> str:
+    """Keep a problem's bytes under a name made of its source and guid; where they are now, or that they are not."""
+    if problem.kept_at is not None:
+        return problem.kept_at
+    target = folder / safe_name(problem)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if problem.path is not None:
+            shutil.copyfile(problem.path, target)
+        else:
+            target.write_bytes(problem.data or b"")
+    except OSError as error:
+        return f"not kept: {error.strerror}"
+    return str(target)
+
+
+def quarantine_letter(problem: Problem, settings: ProducerSettings) -> DeadLetter:
+    """The dead letter of a problem whose bytes are kept in quarantine: it says where they lie."""
+    failed_at = datetime.now(UTC)
+    kept = keep(problem, settings.quarantine_folder)
+    return DeadLetter(
+        letter_id=f"quarantine/{safe_name(problem)}",
+        source_topic=settings.topic(RAW),
+        source_partition=0,
+        source_offset=0,
+        original_key=None,
+        original_value=None,
+        quarantine_path=kept,
+        service="producer",
+        stage="source",
+        error_class=ErrorClass.TOO_LARGE if problem.kind is ProblemKind.TOO_LARGE else ErrorClass.INVALID_MESSAGE,
+        error=f"{problem.guid} {problem.reason}"[:2000],
+        code_version=__version__,
+        first_failed_at=failed_at,
+        last_failed_at=failed_at,
+    )
+
+
+def safe_name(problem: Problem) -> str:
+    """A file name of a problem's own: readable in front, and distinct by a hash of source and guid."""
+    whole = f"{problem.source_id}__{problem.guid}"
+    readable = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in whole)[:100]
+    digest = hashlib.sha256(f"{len(problem.source_id)} {whole}".encode("utf8", "surrogatepass")).hexdigest()[:16]
+    return f"{readable}.{digest}"

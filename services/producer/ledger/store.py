@@ -1,0 +1,311 @@
+"""The producer's durable store, in SQLite: identity, revision, ledger, outbox, and what is known of each feed.
+
+Written before the send (identity, revision, and for feeds and pushes the message itself, in the outbox) and after the
+ack (ledger, and the message leaves the outbox), so that a kill at any point repeats work and loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.article import RawArticle
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS articles (
+    article_id TEXT PRIMARY KEY,
+    content_hash TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    feeds TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledger (
+    line INTEGER PRIMARY KEY,
+    article_id TEXT NOT NULL,
+    guid TEXT,
+    source_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" INTEGER NOT NULL,
+    acked_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
+);
+CREATE INDEX IF NOT EXISTS ledger_article ON ledger (article_id);
+CREATE TABLE IF NOT EXISTS aliases (
+    address_id TEXT PRIMARY KEY,
+    article_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+    line INTEGER PRIMARY KEY AUTOINCREMENT,
+    article_id TEXT NOT NULL,
+    guid TEXT,
+    source_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,
+    message BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS outbox_article ON outbox (article_id);
+CREATE TABLE IF NOT EXISTS feeds (
+    feed_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+    feed_id TEXT NOT NULL,
+    guid TEXT NOT NULL,
+    entry_hash TEXT NOT NULL,
+    article_id TEXT NOT NULL,
+    published_at TEXT,
+    tries INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_day INTEGER NOT NULL,
+    PRIMARY KEY (feed_id, guid)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_first_seen ON entries (feed_id, first_seen_at);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    replay TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    saved_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
+) WITHOUT ROWID;
+"""
+DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One message that Kafka has confirmed."""
+
+    article_id: str
+    guid: str | None
+    source_id: str
+    revision: int
+    content_hash: str
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLine:
+    """One message that is promised and not yet confirmed; lines grow in the order in which they were written."""
+
+    line: int
+    article_id: str
+    guid: str | None
+    source_id: str
+    revision: int
+    content_hash: str
+    message: bytes
+
+    @property
+    def is_letter(self) -> bool:
+        """Whether it is a dead letter and no article: letters have no source."""
+        return not self.source_id
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEntry:
+    """What is known of an entry of a feed; `tries` counts failed looks at its page, -1 when nothing is owed."""
+
+    entry_hash: str
+    article_id: str
+    published_at: str | None
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """How many messages were confirmed, and of how many articles."""
+
+    messages: int
+    articles: int
+
+
+class Store:
+    """One connection to the store; other processes may have theirs."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and durable when it returns."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def identify(self, article_id: str, content_hash: str, feed: str | None, now: int) -> tuple[int, tuple[str, ...]]:
+        """The revision of this content and every feed that carried the article; same content and feeds, same revision.
+
+        A new revision is `now` (Unix seconds), and always larger than the last one. A further feed makes one too: else
+        the index, which keeps the newest version, would never name it.
+        """
+        found = self._db.execute(
+            "SELECT content_hash, revision, feeds FROM articles WHERE article_id = ?", (article_id,)
+        ).fetchone()
+        known_hash, revision, feeds = found or ("", 0, "[]")
+        names: list[str] = json.loads(feeds)
+        is_new_feed = feed is not None and feed not in names
+        if known_hash == content_hash and not is_new_feed:
+            return revision, tuple(names)
+        if feed is not None and is_new_feed:
+            names.append(feed)
+        revision = max(now, revision + 1)
+        self._db.execute(
+            "INSERT INTO articles VALUES (?, ?, ?, ?) ON CONFLICT (article_id) DO UPDATE SET "
+            "content_hash = excluded.content_hash, revision = excluded.revision, feeds = excluded.feeds",
+            (article_id, content_hash, revision, json.dumps(names)),
+        )
+        return revision, tuple(names)
+
+    def append(self, lines: Iterable[LedgerLine]) -> None:
+        """Write ledger lines; only for messages that the broker has confirmed."""
+        self._db.executemany(
+            'INSERT INTO ledger (article_id, guid, source_id, revision, content_hash, topic, partition, "offset") '
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    line.article_id,
+                    line.guid,
+                    line.source_id,
+                    line.revision,
+                    line.content_hash,
+                    line.topic,
+                    line.partition,
+                    line.offset,
+                )
+                for line in lines
+            ],
+        )
+
+    def totals(self) -> LedgerTotals:
+        """The ledger, counted."""
+        row = self._db.execute("SELECT count(*), count(DISTINCT article_id) FROM ledger").fetchone()
+        return LedgerTotals(*row)
+
+    def latest(self) -> Iterator[tuple[str, int, str]]:
+        """Article id, revision and content hash of each article's last confirmed message."""
+        yield from self._db.execute("SELECT article_id, max(revision), content_hash FROM ledger GROUP BY article_id")
+
+    def resolve(self, article_id: str) -> str:
+        """The article behind an address: another one where the address was given to it later."""
+        row = self._db.execute("SELECT article_id FROM aliases WHERE address_id = ?", (article_id,)).fetchone()
+        return row[0] if row else article_id
+
+    def alias(self, address_id: str, article_id: str) -> None:
+        """Give an address, as the id that it would have, to an article; an address in use stays where it is."""
+        known = self._db.execute("SELECT 1 FROM articles WHERE article_id = ?", (address_id,)).fetchone()
+        if address_id != article_id and not known:
+            self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?)", (address_id, article_id))
+
+    # --- outbox -------------------------------------------------------------------------------------------------------
+
+    def promise(self, article: RawArticle, message: bytes) -> None:
+        """Put a message into the outbox, in the transaction that identified it."""
+        self._db.execute(
+            "INSERT INTO outbox (article_id, guid, source_id, revision, content_hash, message) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (article.article_id, article.guid, article.source_id, article.revision, article.content_hash, message),
+        )
+
+    def promise_letter(self, letter_id: str, message: bytes) -> None:
+        """Put a dead letter into the outbox."""
+        self._db.execute(
+            "INSERT INTO outbox (article_id, guid, source_id, revision, content_hash, message) "
+            "VALUES (?, '', '', 0, '', ?)",
+            (letter_id, message),
+        )
+
+    def is_promised(self, article_id: str, revision: int) -> bool:
+        """Whether this revision waits in the outbox or was confirmed."""
+        values = (article_id, revision)
+        return any(
+            self._db.execute(f"SELECT 1 FROM {table} WHERE article_id = ? AND revision = ?", values).fetchone()  # noqa: S608
+            for table in ("outbox", "ledger")
+        )
+
+    def promised(self, after: int, limit: int) -> list[OutboxLine]:
+        """The next lines of the outbox."""
+        rows = self._db.execute("SELECT * FROM outbox WHERE line > ? ORDER BY line LIMIT ?", (after, limit))
+        return [OutboxLine(*row) for row in rows]
+
+    def count_promised(self) -> int:
+        """How many messages wait in the outbox."""
+        return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def redeem(self, lines: Iterable[int]) -> None:
+        """Take confirmed messages out of the outbox, in the transaction that writes their ledger lines."""
+        self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in lines])
+
+    # --- feeds --------------------------------------------------------------------------------------------------------
+
+    def feed_states(self) -> dict[str, str]:
+        """The state of every feed, as JSON, by id."""
+        return dict(self._db.execute("SELECT feed_id, state FROM feeds"))
+
+    def save_feed_state(self, feed_id: str, state: str) -> None:
+        """Write a feed's state."""
+        self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed_id, state))
+
+    def seen(self, feed_id: str, guid: str) -> SeenEntry | None:
+        """What is known of one entry."""
+        row = self._db.execute(
+            "SELECT entry_hash, article_id, published_at, tries FROM entries WHERE feed_id = ? AND guid = ?",
+            (feed_id, guid),
+        ).fetchone()
+        return SeenEntry(*row) if row else None
+
+    def remember(self, feed_id: str, guid: str, seen: SeenEntry, now: int) -> None:
+        """Write what is known of an entry; `now` in Unix seconds."""
+        self._db.execute(
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed_id, guid) DO UPDATE SET "
+            "entry_hash = excluded.entry_hash, article_id = excluded.article_id, tries = excluded.tries, "
+            "published_at = excluded.published_at, last_seen_day = excluded.last_seen_day",
+            (feed_id, guid, seen.entry_hash, seen.article_id, seen.published_at, seen.tries, now, now // DAY),
+        )
+
+    def still_there(self, feed_id: str, guids: Iterable[str], now: int) -> None:
+        """Note that entries are still in their feed; at most one write an entry and day."""
+        self._db.executemany(
+            "UPDATE entries SET last_seen_day = ? WHERE feed_id = ? AND guid = ? AND last_seen_day < ?",
+            [(now // DAY, feed_id, guid, now // DAY) for guid in guids],
+        )
+
+    def forget(self, feed_id: str, days: int, now: int) -> None:
+        """Drop entries that have not been in their feed for so many days."""
+        self._db.execute("DELETE FROM entries WHERE feed_id = ? AND last_seen_day < ?", (feed_id, now // DAY - days))
+
+    def count_first_seen(self, feed_id: str, since: int) -> int:
+        """How many entries of a feed were first seen since a Unix second."""
+        query = "SELECT count(*) FROM entries WHERE feed_id = ? AND first_seen_at >= ?"
+        return int(self._db.execute(query, (feed_id, since)).fetchone()[0])
+
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, replay: str) -> int:
+        """How many items of a replay were confirmed before it was cut off; 0 when it was not."""
+        row = self._db.execute("SELECT position FROM checkpoints WHERE replay = ?", (replay,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def save_checkpoint(self, replay: str, position: int) -> None:
+        """Note how far a replay is confirmed."""
+        self._db.execute("INSERT OR REPLACE INTO checkpoints (replay, position) VALUES (?, ?)", (replay, position))
+
+    def drop_checkpoint(self, replay: str) -> None:
+        """The replay is complete."""
+        self._db.execute("DELETE FROM checkpoints WHERE replay = ?", (replay,))

@@ -1,0 +1,312 @@
+"""Writes entries to the outbox, and delivers the outbox to Kafka.
+
+A kill at any point loses nothing that a poll brought. Identity, revision, the message (outbox), what was seen and the
+feed's state are one transaction; then comes the send; then, in another one, the ledger line, and the message leaves the
+outbox. What was promised and not confirmed is sent again at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from kafka.errors import KafkaError
+
+from services.common.dead_letters import bury
+from services.common.logging import get_logger
+from services.common.messages import encode
+from services.common.metrics import OUTCOMES, RETRIES
+from services.common.producer import DeliveryError, SafeProducer
+from services.common.retries import Backoff
+from services.producer.ledger.articles import to_raw_article
+from services.producer.ledger.jobs import Counted, Item, ItemOutcome, Job, Written
+from services.producer.ledger.metrics import OUTBOX
+from services.producer.ledger.quarantine import is_kept, quarantine_letter
+from services.producer.ledger.sender import Confirmed, LedgerSender
+from services.producer.ledger.store import SeenEntry, Store
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import Entry, Problem
+from services.producer.sources.documents import entry_hash, within_limit
+
+SERVICE: Final = "producer"
+BATCH_JOBS: Final = 200
+"""Polls of one transaction: a commit waits for the disk, whatever is in it."""
+SEND_AHEAD: Final = 1000
+FORGET_DAYS: Final = 90
+"""An entry that has not been in its feed for so long is forgotten; if it comes back, it has its old revision."""
+MAX_PAGE_TRIES: Final = 5
+COMPLETE: Final = -1
+IDLE_SECONDS: Final = 0.1
+log = get_logger(__name__)
+
+
+class OutboxWriter:
+    """A thread with the store's only writing connection of this process, and the Kafka producer."""
+
+    def __init__(
+        self,
+        settings: ProducerSettings,
+        make_producer: Callable[[ProducerSettings], SafeProducer] = SafeProducer,
+    ) -> None:
+        self._settings = settings
+        self._make_producer = make_producer
+        self._sender: LedgerSender | None = None
+        self._jobs: queue.Queue[Job] = queue.Queue(maxsize=BATCH_JOBS * 10)
+        self._stopping = threading.Event()
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._sent_line = 0
+        self._backoff = Backoff()
+        self._next_try = 0.0
+        self.outbox = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what was submitted, send what can be sent now, and stop; the rest waits in the outbox."""
+        self._stopping.set()
+        self._thread.join(timeout=30)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended the writer; the process has to end too, with nothing lost."""
+        return self._failed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether Kafka has been away for so long that nothing more is taken."""
+        return self.outbox >= self._settings.outbox_messages
+
+    def submit(self, job: Job) -> Future[Counted]:
+        """Hand a job over; its future is done when everything in it is durable."""
+        if self._failed is not None:
+            job.done.set_exception(RuntimeError("the writer has ended"))
+            return job.done
+        self._jobs.put(job)
+        return job.done
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        store = Store(self._settings.store_file)
+        try:
+            self._recount(store)
+            while True:
+                jobs = self._take()
+                if jobs:
+                    self._promise(store, jobs)
+                self._deliver(store)
+                if self._stopping.is_set() and self._jobs.empty():
+                    break
+            self._finish(store)
+        except BaseException as error:
+            self._failed = error
+            log.exception("the writer ended")
+        finally:
+            self._close_sender()
+            store.close()
+            self._refuse_rest()
+
+    def _take(self) -> list[Job]:
+        wait = 0.02 if self._in_flight() or self._stopping.is_set() else IDLE_SECONDS
+        jobs: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            jobs.append(self._jobs.get(timeout=wait))
+            while len(jobs) < BATCH_JOBS:
+                jobs.append(self._jobs.get_nowait())
+        # whoever waits for a job may have been cancelled; from here on it cannot be
+        return [job for job in jobs if job.done.set_running_or_notify_cancel()]
+
+    def _refuse_rest(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+                if job.done.set_running_or_notify_cancel():
+                    job.done.set_exception(RuntimeError("the writer has ended"))
+            except queue.Empty:
+                return
+
+    def _promise(self, store: Store, jobs: list[Job]) -> None:
+        """Everything of these jobs in one transaction; a job alone where one of them cannot be written."""
+        try:
+            with store.transaction():
+                counted = [self._write(store, job) for job in jobs]
+        except Exception as error:
+            if len(jobs) == 1:
+                log.exception("a poll cannot be written", feed=jobs[0].feed_id)
+                jobs[0].done.set_exception(error)
+                return
+            for job in jobs:
+                self._promise(store, [job])
+            return
+        self._recount(store)
+        for job, count in zip(jobs, counted, strict=True):
+            for outcome, number in count.counts.items():
+                OUTCOMES.labels(SERVICE, outcome.value).inc(number)
+            job.done.set_result(count)
+
+    def _recount(self, store: Store) -> None:
+        self.outbox = store.count_promised()
+        OUTBOX.set(self.outbox)
+
+    def _write(self, store: Store, job: Job) -> Counted:
+        counted = Counted()
+        now = datetime.now(UTC)
+        for item in job.items:
+            entry = within_limit(item.entry, self._settings.max_article_bytes)
+            if isinstance(entry, Problem):
+                written = self._keep(store, job, item, entry, now)
+            else:
+                written = write_entry(store, job.feed_id, item, entry, now)
+                if written.problem is not None:
+                    written = self._keep(store, job, item, written.problem, now)
+            counted.counts[written.outcome] += 1
+            counted.owed += item.owes_page
+            if written.problem is not None:
+                counted.problems.append(written.problem)
+            if job.keep_written:
+                counted.written.append(written)
+        if job.feed_id is not None:
+            self._note(store, job, job.feed_id, counted, now)
+        return counted
+
+    @staticmethod
+    def _note(store: Store, job: Job, feed_id: str, counted: Counted, now: datetime) -> None:
+        store.still_there(feed_id, (item.entry.guid for item in job.items), int(now.timestamp()))
+        if job.is_whole:
+            store.forget(feed_id, FORGET_DAYS, int(now.timestamp()))
+        if job.end is not None:
+            counted.state = job.end.state_after(counted, now)
+            store.save_feed_state(feed_id, counted.state.model_dump_json(exclude_defaults=True))
+
+    def _keep(self, store: Store, job: Job, item: Item, problem: Problem, now: datetime) -> Written:
+        """Note a problem, once for each feed, entry and reason; what must be kept goes to quarantine, with a letter."""
+        if job.feed_id is not None:
+            hashed = item.hash or hashlib.sha256(f"{problem.kind} {problem.reason}".encode()).hexdigest()
+            seen = store.seen(job.feed_id, problem.guid)
+            is_same = seen is not None and seen.entry_hash == hashed
+            tries = (seen.tries + 1 if seen is not None and is_same else 1) if item.owes_page else COMPLETE
+            known = (seen.article_id, seen.published_at) if seen is not None else ("", None)
+            store.remember(job.feed_id, problem.guid, SeenEntry(hashed, *known, tries), int(now.timestamp()))
+            if is_same:
+                return Written(ItemOutcome.PROBLEM, problem=problem)
+        if is_kept(problem):
+            letter = quarantine_letter(problem, self._settings)
+            bury(self._settings, letter)
+            store.promise_letter(letter.letter_id, encode(letter))
+        return Written(ItemOutcome.PROBLEM, problem=problem)
+
+    # --- Kafka --------------------------------------------------------------------------------------------------------
+
+    def _deliver(self, store: Store) -> None:
+        """Send what is promised, note what is confirmed; an outage is waited for, and everything open is sent again."""
+        if time.monotonic() < self._next_try or not (self.outbox or self._in_flight()):
+            return
+        try:
+            sender = self._connected()
+            while sender.in_flight < SEND_AHEAD:
+                lines = store.promised(self._sent_line, SEND_AHEAD - sender.in_flight)
+                if not lines:
+                    break
+                for line in lines:
+                    self._sent_line = line.line
+                    sender.send(line)
+            sender.settle()
+            self._redeem(store)
+            self._backoff.reset()
+        except (DeliveryError, KafkaError) as error:
+            self._redeem(store)
+            self._close_sender()
+            wait = self._backoff.next_seconds()
+            self._next_try = time.monotonic() + wait
+            RETRIES.labels(SERVICE, "kafka").inc()
+            log.warning(
+                "Kafka does not confirm; the outbox keeps everything", error=str(error)[:300], outbox=self.outbox
+            )
+
+    def _in_flight(self) -> int:
+        return self._sender.in_flight if self._sender is not None else 0
+
+    def _connected(self) -> LedgerSender:
+        if self._sender is None:
+            self._sender = LedgerSender(self._settings, self._make_producer(self._settings))
+            self._sent_line = 0
+        return self._sender
+
+    def _close_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.producer.close()
+            self._sender = None
+        self._sent_line = 0
+
+    def _redeem(self, store: Store) -> None:
+        if self._sender is not None and self._sender.record(store, redeem):
+            self._recount(store)
+
+    def _finish(self, store: Store) -> None:
+        """Give Kafka a moment for what is open."""
+        deadline = time.monotonic() + 10
+        while self.outbox and time.monotonic() < deadline and self._sender is not None:
+            self._deliver(store)
+            time.sleep(0.02)
+
+
+def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:
+    """Take confirmed lines out of the outbox."""
+    store.redeem(entry.line.line for entry in confirmed)
+
+
+def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:
+    """One entry into identity, outbox and memory; a problem where it makes no article."""
+    hashed = item.hash or entry_hash(entry)
+    seen = store.seen(feed_id, entry.guid) if feed_id is not None else None
+    seconds = int(now.timestamp())
+    if seen is not None and feed_id is not None and seen.entry_hash == hashed:
+        if item.owes_page and seen.tries != COMPLETE:
+            store.remember(feed_id, entry.guid, replace(seen, tries=seen.tries + 1), seconds)
+            return Written(ItemOutcome.UNCHANGED)
+        if not owes_look(seen, hashed):
+            return Written(ItemOutcome.UNCHANGED)
+    article = to_raw_article(entry, store, feed_id, now, same_article(seen, entry))
+    if isinstance(article, Problem):
+        return Written(ItemOutcome.PROBLEM, problem=article)
+    is_known = store.is_promised(article.article_id, article.revision)
+    if not is_known:
+        store.promise(article, encode(article))
+    if feed_id is not None:
+        stated = entry.published_at.isoformat() if entry.published_at else None
+        remembered = SeenEntry(hashed, article.article_id, stated, 1 if item.owes_page else COMPLETE)
+        store.remember(feed_id, entry.guid, remembered, seconds)
+    outcome = ItemOutcome.UNCHANGED if is_known else ItemOutcome.NEW if seen is None else ItemOutcome.REVISED
+    return Written(outcome, article.article_id, article.revision)
+
+
+def owes_look(seen: SeenEntry | None, hashed: str) -> bool:
+    """Whether an entry has to be looked at: it is new, stated otherwise, or its page could not be had so far."""
+    return seen is None or seen.entry_hash != hashed or 0 <= seen.tries < MAX_PAGE_TRIES
+
+
+def same_article(seen: SeenEntry | None, entry: Entry) -> str | None:
+    """The article that an entry was before its address changed.
+
+    Publishers change an address with a headline and keep the guid. A guid alone is not enough, for feeds exist that
+    number their entries anew each day: the stated date must be the same too.
+    """
+    if (
+        seen is None
+        or not seen.article_id
+        or entry.published_at is None
+        or seen.published_at != entry.published_at.isoformat()
+    ):
+        return None
+    return seen.article_id

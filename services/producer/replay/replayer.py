@@ -1,0 +1,186 @@
+"""Replays sources onto `articles.raw`: identify, commit, send, and a ledger line only after the broker's ack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from schemas.article import RawArticle
+from services.common.messages import encode
+from services.common.producer import SafeProducer
+from services.producer.ledger.articles import to_raw_article
+from services.producer.ledger.quarantine import is_kept, quarantine_letter
+from services.producer.ledger.sender import Confirmed, LedgerSender
+from services.producer.ledger.store import OutboxLine, Store
+from services.producer.replay.pace import Clock, Pace
+from services.producer.replay.timeline import by_time
+from services.producer.settings import ProducerSettings
+from services.producer.sources.base import Entry, Problem, Source
+
+BATCH = 256
+"""Articles identified in one transaction before they are sent."""
+PACED_BATCH_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay did: the confirmed revision of each article, and every item that gave none.
+
+    `skipped` items were confirmed before an earlier run of the same replay was cut off.
+    """
+
+    sent: int = 0
+    skipped: int = 0
+    revisions: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Replayer:
+    """Sends entries; `on_progress(done, at)` is called as items are read, with the time they happened at where known.
+
+    `checkpoint` names the replay, so that one that is cut off goes on where it stopped; without a name it starts anew.
+    """
+
+    settings: ProducerSettings
+    store: Store
+    producer: SafeProducer
+    on_progress: Callable[[int, datetime | None], None] = lambda _, __: None
+    checkpoint: str | None = None
+    result: Replayed = field(default_factory=Replayed)
+    _sender: LedgerSender = field(init=False)
+    _read: int = 0
+
+    def __post_init__(self) -> None:
+        self._sender = LedgerSender(self.settings, self.producer)
+
+    def replay(
+        self, sources: Iterable[Source], rate: float | None = None, loops: int = 1, speed: float | None = None
+    ) -> Replayed:
+        """Every entry, `loops` times; DeliveryError when Kafka fails.
+
+        At most `rate` articles a second, or `speed` times as fast as they happened, oldest first.
+        """
+        sources = list(sources)
+        items = (item for _ in range(loops) for source in sources for item in source.entries())
+        try:
+            if speed is None:
+                self._replay_at_rate(items, rate)
+            else:
+                self._replay_by_time(items, speed)
+            self.producer.flush()
+        finally:
+            self._write_ledger()
+        if self.checkpoint is not None:
+            with self.store.transaction():
+                self.store.drop_checkpoint(self.checkpoint)
+        return self.result
+
+    def _skip(self, items: Iterator[object]) -> None:
+        """Leave out what was confirmed before."""
+        done = self.store.checkpoint(self.checkpoint) if self.checkpoint is not None else 0
+        self.result.skipped = sum(1 for _ in islice(items, done))
+        self._read = self.result.skipped
+        if self.result.skipped:
+            self.on_progress(self.result.skipped, None)
+
+    def _replay_at_rate(self, items: Iterator[Entry | Problem], rate: float | None) -> None:
+        self._skip(items)
+        pace = Pace(rate)
+        size = BATCH if rate is None else max(1, min(BATCH, int(rate * PACED_BATCH_SECONDS)))
+        while batch := list(islice(items, size)):
+            self._send(batch)
+            self.on_progress(len(batch), None)
+            pace.wait(len(batch))
+
+    def _replay_by_time(self, items: Iterator[Entry | Problem], speed: float) -> None:
+        with by_time(items, self.settings.home) as timeline:
+            self._skip(timeline)
+            clock = Clock(speed)
+            batch: list[Entry | Problem] = []
+            for timed in timeline:
+                if batch and (len(batch) >= BATCH or clock.seconds_until(timed.at) > 0):
+                    self._send(batch)
+                    batch = []
+                clock.wait(timed.at)
+                batch.append(timed.item)
+                self.on_progress(1, timed.at)
+            if batch:
+                self._send(batch)
+
+    def _send(self, batch: list[Entry | Problem]) -> None:
+        with self.store.transaction():
+            made = [to_raw_article(item, self.store) if isinstance(item, Entry) else item for item in batch]
+        self.result.notes.update(item.note for item in batch if isinstance(item, Entry) and item.note)
+        for article in made:
+            self._read += 1
+            if not isinstance(article, Problem):
+                self._sender.send(to_line(article, self._read))
+                continue
+            self.result.problems.append(article)
+            if is_kept(article):
+                letter = quarantine_letter(article, self.settings)
+                self._sender.send(letter_line(letter.letter_id, encode(letter), self._read))
+        self._sender.settle()
+        self._write_ledger()
+
+    def _write_ledger(self) -> None:
+        """Write ledger lines and the place in the replay, together.
+
+        Sends are confirmed in their order, so everything up to the last confirmed item is done.
+        """
+        for confirmed in self._sender.record(self.store, self._save_place):
+            line = confirmed.line
+            if not line.is_letter:
+                self.result.sent += 1
+                known = self.result.revisions.get(line.article_id, 0)
+                self.result.revisions[line.article_id] = max(line.revision, known)
+
+    def _save_place(self, store: Store, confirmed: Sequence[Confirmed]) -> None:
+        if self.checkpoint is not None:
+            store.save_checkpoint(self.checkpoint, confirmed[-1].line.line)
+
+
+def to_line(article: RawArticle, position: int) -> OutboxLine:
+    """An article as a line to send; `position` is its place in the replay."""
+    identity = (article.article_id, article.guid, article.source_id, article.revision, article.content_hash)
+    return OutboxLine(position, *identity, message=encode(article))
+
+
+def letter_line(letter_id: str, message: bytes, position: int) -> OutboxLine:
+    """A dead letter as a line to send."""
+    return OutboxLine(position, letter_id, guid="", source_id="", revision=0, content_hash="", message=message)
+
+
+def name_of(places: Iterable[str], options: object) -> str:
+    """A name for a replay: the same paths with the same content, replayed in the same way, have the same.
+
+    A changed file is another replay: a place in the old one would mean nothing in it.
+    """
+    signatures = [_signature(Path(place)) if "://" not in place else place for place in places]
+    return hashlib.sha256(json.dumps([signatures, options], default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _signature(path: Path) -> list[object]:
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    stats = [(str(file), file.stat()) for file in files]
+    return [str(path.absolute()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+
+
+def count_items(sources: Iterable[Source], loops: int) -> int | None:
+    """How many items a replay will read, None where a source cannot tell."""
+    totals = [source.total for source in sources]
+    return None if any(total is None for total in totals) else sum(filter(None, totals)) * loops
+
+
+def iterate_problems(result: Replayed) -> Iterator[str]:
+    """A sentence for each item that gave no article."""
+    for problem in result.problems:
+        yield f"{problem.source_id}/{problem.guid} {problem.reason}"

@@ -1,0 +1,68 @@
+"""The store owns revisions: same content, same revision; new content, a larger one; whatever the clock says."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from services.producer.ledger.store import LedgerLine, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "deep" / "store.sqlite")
+
+
+def test_the_same_content_keeps_its_revision(store: Store) -> None:
+    first, _ = store.identify("a", "hash", None, now=1000)
+    again, _ = store.identify("a", "hash", None, now=2000)
+    assert first == again == 1000
+
+
+def test_new_content_is_always_newer_even_when_the_clock_goes_back(store: Store) -> None:
+    store.identify("a", "one", None, now=1000)
+    assert store.identify("a", "two", None, now=500)[0] == 1001
+    assert store.identify("a", "one", None, now=3000)[0] == 3000
+
+
+def test_every_feed_that_carried_it_is_remembered_once(store: Store) -> None:
+    store.identify("a", "h", "feed-1", now=1)
+    both = store.identify("a", "h", "feed-2", now=2)
+    assert both == (2, ("feed-1", "feed-2")), "a further feed is a new revision: the index must name it"
+    assert store.identify("a", "h", "feed-1", now=3) == both
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.transaction():
+            store.identify("a", "h", None, now=1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert store.identify("a", "h", None, now=9)[0] == 9
+
+
+def test_it_survives_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    first = Store(path)
+    first.identify("a", "h", None, now=7)
+    first.append([LedgerLine("a", "g", "s", 7, "h", "articles.raw", 0, 3)])
+    second = Store(path)
+    assert second.identify("a", "h", None, now=99)[0] == 7
+    assert (second.totals().messages, second.totals().articles) == (1, 1)
+
+
+def test_the_ledger_counts_articles_once_and_knows_the_last_revision(store: Store) -> None:
+    store.append([LedgerLine("a", "g", "s", revision, f"h{revision}", "t", 0, revision) for revision in (1, 2)])
+    store.append([LedgerLine("b", None, "s", 5, "h", "t", 1, 0)])
+    assert (store.totals().messages, store.totals().articles) == (3, 2)
+    assert sorted(store.latest()) == [("a", 2, "h2"), ("b", 5, "h")]
+
+
+def test_ledger_lines_are_never_half_a_line(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        store.append([LedgerLine(None, "g", "s", 1, "h", "t", 0, 0)])  # type: ignore[arg-type]
+    assert store.totals().messages == 0
