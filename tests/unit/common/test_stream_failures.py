@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,6 @@ from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, EDITS, ENRICHED, RAW
 from services.common import stream as module
 from services.common.dead_letters import Received
-from services.common.faust_app import make_app
 from services.common.messages import RejectedMessage
 from services.common.settings import Settings
 from services.common.stream import (
@@ -95,18 +94,48 @@ def event(offset: int, **fields: Any) -> Any:
     return SimpleNamespace(message=SimpleNamespace(**(values | {"headers": None} | fields)))
 
 
+class Log:
+    """Notes what was logged at which offset; the real one would print the traceback."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, object]] = []
+
+    def error(self, line: str, **values: object) -> None:
+        self.lines.append((line, values.get("offset")))
+
+    warning = exception = error
+
+
+class App:
+    """Faust's app, as far as the loop knows it; tests/unit/common/test_stream.py has the real one."""
+
+    def __init__(self) -> None:
+        self.conf = SimpleNamespace(id="worker")
+        self.rebalancing = self.in_recovery = False
+        self.consumer: Any = SimpleNamespace(assignment=set)
+
+    def topic(self, *_: object, **__: object) -> Wire:
+        return Wire()
+
+    def agent(self, *_: object, **options: object) -> Callable[[object], object]:
+        assert options["concurrency"] == 1, "two loops of one agent would mix up the order"
+        return lambda loop: loop
+
+
 class Service:
     """A stream worker in a process whose end is an exception, with a handler that fails where the test says so."""
 
-    def __init__(self, home: Path, app: Any) -> None:
+    def __init__(self, home: Path) -> None:
         self.label = home.name  # a label of its own for each test
         self.handled: list[int] = []
         self.failures: dict[int, BaseException] = {}
         self.target, self.dead = Wire(), Wire()
         settings = Settings(home=home, halt_window=10)
-        self.worker = StreamWorker(settings, self.label, app, RAW, self.handle, ((EDITS, self.handle, "edits"),))
+        self.app: Any = App()
+        self.worker = StreamWorker(settings, self.label, self.app, RAW, self.handle, ((EDITS, self.handle, "edits"),))
         self.worker._topics |= {TARGET: self.target, "articles.dead": self.dead}
         self.stream = Stream()
+        self.log = Log()
 
     def handle(self, received: Received) -> Handled:
         self.handled.append(received.offset)
@@ -141,7 +170,9 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
         raise Exited(code)
 
     monkeypatch.setattr(module, "os", SimpleNamespace(_exit=leave))
-    return Service(tmp_path, make_app(Settings(home=tmp_path), "worker", tmp_path / "faust"))
+    made = Service(tmp_path)
+    monkeypatch.setattr(module, "log", made.log)
+    return made
 
 
 REJECTED = RejectedMessage("decode", ErrorClass.INVALID_MESSAGE, "no JSON")
@@ -210,6 +241,7 @@ def test_nothing_behind_a_bug_is_taken(service: Service) -> None:
     assert isinstance(ended, Exited)
     assert ended.code == EXIT_BUG
     assert service.handled == [1, 2]
+    assert service.log.lines == [("bug: stopping with nothing acknowledged", 2)]
     assert set(service.stream.acked) <= {1}
     assert service.count("dead") == 0
 
@@ -265,6 +297,7 @@ def test_a_delivery_that_fails_ends_the_process_and_nothing_behind_it_is_acknowl
     assert caught.value.code == EXIT_UNDELIVERED == 74
     assert stream.acked == [1]
     assert service.count("done") == 1
+    assert service.log.lines == [("not delivered: stopping with nothing acknowledged", 2)]
 
 
 def test_an_acknowledgement_that_fails_ends_the_process_too(service: Service) -> None:
@@ -322,7 +355,7 @@ def test_a_halted_service_says_so(service: Service) -> None:
     service.failures = dict.fromkeys(range(10), REJECTED)
 
     async def scenario() -> None:
-        service.worker.app._consumer = SimpleNamespace(assignment=lambda: {TP("articles.raw", 0)})
+        service.app.consumer = SimpleNamespace(assignment=lambda: {TP("articles.raw", 0)})
         stream: Any = Stream(*range(20))
         loop = asyncio.ensure_future(service.worker._make_loop(service.handle, service.label)(stream))
         await asyncio.sleep(0)
@@ -345,7 +378,7 @@ def test_only_partitions_of_the_source_topics_are_its_own(service: Service) -> N
     """Tables have changelogs; nobody commits them."""
     service.worker._running = True
     tps = {TP("articles.raw", 1), TP("stories.edits", 0), TP("worker-articles-changelog", 0)}
-    service.worker.app._consumer = SimpleNamespace(assignment=lambda: tps)
+    service.app.consumer = SimpleNamespace(assignment=lambda: tps)
     assert service.worker.assigned() == {("articles.raw", 1), ("stories.edits", 0)}
 
 
@@ -355,7 +388,7 @@ def test_a_stopping_consumer_has_no_partitions(service: Service, error: Exceptio
         raise error
 
     service.worker._running = True
-    service.worker.app._consumer = SimpleNamespace(assignment=assignment)
+    service.app.consumer = SimpleNamespace(assignment=assignment)
     assert service.worker.assigned() == set()
 
 
@@ -375,9 +408,9 @@ def test_the_probes_watch_every_source_topic(service: Service, monkeypatch: pyte
     (options,) = probes
     assert (set(options["topics"]), options["group"]) == ({"articles.raw", "stories.edits"}, "worker")
     begun = options["has_begun"]
-    service.worker.app.in_recovery = False
+    service.app.in_recovery = False
     assert not begun()
-    service.worker.app.in_recovery = True
+    service.app.in_recovery = True
     assert begun()
 
 
