@@ -203,6 +203,27 @@ def test_an_outage_of_kafka_ends_no_process(
         service.probe._run()
 
 
+def test_an_outage_during_the_start_does_not_count(
+    service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage = int(START_SECONDS / INTERVAL_SECONDS) + 2
+    measured: list[Exception | None] = [None, *[KafkaConnectionError("gone")] * outage, None]
+
+    def read_lag(*_: object) -> list[PartitionLag]:
+        one = measured.pop(0)
+        if one is not None:
+            raise one
+        return []
+
+    monkeypatch.setattr(liveness, "admin_client", Admins(FakeKafka(), failures=0))
+    monkeypatch.setattr(liveness, "read_lag", read_lag)
+    service.begun = False
+    process.last_nap = len(measured)
+    with pytest.raises(Stopped):
+        service.probe._run()
+    assert measured == []
+
+
 def test_an_outage_in_between_forgets_what_was_measured_before_it(
     service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,12 @@ def test_an_article_is_counted_once(desk: Desk) -> None:
     assert wait(desk, 2)[0] == Arrived(searchable=1, dead=0, pending=1)
 
 
+def test_an_article_that_comes_while_its_letter_is_read_is_searchable(desk: Desk, clock: Clock) -> None:
+    desk.bury(article_id(0), revision=2)
+    clock.at[DEAD_LETTERS_EVERY - 1] = lambda: desk.index(0, revision=2)
+    assert wait(desk, 1)[0] == Arrived(searchable=1, dead=0, pending=0)
+
+
 def test_an_outage_of_elasticsearch_is_sat_out(desk: Desk, clock: Clock) -> None:
     desk.index(0, revision=2)
     desk.server.is_down = True
