@@ -49,12 +49,15 @@ class Collector:
     _again: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _file_mark: tuple[int, int] | None = None
+    _folders: FolderWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folders = FolderWatch(self.poller.base, self._listed, self.poller.reading, self.poll_now)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping` is set; polls under way are given a moment to end. Raises when the writer has ended."""
         self.reload()
-        folders = FolderWatch(self.poller.base, self._listed, self.poller.reading, self.poll_now)
-        helpers = [asyncio.create_task(task) for task in (self._watch_file(), folders.run(), self._publish())]
+        helpers = [asyncio.create_task(task) for task in (self._watch_file(), self._folders.run(), self._publish())]
         stopper = asyncio.create_task(stopping.wait())
         try:
             while not stopping.is_set():

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.article import EnrichedArticle
+from schemas.article import DuplicateLevel, EnrichedArticle
+from services.dedup.duplicates import Overlap, overlaps
 from services.dedup.grouping import Grouper, Result
 
 SEED = "002_05a3f57faac5768a.txt"
@@ -132,3 +133,77 @@ def test_one_word_articles_do_not_crash_or_match_everything(enriched: Enrich) ->
     grouper = Grouper(timedelta(days=14))
     found = [take(grouper, enriched(text, guid=text)).article for text in ("Yes", "No", "?", "1", "Yes no")]
     assert [article.duplicate_of for article in found if article] == [None] * 5
+
+
+PLAIN = (
+    "the council said on monday that it would repair the old bridge before winter because the river had damaged one of "
+    "its pillars and engineers feared that heavy lorries might make the cracks wider while residents asked for a ferry "
+    "so that children could still reach their school without walking around the whole valley every single morning"
+)
+
+
+def with_words_replaced(text: str, every: int) -> str:
+    """Each replaced word stands alone, so that it changes two pairs of words."""
+    return " ".join(f"x{place}y" if place % every == every // 2 else word for place, word in enumerate(text.split(" ")))
+
+
+def overlap_of(enriched: Enrich, one: str, other: str) -> Overlap:
+    """What two articles share, whether or not one would be looked for."""
+    grouper = Grouper(timedelta(days=14))
+    for guid, text in (("one", one), ("other", other)):
+        take(grouper, enriched(text, guid=guid))
+    first, second = (grouper.live[article_id] for article_id in grouper.rows)
+    (found,) = overlaps(second, [first])
+    return found
+
+
+@pytest.mark.parametrize(("every", "is_copy"), [(20, True), (6, True), (4, False)])
+def test_a_short_text_is_a_copy_while_two_thirds_of_its_word_pairs_are_the_others(
+    enriched: Enrich, every: int, *, is_copy: bool
+) -> None:
+    text = " ".join(PLAIN.split(" ")[:50])
+    found = overlap_of(enriched, text, with_words_replaced(text, every))
+    assert (found.duplicate is not None) is is_copy
+    assert found.veto is None
+    if found.duplicate is not None:
+        assert found.duplicate.level is DuplicateLevel.COPY
+        assert found.shingles > 0.62
+
+
+def test_a_longer_text_with_half_of_its_word_pairs_is_a_rewrite(enriched: Enrich) -> None:
+    """Its words are nearly all the same."""
+    text = (
+        f"{PLAIN} nobody wanted another flood like last year when cellars stood under water for weeks, farmers lost "
+        "half their cattle and insurers refused most claims"
+    )
+    found = overlap_of(enriched, text, with_words_replaced(text, 5))
+    assert 0.4 < found.shingles < 0.62
+    assert found.duplicate is not None
+    assert found.duplicate.level is DuplicateLevel.REWRITE
+
+
+CLOSING = (
+    " most analysts expect quiet trade until the end of this month because large funds have closed their books already "
+    "and small savers tend to wait for fresh figures before they buy again"
+)
+ADVERTISED = (
+    " readers who want more of this can subscribe below and will then get our letter each morning without paying "
+    "anything for the first three months"
+)
+
+
+def test_a_template_with_other_facts_is_no_duplicate_although_other_words_were_added(enriched: Enrich) -> None:
+    """It has words of all kinds of its own, so that only how few facts are shared speaks against it."""
+    one, other = (TEMPLATE.format(**dict(zip(KEYS, values, strict=True))) + CLOSING for values in CLOSES)
+    found = overlap_of(enriched, one, other + ADVERTISED)
+    assert found.shingles >= 0.62
+    assert found.duplicate is None
+    assert found.veto is not None
+    assert found.veto.endswith("facts are shared")
+
+
+def test_the_same_facts_with_words_added_are_a_duplicate(enriched: Enrich) -> None:
+    one = TEMPLATE.format(**dict(zip(KEYS, CLOSES[0], strict=True)))
+    found = overlap_of(enriched, one, one + ADVERTISED)
+    assert found.duplicate is not None
+    assert found.duplicate.missing_facts == 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.article import EnrichedArticle, RawArticle
-from services.language.identify import identify, language_of, mixture_of
+from services.language.identify import _confidence, identify, language_of, mixture_of
 from services.worker.stages import to_draft
 
 TEXTS = {
@@ -80,3 +80,66 @@ def test_the_paragraphs_of_a_mixed_text_name_their_language(enriched: Callable[.
     assert article.language.code == "en"
     assert {p.language for p in article.paragraphs if p.text == TEXTS["fr"]} == {"fr"}
     assert {p.language for p in article.paragraphs if p.text == TEXTS["en"]} == {None}
+
+
+OPEN = ["The president", "Hittegolf", "A lei foi aprobada", "Guerra", "Москва"]
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_an_answer_that_would_sooner_be_wrong_than_right_is_undetermined(text: str) -> None:
+    """The best of these answers is right about one time in four: it is not given, but is among the candidates."""
+    found = language_of(text)
+    assert (found.code, found.confidence) == ("und", 0.0)
+    assert found.alternatives
+
+
+def test_the_declared_language_decides_only_where_the_text_leaves_it_open() -> None:
+    assert language_of("The president").code == "und"
+    assert language_of("The president", declared="en").code == "en"
+    assert language_of("The president", declared="en-GB").code == "en"
+    assert language_of("The president", declared="ja").code == "und"
+
+
+VOTES = [
+    ("Krieg", "de"),
+    ("Governo aprova lei", "pt"),
+    ("Brand in Rotterdam", "nl"),
+    ("Vláda schválila rozpočet", "cs"),
+    ("Правителството прие закона", "bg"),
+    ("Влада усвоила закон", "sr"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), VOTES, ids=[row[0] for row in VOTES])
+def test_headlines_too_short_for_likelihoods_alone_are_decided_by_pycld2s_vote(text: str, code: str) -> None:
+    assert language_of(text).code == code
+
+
+def test_pycld2s_english_is_no_vote() -> None:
+    """It says `en` of whatever it does not know."""
+    assert language_of("Feuer in Berlin").code == "de"
+    assert language_of("Krig i Ukraina").code in {"da", "no"}
+
+
+RIGHT = [
+    (0.0, False, 0.11),
+    (0.0, True, 0.23),
+    (1.0, False, 0.31),
+    (1.0, True, 0.53),
+    (3.0, False, 0.63),
+    (3.0, True, 0.81),
+    (20.0, False, 0.98),
+    (20.0, True, 0.99),
+]
+
+
+@pytest.mark.parametrize(("lead", "agrees", "share"), RIGHT)
+def test_confidence_is_the_share_of_such_answers_that_are_right(lead: float, share: float, *, agrees: bool) -> None:
+    """As measured (ADR 10): without a lead and alone it is one in nine; agreement of both libraries is worth much."""
+    ranking = [("nl", -100.0), ("de", -100.0 - lead)]
+    assert _confidence(ranking, "nl" if agrees else "de") == pytest.approx(share, abs=0.006)
+
+
+def test_varieties_that_a_headline_cannot_tell_apart_are_no_rivals() -> None:
+    ranking = [("hr", -100.0), ("sr", -100.1), ("sl", -120.0)]
+    assert _confidence(ranking, "hr") == _confidence([ranking[0], ranking[2]], "hr")

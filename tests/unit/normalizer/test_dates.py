@@ -140,3 +140,48 @@ def test_any_line_is_read_without_an_error(line: str, language: str) -> None:
     assert found is None or all(date.at.tzinfo is not None for date in found.dates)
     glued_header(line, language, NOW)
     glued_trailer(line, language, NOW)
+
+
+MONTH_FIRST = ["05/23/2021", "5-23-2021", "Published 05/23/2021 14:05", "By Jane Doe | 05/23/21"]
+
+
+@pytest.mark.parametrize("language", ["en", "fil", "und"])
+@pytest.mark.parametrize("line", MONTH_FIRST)
+def test_where_the_month_may_stand_first_a_second_number_above_twelve_is_the_day(line: str, language: str) -> None:
+    found = read(line, language)
+    assert found is not None
+    assert [date.at.date().isoformat() for date in found.dates] == ["2021-05-23"]
+    assert found.dates[0].order is None, "the numbers decided, and not the language"
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_a_first_number_above_twelve_is_the_day_everywhere(language: str) -> None:
+    found = read("23/05/2021", language)
+    assert found is not None
+    assert [date.at.date().isoformat() for date in found.dates] == ["2021-05-23"]
+
+
+@pytest.mark.parametrize("line", MONTH_FIRST)
+@pytest.mark.parametrize("language", ["nl", "de", "pt"])
+def test_where_the_day_always_stands_first_there_is_no_23rd_month(line: str, language: str) -> None:
+    assert read(line, language) is None
+
+
+AMBIGUOUS = [
+    ("04/05/2021", "en", None),
+    ("04-05-2021", "fil", None),
+    ("04/05/2021", "und", None),
+    ("04.05.2021", "en", "2021-05-04"),
+    ("04/05/2021", "nl", "2021-05-04"),
+    ("05/05/2021", "en", "2021-05-05"),
+]
+
+
+@pytest.mark.parametrize(("line", "language", "day"), AMBIGUOUS, ids=[f"{row[0]} {row[1]}" for row in AMBIGUOUS])
+def test_two_readings_are_no_date_in_english_unless_dots_or_equal_numbers_leave_one(
+    line: str, language: str, day: str | None
+) -> None:
+    found = read(line, language)
+    assert found is not None
+    assert [date.at.date().isoformat() for date in found.dates] == ([day] if day else [])
+    assert len(found.rejected) == (0 if day else 1)

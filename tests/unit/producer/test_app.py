@@ -20,10 +20,10 @@ from structlog.testing import capture_logs
 
 from services.producer import app
 from services.producer.app import EXIT_BUG, EXIT_TAKEN, EXIT_UNAVAILABLE, health, main, run
-from services.producer.collect import Collector
+from services.producer.feeds.collect import Collector
+from services.producer.feeds.state import FeedState
+from services.producer.ledger.store import Store
 from services.producer.settings import ProducerSettings
-from services.producer.state import FeedState
-from services.producer.store import Store
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def settings(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> ProducerSettings:
-    monkeypatch.setattr("services.producer.writer.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("services.producer.ledger.writer.IDLE_SECONDS", 0.01)
     return ProducerSettings(
         home=tmp_path / "home",
         feeds=tmp_path / "feeds.yaml",

@@ -24,10 +24,10 @@ from services.producer.ingest import (
     read_token,
     status_of,
 )
+from services.producer.ledger.store import Store
+from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry
-from services.producer.store import Store
-from services.producer.writer import Writer
 from tests.fakes import FakeProducer
 
 TOKEN = "t0ken"
@@ -51,7 +51,7 @@ class Endpoint:
         self.settings = ProducerSettings(home=home, max_article_bytes=MAX_BYTES)
         self.producer = FakeProducer()
         make: Any = lambda _: self.producer  # noqa: E731 - a factory
-        self.writer = Writer(self.settings, make)
+        self.writer = OutboxWriter(self.settings, make)
 
     def ask(self, work: Callable[[TestClient[Any, Any]], Awaitable[Any]]) -> Any:
         async def inside() -> Any:
@@ -94,7 +94,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def endpoint(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setattr("services.producer.writer.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("services.producer.ledger.writer.IDLE_SECONDS", 0.01)
     shutil.copy(empty_store, tmp_path)
     made = Endpoint(tmp_path)
     with made.writer:
@@ -184,7 +184,7 @@ def test_what_the_writer_cannot_take_is_invalid(endpoint: Endpoint, monkeypatch:
     def refuse(*_: object) -> str:
         raise ValueError("this address has no name")
 
-    monkeypatch.setattr("services.producer.articles.article_id_of", refuse)
+    monkeypatch.setattr("services.producer.ledger.articles.article_id_of", refuse)
     (reply,) = endpoint.post(ARTICLE)
     assert reply.status == 422
     assert reply.body["errors"] == [{"path": "", "message": "this address has no name"}]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from schemas.feed import Feed, FeedType
-from services.producer.discovery import COMMON_PATHS, MAX_LINKS, Found, discover, fetch_once, linked_feeds
+from services.producer.feeds.discovery import COMMON_PATHS, MAX_LINKS, FoundFeed, discover, fetch_once, linked_feeds
 from services.producer.fetch.client import NO_VALIDATORS, Failure, Fetched, FetchError
 from services.producer.fetch.robots import Robots
 from services.producer.sources.documents import Document, NotThisFormatError
-from tests.fake_web import FakeWeb
+from tests.fakes.web import FakeWeb
 from tests.web import rss, story
 
 HOME = "https://e.org/"
@@ -37,7 +37,7 @@ def web() -> FakeWeb:
     return FakeWeb()
 
 
-def find(web: FakeWeb, url: str = HOME) -> list[Found]:
+def find(web: FakeWeb, url: str = HOME) -> list[FoundFeed]:
     client: Any = web
     return asyncio.run(discover(client, Robots(client, "x"), url))
 

@@ -11,7 +11,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 from schemas.feed import Columns
 from services.producer.sources.base import Entry, Problem, ProblemKind, SourceError, SourceOptions
 from services.producer.sources.topic import TopicSource
-from tests.fake_topic import FakeTopics
+from tests.fakes.topic import FakeTopics
 
 OPTIONS = SourceOptions(source_id=None, max_article_bytes=1000)
 URL = "kafka://one:9092,two:9092/wire"

@@ -34,7 +34,7 @@ from services.producer.fetch.client import (
 )
 from services.producer.fetch.guard import BlockedAddressError
 from services.producer.settings import ProducerSettings
-from tests.fake_web import answer
+from tests.fakes.web import answer
 from tests.web import Answer, rss, serve_answers, story
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 
 from services.producer.fetch.client import Failure, FetchError
 from services.producer.fetch.robots import MAX_CHARACTERS, Robots
-from tests.fake_web import FakeWeb
+from tests.fakes.web import FakeWeb
 
 ROBOTS = "https://e.org/robots.txt"
 PRIVATE, PUBLIC = "https://e.org/private/a", "https://e.org/a"

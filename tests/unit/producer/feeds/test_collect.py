@@ -15,19 +15,19 @@ from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 from structlog.testing import capture_logs
 
 from schemas.feed import Feed
-from services.producer.collect import (
+from services.producer.feeds.collect import (
     FULL_WAIT_SECONDS,
     GAUGES_SECONDS,
     UNWRITTEN_SECONDS,
     Collector,
-    children_of,
     feed_condition,
-    file_mark,
     replace_series,
 )
+from services.producer.feeds.lists import children_of
+from services.producer.feeds.state import ChildFeed, FeedState
+from services.producer.feeds.watch import file_mark
 from services.producer.fetch.client import Failure
 from services.producer.settings import ProducerSettings
-from services.producer.state import ChildFeed, FeedState
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -105,8 +105,9 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr("services.producer.collect.FILE_CHECK_SECONDS", 0.02)
-    monkeypatch.setattr("services.producer.collect.WATCH_DEBOUNCE_MS", 50)
+    monkeypatch.setattr("services.producer.feeds.collect.FILE_CHECK_SECONDS", 0.02)
+    monkeypatch.setattr("services.producer.feeds.watch.FILE_CHECK_SECONDS", 0.02)
+    monkeypatch.setattr("services.producer.feeds.watch.DEBOUNCE_MS", 50)
     made = Room(tmp_path)
     yield made
     made.poller.reading.shutdown()
@@ -304,7 +305,7 @@ def test_while_the_outbox_is_full_nothing_is_polled(room: Room) -> None:
 
 
 def test_no_more_polls_than_allowed_are_under_way(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.producer.collect.MAX_TASKS", 1)
+    monkeypatch.setattr("services.producer.feeds.collect.MAX_TASKS", 1)
     room.load(line("a"), line("b"))
     assert started(room) == ["a"]
     assert started(room) == ["a", "b"]
@@ -457,12 +458,12 @@ def test_folders_are_looked_for_again_when_the_feeds_change(room: Room) -> None:
     for name in ("one", "two"):
         (room.folder / name).mkdir()
     room.load("{id: one, path: one}")
-    folders = room.collector._folders()
+    folders = room.collector._folders._folders()
     assert folders == {room.folder / "one": "one"}
 
     async def differs() -> bool:
         changed = asyncio.Event()
-        check = asyncio.create_task(room.collector._until_folders_differ(folders, changed))
+        check = asyncio.create_task(room.collector._folders._until_folders_differ(folders, changed))
         await asyncio.sleep(0.03)
         assert not changed.is_set()
         room.load("{id: one, path: one}", "{id: two, path: two}", "{id: file, path: feeds.yaml}")
@@ -470,7 +471,7 @@ def test_folders_are_looked_for_again_when_the_feeds_change(room: Room) -> None:
         return changed.is_set()
 
     assert asyncio.run(differs())
-    assert set(room.collector._folders().values()) == {"one", "two"}
+    assert set(room.collector._folders._folders().values()) == {"one", "two"}
 
 
 def test_folders_that_cannot_be_watched_are_still_read_at_their_interval(
@@ -485,7 +486,7 @@ def test_folders_that_cannot_be_watched_are_still_read_at_their_interval(
         await until(lambda: room.poller.polled)
         assert not running.done()
 
-    monkeypatch.setattr("services.producer.collect.awatch", refuse)
+    monkeypatch.setattr("services.producer.feeds.watch.awatch", refuse)
     (room.folder / "inbox").mkdir()
     room.write("{id: inbox, path: inbox}")
     with capture_logs() as logs:

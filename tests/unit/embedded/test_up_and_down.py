@@ -1,0 +1,303 @@
+"""`up` does everything in order and leaves nothing running when a step fails; `down` stops only what is ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deploy.embedded import artifacts, elasticsearch, java, stack
+from deploy.embedded.artifacts import Artifact
+from deploy.embedded.elasticsearch import Elasticsearch
+from deploy.embedded.errors import StackError
+from deploy.embedded.java import Java
+from deploy.embedded.settings import EmbeddedSettings
+from deploy.embedded.state import Stack, read_stack
+from deploy.embedded.supervisor import ProcessState, Program
+from kafka.errors import KafkaConnectionError
+
+SERVICES = ["worker-1", "dedup", "producer"]
+FORMATTER = "#!/bin/sh\nexit 0\n"
+
+
+class FakeSupervisor:
+    """Runs nothing; tells what it was asked. `dies` names a process that ends at once."""
+
+    journal: list[str]
+    programs: list[Program]
+    running: dict[str, str]
+    dies: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write_config(self, programs: list[Program]) -> None:
+        type(self).programs = programs
+
+    def start(self, *, outlive_caller: bool) -> None:
+        self.journal.append(f"supervisor, outliving: {outlive_caller}")
+
+    def start_program(self, name: str) -> None:
+        self.journal.append(name)
+        self.running[name] = "fatal" if name == self.dies else "running"
+
+    def is_running(self) -> bool:
+        return bool(self.running)
+
+    def states(self) -> list[ProcessState]:
+        return [ProcessState(name, state, 1, 1.0, "") for name, state in self.running.items()]
+
+    def stop(self) -> None:
+        self.journal.append("stop")
+        self.running.clear()
+
+    def log_path(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+class Steps:
+    """A reporter that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def step(self, text: str) -> None:
+        self.told.append(text)
+
+    def download(self, artifact: Artifact, received: int) -> None:
+        self.told.append(f"{artifact.name} {received}")
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> type[FakeSupervisor]:
+    fresh = {"journal": [], "programs": [], "running": {}, "dies": ""}
+    for name, value in fresh.items():
+        monkeypatch.setattr(FakeSupervisor, name, value, raising=False)
+    monkeypatch.setattr(stack, "Supervisor", FakeSupervisor)
+    monkeypatch.setattr(stack, "_kafka_answers", lambda _: FakeSupervisor.running.get("kafka") == "running")
+    monkeypatch.setattr(stack, "_answers", lambda _: "fatal" not in FakeSupervisor.running.values())
+    return FakeSupervisor
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedSettings:
+    """A cache that holds all it needs, a Java, and an Elasticsearch that is unpacked already."""
+    locked, cache = [], tmp_path / "cache" / "maven"
+    for name, packaging in (("kafka_2.13", "jar"), ("elasticsearch", "zip"), ("ecj", "jar"), ("slf4j", "jar")):
+        data = name.encode()
+        one = Artifact("org.example", name, "1.0", packaging, hashlib.sha256(data).hexdigest(), len(data))
+        one.path(cache).parent.mkdir(parents=True)
+        one.path(cache).write_bytes(data)
+        locked.append(one)
+    program = tmp_path / "java" / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(FORMATTER)
+    program.chmod(0o755)
+    server = tmp_path / "cache" / "server"
+    (server / "config").mkdir(parents=True)
+    for name in ("jvm.options", "log4j2.properties"):
+        (server / "config" / name).write_text("")
+    monkeypatch.setattr(artifacts, "read_lock", lambda: tuple(locked))
+    monkeypatch.setattr(java, "find_java", lambda: Java(tmp_path / "java", 21))
+    monkeypatch.setattr(elasticsearch, "install", lambda *_: server)
+    monkeypatch.setattr(stack, "NEEDED_BYTES", 1)
+    return EmbeddedSettings(home=tmp_path / "home", cache=cache)
+
+
+def up(settings: EmbeddedSettings, reporter: Steps, prepare: Any = lambda _: None, **options: Any) -> Stack:
+    values = {"max_message_bytes": 1234, "services": SERVICES, "detach": True} | options
+    return stack.up(settings, reporter, prepare, **values)
+
+
+def test_servers_start_first_then_topics_are_made_then_services_start(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor]
+) -> None:
+    made = up(settings, Steps(), lambda one: supervisor.journal.append(f"topics on {one.kafka_bootstrap}"))
+    assert supervisor.journal == [
+        *("supervisor, outliving: True", "kafka", "elasticsearch", f"topics on {made.kafka_bootstrap}"),
+        *SERVICES,
+    ]
+
+
+def test_every_step_is_reported(settings: EmbeddedSettings, supervisor: type[FakeSupervisor]) -> None:
+    assert supervisor.running == {}
+    steps = Steps()
+    up(settings, steps)
+    assert steps.told == [
+        "Checking downloads",
+        "Configuring Kafka and Elasticsearch",
+        "Starting Kafka and Elasticsearch",
+        "Creating topics and index templates",
+        "Starting worker-1, dedup, producer",
+    ]
+
+
+def test_what_is_missing_is_fetched_first(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert supervisor.running == {}
+    broker = artifacts.read_lock()[0]
+    assert settings.cache is not None
+    broker.path(settings.cache).unlink()
+    monkeypatch.setattr(artifacts, "fetch", lambda wanted, _, report: [report(one, one.size) for one in wanted])
+    steps = Steps()
+    up(settings, steps)
+    assert steps.told[1] == f"kafka_2.13 {broker.size}"
+
+
+def test_later_commands_find_the_stack_and_its_endpoints(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor]
+) -> None:
+    assert supervisor.running == {}
+    made = up(settings, Steps())
+    assert read_stack(settings.home) == made
+    assert json.loads((settings.home / "endpoints.json").read_text()) == {
+        "kafka_bootstrap": f"127.0.0.1:{made.kafka_port}",
+        "elasticsearch_url": f"http://127.0.0.1:{made.elasticsearch_port}",
+    }
+    assert made.ingest_url == f"http://127.0.0.1:{made.ingest_port}/articles"
+
+
+def test_kafka_gets_every_jar_but_the_compiler_and_no_archive(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor]
+) -> None:
+    up(settings, Steps())
+    broker = next(program for program in supervisor.programs if program.name == "kafka")
+    jars = broker.command[broker.command.index("-cp") + 1].split(":")
+    assert [Path(jar).name for jar in jars] == ["kafka_2.13-1.0.jar", "slf4j-1.0.jar"]
+
+
+def test_services_learn_their_ports_and_only_the_producer_takes_pushes(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor]
+) -> None:
+    made = up(settings, Steps())
+    programs = {program.name: program for program in supervisor.programs}
+    worker, producer = programs["worker-1"], programs["producer"]
+    assert list(worker.command[-2:]) == ["-m", "services.worker"]
+    assert worker.environment["DRAGOMAN_METRICS_PORT"] == str(made.metrics_ports["worker-1"])
+    assert worker.environment["DRAGOMAN_KAFKA_BOOTSTRAP"] == made.kafka_bootstrap
+    assert producer.environment["DRAGOMAN_INGEST_PORT"] == str(made.ingest_port)
+    assert "DRAGOMAN_INGEST_PORT" not in worker.environment
+    assert programs["kafka"].priority < programs["elasticsearch"].priority < worker.priority
+
+
+@pytest.mark.parametrize("name", ["kafka", "elasticsearch", "worker-1"])
+def test_a_process_that_ends_at_once_stops_all_and_shows_its_log(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor], name: str
+) -> None:
+    supervisor.dies = name
+    settings.home.mkdir()
+    (settings.home / f"{name}.log").write_text("why it died\n")
+    with pytest.raises(StackError, match=rf"(?s){name} ended at once.*why it died"):
+        up(settings, Steps())
+    assert (supervisor.journal[-1], supervisor.running) == ("stop", {})
+
+
+def test_a_process_that_never_answers_is_given_up(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "START_SECONDS", -1)
+    monkeypatch.setattr(stack, "_kafka_answers", lambda _: False)
+    with pytest.raises(StackError, match="kafka was not ready"):
+        up(settings, Steps())
+    assert supervisor.running == {}
+
+
+def test_ctrl_c_while_topics_are_made_stops_all(settings: EmbeddedSettings, supervisor: type[FakeSupervisor]) -> None:
+    def interrupted(_: Stack) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        up(settings, Steps(), interrupted)
+    assert supervisor.journal[-1] == "stop"
+
+
+@pytest.mark.parametrize(("state", "is_whole"), [("running", True), ("fatal", False)])
+def test_a_second_up_says_what_runs_and_whether_all_does(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor], state: str, *, is_whole: bool
+) -> None:
+    supervisor.running.update({"kafka": "running", "dedup": state})
+    with pytest.raises(stack.AlreadyRunningError, match=rf"kafka \(running\), dedup \({state}\)") as caught:
+        up(settings, Steps())
+    assert caught.value.is_whole is is_whole
+    assert supervisor.journal == []
+
+
+def test_workers_are_numbered_and_start_before_the_lane() -> None:
+    assert stack.service_names(2) == ["worker-1", "worker-2", "dedup", "indexer", "producer"]
+
+
+def test_down_tells_what_was_running(tmp_path: Path, supervisor: type[FakeSupervisor]) -> None:
+    supervisor.running.update({"kafka": "running"})
+    assert stack.down(tmp_path) == ["kafka"]
+    assert stack.down(tmp_path) == []
+
+
+@pytest.mark.usefixtures("supervisor")
+def test_down_stops_a_server_whose_holder_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "elasticsearch"
+    folder.mkdir()
+    (folder / "log").write_text("")
+    server = Elasticsearch("/server", "/java", str(folder), 1, 2)
+    launch = {name: getattr(server, name) for name in Elasticsearch.__dataclass_fields__}
+    (folder / elasticsearch.LAUNCH_FILE).write_text(json.dumps(launch))
+    with subprocess.Popen(["tail", "-f", str(folder / "log")]) as orphan:
+        server.pid_file.write_text(str(orphan.pid))
+        assert stack.down(tmp_path) == ["elasticsearch (orphaned)"]
+    assert server.process() is None
+
+
+class Health(BaseHTTPRequestHandler):
+    """Well at /healthz, unwell elsewhere."""
+
+    def do_GET(self) -> None:
+        """Answer by the path."""
+        self.send_response(200 if self.path == "/healthz" else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Requests are no news."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Health)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_only_a_good_answer_is_health(port: int) -> None:
+    assert stack._is_healthy(port)
+    assert not stack._answers(f"http://127.0.0.1:{port}/_cluster/health")
+    assert not stack._is_healthy(9)
+
+
+def test_kafka_answers_when_its_protocol_does_and_not_only_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Admin:
+        is_up = False
+
+        def __init__(self, **_: object) -> None:
+            if not self.is_up:
+                raise KafkaConnectionError
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(stack, "KafkaAdminClient", Admin)
+    assert not stack._kafka_answers("127.0.0.1:9")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        bootstrap = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert not stack._kafka_answers(bootstrap)
+        monkeypatch.setattr(Admin, "is_up", True)
+        assert stack._kafka_answers(bootstrap)
