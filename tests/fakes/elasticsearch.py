@@ -48,13 +48,15 @@ class Index:
 class FakeElasticsearch:
     """The server. `refuse` holds answers for the next bulk requests: a status and body, an exception, or None for none.
 
-    `item_errors` are answers for single documents by id, each used once. `journal` tells in order what was asked.
+    `search_answers` holds answers for the next searches in the same way, each used once. `item_errors` are answers for
+    single documents by id, each used once. `journal` tells in order what was asked.
     """
 
     indices: dict[str, Index] = field(default_factory=dict)
     aliases: dict[str, dict[str, bool]] = field(default_factory=dict)
     templates: dict[str, Json] = field(default_factory=dict)
     refuse: deque[Answer | Exception | None] = field(default_factory=deque)
+    search_answers: deque[Answer] = field(default_factory=deque)
     item_errors: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
     journal: list[str] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -257,6 +259,8 @@ class FakeElasticsearch:
         }
 
     def _search(self, name: str, content: Json) -> Answer:
+        if self.search_answers:
+            return self.search_answers.popleft()
         if not self._behind(name):
             return _not_found(name)
         matching = list(self._matching(name, content.get("query")))

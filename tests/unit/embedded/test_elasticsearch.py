@@ -16,12 +16,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from deploy.embedded import elasticsearch
-from deploy.embedded.artifacts import Artifact
-from deploy.embedded.elasticsearch import Elasticsearch, drop_root, hold, install
-from deploy.embedded.errors import StackError
-from deploy.embedded.java import Java
-from deploy.embedded.plugin import NAME
+
+from services.embedded import elasticsearch
+from services.embedded.artifacts import Artifact
+from services.embedded.elasticsearch import Elasticsearch, drop_root, hold, install
+from services.embedded.errors import StackError
+from services.embedded.java import Java
+from services.embedded.plugin import NAME
 
 JAVA = Java(Path("/java"), 21)
 DAEMON = """#!/bin/sh
@@ -128,7 +129,7 @@ def test_a_configuration_has_the_ports_the_folders_and_the_servers_own_options(s
     assert (config / "jvm.options").read_text() == "the server's jvm.options"
     assert "-Xmx512m" in (config / "jvm.options.d" / "dragoman.options").read_text()
     assert server.url == "http://127.0.0.1:9201"
-    assert server.command() == [sys.executable, "-m", "deploy.embedded.elasticsearch", server.folder]
+    assert server.command() == [sys.executable, "-m", "services.embedded.elasticsearch", server.folder]
 
 
 def test_the_holding_process_reads_the_same_server_from_its_launch_file(server: Elasticsearch) -> None:

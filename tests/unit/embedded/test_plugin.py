@@ -7,10 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from deploy.embedded import plugin
-from deploy.embedded.errors import StackError
-from deploy.embedded.java import Java
-from deploy.embedded.plugin import NAME, analyzers, build_plugin
+
+from services.embedded import plugin
+from services.embedded.errors import StackError
+from services.embedded.java import Java
+from services.embedded.plugin import NAME, analyzers, build_plugin
 
 COMPILER = """#!/bin/sh
 echo "$@" > "$0.arguments"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from deploy.embedded.errors import StackError
-from deploy.embedded.supervisor import Program, Supervisor, last_lines
+
+from services.embedded.errors import StackError
+from services.embedded.supervisor import Program, Supervisor, last_lines
 
 SLEEPER = Program("sleeper", ["sh", "-c", "exec sleep 600"], priority=1)
 GREETER = Program("greeter", ["sh", "-c", 'echo "$GREETING"; exec sleep 600'], 2, {"GREETING": "100% hello"})

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.embedded import artifacts, elasticsearch, java, stack
-from deploy.embedded.artifacts import Artifact
-from deploy.embedded.elasticsearch import Elasticsearch
-from deploy.embedded.errors import StackError
-from deploy.embedded.java import Java
-from deploy.embedded.settings import EmbeddedSettings
-from deploy.embedded.state import Stack, read_stack
-from deploy.embedded.supervisor import ProcessState, Program
 from kafka.errors import KafkaConnectionError
+
+from services.embedded import artifacts, elasticsearch, java, stack
+from services.embedded.artifacts import Artifact
+from services.embedded.elasticsearch import Elasticsearch
+from services.embedded.errors import StackError
+from services.embedded.java import Java
+from services.embedded.settings import EmbeddedSettings
+from services.embedded.state import Stack, read_stack
+from services.embedded.supervisor import ProcessState, Program
 
 SERVICES = ["worker-1", "dedup", "producer"]
 FORMATTER = "#!/bin/sh\nexit 0\n"

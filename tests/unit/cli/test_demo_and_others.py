@@ -1,0 +1,217 @@
+"""`dragoman demo`, `eval`, `collect`, `group` and the entry point: what they hand on, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services.common.settings import Settings
+from tests.fakes import FakeElasticsearch
+
+Run = Callable[..., Any]
+Example = Callable[..., dict[str, Any]]
+entry: Any = import_module("services.cli.main")  # the package's `main` is its function
+
+
+# --- demo -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Demo:
+    """What the demo did, in order, with the home that it did it in; starting may fail."""
+
+    done: list[tuple[str, Any]] = field(default_factory=list)
+    fails: bool = False
+
+    def start(self, **options: Any) -> None:
+        self.done.append(("start", options))
+        if self.fails:
+            raise SystemExit(1)
+
+    def replay(self, paths: list[str], **options: Any) -> None:
+        self.done.append(("replay", (paths, options["wait"])))
+
+    def down(self, home: Path) -> list[str]:
+        self.done.append(("down", home))
+        return []
+
+
+@pytest.fixture
+def demo(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path, elastic: FakeElasticsearch, example: Example
+) -> Demo:
+    """A checkout with seeds, and a stack that has two articles at once."""
+    del home
+    (tmp_path / "seeds" / "articles").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DRAGOMAN_NAMESPACE", "real")
+    for name in ("v1-opened", "v1-duplicate"):
+        elastic.put("articles-v1", name, example("articles.grouped", name))
+    elastic.aliases["articles"] = {"articles-v1": True}
+    fake = Demo()
+    monkeypatch.setattr("services.cli.stack.start_stack", fake.start)
+    monkeypatch.setattr("services.cli.replay.replay", fake.replay)
+    monkeypatch.setattr("services.embedded.stack.down", fake.down)
+    return fake
+
+
+def test_the_demo_shows_articles_and_searches_and_stops_everything(dragoman: Run, demo: Demo, home: Path) -> None:
+    result = dragoman("demo")
+    assert result.exit_code == 0
+    (_, started), (_, replayed), (_, stopped) = demo.done
+    assert [name for name, _ in demo.done] == ["start", "replay", "down"]
+    assert (started["detach"], replayed) == (False, (["seeds/articles"], True))
+    assert stopped != home
+    assert not stopped.exists()
+    assert "Read back from Elasticsearch" in result.stdout
+    assert result.stdout.count("Lavrov bezoekt China") >= 2
+    for words in (
+        "nl 1.00",
+        "2021-03-19",
+        "Sergey Lavrov (Q58217)",
+        "5c7ba90a",
+        '$ dragoman search "nuclear reactors"',
+    ):
+        assert words in result.stdout
+    assert '$ dragoman search "bezoeken gesprek" --language nl' in result.stdout
+    assert "everything was stopped." in result.stderr
+
+
+def test_the_demo_keeps_apart_from_a_real_stack(dragoman: Run, demo: Demo) -> None:
+    dragoman("demo")
+    ((_, stopped),) = [step for step in demo.done if step[0] == "down"]
+    assert os.environ["DRAGOMAN_HOME"] == str(stopped)
+    assert "DRAGOMAN_NAMESPACE" not in os.environ
+
+
+def test_a_demo_that_does_not_start_stops_what_it_started(dragoman: Run, demo: Demo) -> None:
+    demo.fails = True
+    result = dragoman("demo")
+    assert result.exit_code == 1
+    assert [name for name, _ in demo.done] == ["start", "down"]
+    assert "• Stopping everything" in result.stderr
+
+
+def test_the_demo_needs_the_seeds(dragoman: Run, demo: Demo) -> None:
+    Path("seeds/articles").rmdir()
+    result = dragoman("demo")
+    assert (result.exit_code, demo.done) == (2, [])
+    assert result.stderr == "seeds/articles is not there: run this from the project's folder.\n"
+
+
+# --- eval -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures without measuring."""
+
+    def run(console: Any) -> dict[str, float]:
+        console.print("the table")
+        return {"kept": 0.98765432, "dates": 1.0}
+
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("services.cli.evaluate.import_module", lambda _: SimpleNamespace(run=run))
+
+
+@pytest.mark.usefixtures("measured")
+def test_eval_prints_a_table_or_figures(dragoman: Run, home: Path) -> None:
+    assert dragoman("eval").stdout == "the table\n"
+    result = dragoman("eval", "--json")
+    assert (json.loads(result.stdout), result.stderr) == ({"kept": 0.9877, "dates": 1.0}, "the table\n")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.usefixtures("measured")
+def test_eval_publishes_figures_in_the_home(dragoman: Run, home: Path) -> None:
+    result = dragoman("eval", "--publish")
+    (file,) = home.iterdir()
+    assert json.loads(file.read_text())["figures"] == {"kept": 0.98765432, "dates": 1.0}
+    assert "as dragoman_quality" in result.stderr
+
+
+def test_eval_needs_a_checkout(dragoman: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("services.cli.evaluate.CHECKOUT", tmp_path)
+    result = dragoman("eval")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "run it in a checkout" in result.stderr
+
+
+# --- collect ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "is_taken"), [(0, False), (75, True), (69, False)])
+def test_collect_hands_its_options_on_and_ends_as_the_collector(
+    dragoman: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, *, is_taken: bool
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("services.producer.app.main", lambda settings: seen.append(settings) or code)
+    file = tmp_path / "feeds.yaml"
+    result = dragoman("collect", "--feeds", str(file), "--ingest-port", "8099")
+    assert result.exit_code == code
+    assert [(one.feeds, one.ingest_port) for one in seen] == [(file, 8099)]
+    assert "Collecting the feeds of" in result.stderr
+    assert ("Another collector works on this store" in result.stderr) is is_taken
+
+
+# --- group ------------------------------------------------------------------------------------------------------------
+
+
+def test_group_reads_and_writes_streams_and_names_bad_lines(dragoman: Run, example: Example) -> None:
+    article = json.dumps(example("articles.enriched", "v1-one-line"))
+    result = dragoman("group", "-i", "-", "-o", "-", stdin=f"\n{article}\n{{broken\n".encode())
+    assert result.exit_code == 1
+    (grouped,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert grouped["story_id"] == grouped["article_id"] == json.loads(article)["article_id"]
+    assert result.stderr.startswith("line 3: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_group_says_what_it_cannot_write(dragoman: Run, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("")
+    result = dragoman("group", "-i", str(source), "-o", str(tmp_path / "none" / "out.jsonl"))
+    assert result.exit_code == 2
+    assert result.stderr == f"{tmp_path / 'none' / 'out.jsonl'} cannot be written: No such file or directory.\n"
+
+
+# --- the entry point --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0)])
+def test_what_a_person_does_ends_without_a_trace(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(entry, "app", command)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == code
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DRAGOMAN_LOG_LEVEL", "LOUD")
+    monkeypatch.setattr(entry, "app", Settings)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("A setting is wrong: ")
+    assert "log_level" in said.lower()
+    assert "docs/configuration.md" in said
+
+
+def test_a_command_that_succeeds_ends_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "app", lambda: None)
+    entry.main()
