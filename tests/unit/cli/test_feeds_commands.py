@@ -92,7 +92,8 @@ def test_list_json_has_every_feed_and_those_of_lists(dragoman: Run) -> None:
     ]
     good, broken, quiet, off, _, child = rows
     assert good.keys() == {
-        *("id", "place", "state", "format", "title", "interval", "learned_interval_seconds", "last_success_at"),
+        *("id", "place", "state", "format", "title", "interval", "learned_interval_seconds", "last_poll_at"),
+        "last_success_at",
         *("next_poll_at", "last_new_at", "silent_since", "entries_a_day", "error_streak", "failure", "error"),
         *("moved_to", "notes", "tags"),
     }
@@ -211,7 +212,8 @@ def cannot_be_written(*_: object) -> Any:
 def test_a_file_that_cannot_be_written_ends_in_a_sentence(
     dragoman: Run, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("services.producer.feeds.file.edit_feeds", cannot_be_written)
+    for module in ("file", "admin"):
+        monkeypatch.setattr(f"services.producer.feeds.{module}.edit_feeds", cannot_be_written)
     opml = tmp_path / "in.opml"
     opml.write_text(OPML)
     for command in (["pause", "good"], ["import", str(opml)]):

@@ -28,7 +28,7 @@ from services.common.stream import (
     Outgoing,
     StreamWorker,
     prepare,
-    to_received,
+    receive,
 )
 from services.common.topics import TopicMismatchError
 
@@ -146,7 +146,7 @@ class Service:
     async def run(self, stream: Stream, rounds: int = 200) -> BaseException | None:
         """Let the loop take this stream for a while; the error it ended with. The acker's end is the loop's too."""
         self.stream = stream
-        loop: Any = self.worker._make_loop(self.worker.handle, self.label)
+        loop: Any = self.worker.loops[0].run
         before = asyncio.all_tasks()
         main = asyncio.ensure_future(loop(stream))
         for _ in range(rounds):
@@ -226,7 +226,7 @@ def test_a_bug_in_a_handler_ends_the_process_and_the_message_stays(service: Serv
     queue: Any = asyncio.Queue()
 
     async def scenario() -> None:
-        await service.worker._take(event(2), service.handle, queue)
+        await service.worker.loops[0].take(event(2), queue)
 
     with pytest.raises(Exited) as caught:
         asyncio.run(scenario())
@@ -258,7 +258,7 @@ def test_being_stopped_is_no_bug(service: Service) -> None:
     service.target.error = asyncio.CancelledError()
 
     async def scenario() -> None:
-        await service.worker._take(event(1), service.handle, asyncio.Queue())
+        await service.worker.loops[0].take(event(1), asyncio.Queue())
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(scenario())
@@ -284,7 +284,7 @@ def acknowledge(service: Service, stream: Stream, *messages: tuple[str, ...]) ->
         queue: Any = asyncio.Queue()
         for offset, states in enumerate(messages, start=1):
             queue.put_nowait((event(offset), "done", [delivery(state) for state in states]))
-        acker: Any = service.worker._acknowledge(stream, queue, service.label)  # type: ignore[arg-type]
+        acker: Any = service.worker.loops[0].acknowledge(stream, queue)  # type: ignore[arg-type]
         await asyncio.wait_for(acker, 0.05)
 
     asyncio.run(scenario())
@@ -330,7 +330,7 @@ def test_the_acker_ends_with_its_loop(service: Service) -> None:
     async def scenario() -> None:
         before = asyncio.all_tasks()
         stream: Any = Stream(1, stays_open=False)
-        await service.worker._make_loop(service.handle, service.label)(stream)
+        await service.worker.loops[0].run(stream)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
 
@@ -350,6 +350,12 @@ def test_a_halted_service_takes_no_more_and_still_acknowledges_what_it_did(servi
     assert service.worker.is_excused()
 
 
+def test_another_loop_of_a_halted_service_takes_nothing_either(service: Service) -> None:
+    service.worker.halt.is_halted = True
+    assert asyncio.run(service.run(Stream(0, 1))) is None
+    assert (service.handled, service.stream.acked) == ([], [])
+
+
 def test_a_halted_service_says_so(service: Service) -> None:
     healths: list[tuple[bool, dict[str, object]]] = []
     service.failures = dict.fromkeys(range(10), REJECTED)
@@ -357,7 +363,7 @@ def test_a_halted_service_says_so(service: Service) -> None:
     async def scenario() -> None:
         service.app.consumer = SimpleNamespace(assignment=lambda: {TP("articles.raw", 0)})
         stream: Any = Stream(*range(20))
-        loop = asyncio.ensure_future(service.worker._make_loop(service.handle, service.label)(stream))
+        loop = asyncio.ensure_future(service.worker.loops[0].run(stream))
         await asyncio.sleep(0)
         healths.append(service.worker.health())
         for _ in range(60):
@@ -376,7 +382,7 @@ def test_a_halted_service_says_so(service: Service) -> None:
 
 def test_only_partitions_of_the_source_topics_are_its_own(service: Service) -> None:
     """Tables have changelogs; nobody commits them."""
-    service.worker._running = True
+    service.worker.loops[0].is_running = True
     tps = {TP("articles.raw", 1), TP("stories.edits", 0), TP("worker-articles-changelog", 0)}
     service.app.consumer = SimpleNamespace(assignment=lambda: tps)
     assert service.worker.assigned() == {("articles.raw", 1), ("stories.edits", 0)}
@@ -387,7 +393,7 @@ def test_a_stopping_consumer_has_no_partitions(service: Service, error: Exceptio
     def assignment() -> set[TP]:
         raise error
 
-    service.worker._running = True
+    service.worker.loops[0].is_running = True
     service.app.consumer = SimpleNamespace(assignment=assignment)
     assert service.worker.assigned() == set()
 
@@ -446,6 +452,6 @@ def test_a_wrong_topic_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("headers", [{"a": b"1", "b": None}, [("a", b"1"), ("b", None)]], ids=["mapping", "pairs"])
 def test_an_event_is_the_message_that_it_was(headers: Any) -> None:
-    received = to_received(event(7, headers=headers))
+    received = receive(event(7, headers=headers))
     assert received == Received("articles.raw", 0, 7, 1500, b"k", b"v", (("a", b"1"), ("b", b"")))
-    assert to_received(event(7, timestamp=None)).timestamp_ms is None
+    assert receive(event(7, timestamp=None)).timestamp_ms is None
