@@ -65,10 +65,10 @@ schemas: setup ## Write schemas/json and docs/configuration.md again
 	@$(BIN)/python -m services.configuration
 
 bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.speed
 
 train-stories: setup ## Train the pair score of stories again, bit for bit (EDITS=file adds what people decided)
-	@$(BIN)/python -m benchmarks.stories.train $(if $(EDITS),--edits $(EDITS))
+	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))
 
 eval: setup ## Quality on the labelled sets that are there
 	@$(BIN)/python -m benchmarks.quality

@@ -69,8 +69,8 @@ def measure_links() -> Figures:
     for row, article in zip(rows, found, strict=True):
         counts[row["lang"]].update(_count_mentions(row, article, titles))
     figures: Figures = {}
-    for language, one in sorted(counts.items()):
-        figures |= prf(one["right"], one["answered"], one["wanted"], f"links.{language}.")
+    for language, count in sorted(counts.items()):
+        figures |= prf(count["right"], count["answered"], count["wanted"], f"links.{language}.")
     total = sum(counts.values(), Counter())
     figures |= prf(total["right"], total["answered"], total["wanted"], "links.")
     figures["links.coverage"] = total["wanted"] / total["linked"]

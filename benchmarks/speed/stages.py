@@ -1,6 +1,7 @@
 """Each step an article goes through, alone: one process a step, warm, one article at a time, nothing on Kafka.
 
-`python -m benchmarks.stages STEP FOLDER` measures one step; each reads what the step before it wrote to the folder.
+`python -m benchmarks.speed.stages STEP FOLDER` measures one step; each reads what the step before it wrote to the
+folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.measures import PER, peak_mib, run_child, spread
+from benchmarks.speed.measures import PER, peak_mib, run_child, spread
 from schemas.article import ArticleDraft, ContentType, EnrichedArticle, GroupedArticle, RawArticle
 from services.common.messages import decode, encode
 from services.dedup.grouping import Grouper, Result
@@ -217,7 +218,7 @@ def measure_all(corpus: Path, folder: Path, on_step: Callable[[str], None]) -> l
     figures = []
     for step in steps():
         on_step(step.key)
-        figures.append(run_child("benchmarks.stages", step.key, str(folder)))
+        figures.append(run_child("benchmarks.speed.stages", step.key, str(folder)))
     return figures
 
 

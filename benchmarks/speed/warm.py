@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.measures import peak_mib
 from benchmarks.quality.corpora import WIKINEWS, read_lines
 from benchmarks.quality.scores import Figures
 from benchmarks.quality.scoring import to_raw
+from benchmarks.speed.measures import peak_mib
 from services.entities.gazetteer import load_gazetteer
 from services.worker.stages import STAGES, to_draft
 

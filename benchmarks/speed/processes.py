@@ -18,7 +18,7 @@ from typing import Any, Self
 import psutil
 
 from benchmarks.corpus import ROOT
-from benchmarks.measures import MIB, PER, clean_environment
+from benchmarks.speed.measures import MIB, PER, clean_environment
 from deploy.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
 from deploy.embedded.state import Stack, read_stack
 from deploy.embedded.supervisor import Supervisor

@@ -1,0 +1,1 @@
+"""Tools make what is committed: run by hand or by make, never imported by services."""
