@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -72,3 +72,6 @@ train-stories: setup ## Train the pair score of stories again, bit for bit (EDIT
 
 eval: setup ## Quality on the labelled sets that are there
 	@$(BIN)/python -m benchmarks.quality
+
+eval-gate: setup ## A minute of quality on what ships, each figure held to its floor: 1 when one fell
+	@$(BIN)/python -m benchmarks.quality.gate

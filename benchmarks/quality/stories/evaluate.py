@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,11 +94,13 @@ def measure_stories() -> Figures:
     return figures | {"stories.seeds.alone": count_seeds_alone(seeds)} | measure_similarity(folder / SEMEVAL, stages)
 
 
-def measure_stream(stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled]) -> Figures:
+def measure_stream(
+    stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled], orders: Sequence[int] = ORDERS
+) -> Figures:
     """Means over the orders, how far B³ F1 is from that of the file's order (mean, largest), and the seeds' stories."""
     found: dict[str, list[float]] = defaultdict(list)
     reference = measure_partition(place(stream, group(stream, weights)))["b3.f1"]
-    for order in ORDERS:
+    for order in orders:
         shuffled = random.Random(order).sample(list(stream), len(stream))
         grouper = group(shuffled, weights)
         for name, value in measure_partition(place(shuffled, grouper)).items():
@@ -155,7 +158,11 @@ def _ridge(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarra
 def measure_duplicates() -> Figures:
     """`duplicates.…`: pairs and recall by the kind of edit, and what template news adds, in one random order."""
     path = SHARED / "data" / DUPLICATES
-    rows = [*(read(path) if path.is_file() else ()), *template_rows()]
+    return score_duplicates([*(read(path) if path.is_file() else ()), *template_rows()])
+
+
+def score_duplicates(rows: Sequence[dict[str, Any]]) -> Figures:
+    """`duplicates.…` of these rows; without edited copies only what template news adds."""
     stages = stage_slice((), vectors=False)
     found = [
         labelled
@@ -169,7 +176,7 @@ def measure_duplicates() -> Figures:
     ]
     templates = Counter(root for labelled, root in zip(found, roots, strict=True) if labelled.unit == KIND)
     figures = {"duplicates.templates.false_pairs": float(sum(n * (n - 1) // 2 for n in templates.values()))}
-    if not path.is_file():
+    if all(row["kind"] == KIND for row in rows):
         return figures
     whole = measure_partition([Placed(labelled.story, root) for labelled, root in zip(found, roots, strict=True)])
     figures |= {f"duplicates.{name}": whole[f"pairs.{name}"] for name in ("precision", "recall", "f1")}
