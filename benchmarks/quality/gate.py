@@ -132,11 +132,24 @@ def held_out_phrases() -> Iterator[tuple[str, str]]:
 
 
 def measure_clean_text() -> Figures:
-    """`clean.…`: titles, dates, kept and dropped lines of dressed Wikinews, and of dressed template news."""
+    """`clean.…`: titles, dates, kept and dropped lines of dressed Wikinews and template news; dates nobody can tell."""
     figures: Figures = {}
     for half in HALVES:
         figures |= score_dressed(f"clean.wikinews.{half}", shippable_sources(), half, CLEAN_ROWS)
-    return figures | score_dressed("clean.templates.held_out", template_sources(), "held_out", TEMPLATE_ROWS)
+    figures |= score_dressed("clean.templates.held_out", template_sources(), "held_out", TEMPLATE_ROWS)
+    return figures | {"clean.ambiguous_dates_told": count_ambiguous_dates_told()}
+
+
+def count_ambiguous_dates_told() -> float:
+    """In how many English articles a date was told that may be day first or month first, such as 05/06/2021."""
+    rows = [
+        {
+            "id": row["id"],
+            "content": f"{row['title']}\nPublished: {number % 6 + 1:02}/{number % 5 + 7:02}/2021\n{row['text']}",
+        }
+        for number, row in enumerate(row for row in wikinews() if row["lang"] == "en")
+    ]
+    return float(sum(article.published_at is not None for article in enrich_rows(rows)))
 
 
 def template_sources() -> list[Source]:
