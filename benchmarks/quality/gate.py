@@ -352,10 +352,15 @@ def to_json(verdicts: Sequence[Verdict], seconds: Mapping[str, Seconds]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, show, judge; the exit code."""
+    """Measure, show, judge; the exit code: 1 when something fell, 2 when the limits cannot be read."""
     asked = parse(arguments)
     parts = [asked.only] if asked.only else list(PARTS)
-    limits = {name: limit for name, limit in read_limits().items() if asked.only in (None, name.partition(".")[0])}
+    try:
+        known = read_limits()
+    except ValueError as error:
+        print(f"{FLOORS.name}: {error}", file=sys.stderr)
+        return 2
+    limits = {name: limit for name, limit in known.items() if asked.only in (None, name.partition(".")[0])}
     figures, seconds = measure(parts, Console(stderr=True))
     verdicts = judge(figures, limits)
     if asked.json:

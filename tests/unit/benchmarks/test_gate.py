@@ -111,6 +111,15 @@ def test_the_exit_code_is_1_when_a_figure_fell(
     assert ("clean.kept (0.8, floor 0.9)" in capsys.readouterr().err) == bool(code)
 
 
+def test_limits_that_cannot_be_read_are_named_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_gate(monkeypatch, limits_file(tmp_path, '[clean]\n"kept" = { floor = 1 }\n'), 1.0) == 2
+    printed = capsys.readouterr()
+    assert "clean.kept" in printed.err
+    assert printed.out == ""
+
+
 def test_one_part_is_held_to_its_own_limits_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = '"kept" = { floor = 0.9, measured = 0.905 }\n'
     path = limits_file(tmp_path, f"[clean]\n{line}[cleaner]\n{line}")
