@@ -11,14 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import names
 from benchmarks.corpus import SHARED
+from benchmarks.quality import names
 from benchmarks.quality.links import measure_aliases, measure_links, measure_read
 from benchmarks.quality.scores import Figures
 from benchmarks.quality.seeds import measure_seeds, score_seeds
-from benchmarks.quality.speed import measure_speed
+from benchmarks.quality.stories.evaluate import measure_duplicates, measure_stories
 from benchmarks.quality.texts import measure_clean, measure_language
-from benchmarks.stories.evaluate import measure_duplicates, measure_stories
+from benchmarks.speed.warm import measure_speed
 from services.entities.names import CrfNameFinder
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -143,8 +143,8 @@ def run(console: Console) -> Figures:
     last = read_results()
     figures = measure(Console(stderr=True))
     console.print(to_table(figures, last))
-    for score in score_seeds().values():
-        for line in score.wrong:
+    for answers in score_seeds().values():
+        for line in answers.wrong:
             console.print(f"seeds: {line}", markup=False)
     write_results(figures)
     return figures
