@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 from benchmarks.speed.measures import PER, peak_mib
 from schemas.article import GroupedArticle
 from schemas.topics import DEAD, GROUPED, RAW, STORIES
+from services.common.elastic import make_client
 from services.common.lag import read_lag
 from services.common.messages import decode, encode
 from services.common.producer import SafeProducer
@@ -133,7 +134,7 @@ def index(count: int, way: str) -> dict[str, Any]:
     settings = indexer_settings(way)
     wait_for_elasticsearch(settings)
     consumer = CountingConsumer(make_consumer(settings), count)
-    indexer = Indexer(settings, consumer, SafeProducer(settings))
+    indexer = Indexer(settings, consumer, SafeProducer(settings), make_client(settings))
     consumer.indexer = indexer
     consumer.join()
     clock = Clock()
