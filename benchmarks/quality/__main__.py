@@ -150,7 +150,7 @@ def main() -> None:
         type=Path,
         default=RESULTS,
         metavar="FILE",
-        help="where the figures go (default: the committed file)",
+        help="where figures go (default: the committed file)",
     )
     output: Path = parser.parse_args().output
     last = read_results()

@@ -27,7 +27,7 @@ from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.store import Store
 from services.producer.sources.base import Entry, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
-from services.worker.stages import to_draft, to_enriched
+from services.worker.stages import stage_slice, to_draft, to_enriched
 
 WARM_UP = 20
 """Articles that load models and fill caches before anything is measured."""
