@@ -93,9 +93,7 @@ def main() -> int:
             print(f"{artefact.module:<16} {verdict} ({time.monotonic() - began:.0f} s)", flush=True)
             stale += found
     if stale:
-        print(
-            f"Made again, these files are not what is committed: {', '.join(stale)}. Run the tool and look at the change."
-        )
+        print(f"These files are not what their tool makes now: {', '.join(stale)}. Run it and look at the change.")
     return 1 if stale else 0
 
 
