@@ -67,6 +67,7 @@ check: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(BIN)/python -m tools.schemas --check
 	@$(BIN)/python -m tools.configuration --check
+	@$(BIN)/python -m tools.figures --check
 
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -78,6 +79,9 @@ artefacts-check: setup ## Make committed files again in a copy, and hold that th
 schemas: setup ## Write schemas/json and docs/configuration.md again
 	@$(BIN)/python -m tools.schemas
 	@$(BIN)/python -m tools.configuration
+
+figures: setup ## Write the committed results into CHANGELOG.md
+	@$(BIN)/python -m tools.figures
 
 bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
 	@$(BIN)/python -m benchmarks.speed

@@ -64,6 +64,7 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
 
 def start_stack(*, workers: int | None, detach: bool) -> Stack:
     """Start everything, or end with a sentence."""
+    require_embedded("Starting Kafka and Elasticsearch on this machine")
     from services.common.topics import TopicMismatchError
     from services.embedded import stack
     from services.embedded.errors import StackError

@@ -18,6 +18,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, EDITS, ENRICHED, RAW
 from services.common import stream as module
 from services.common.dead_letters import Received
+from services.common.exits import UnusableProcessError
 from services.common.messages import RejectedMessage
 from services.common.settings import Settings
 from services.common.stream import (
@@ -233,6 +234,16 @@ def test_a_bug_in_a_handler_ends_the_process_and_the_message_stays(service: Serv
     assert caught.value.code == EXIT_BUG == 70
     assert queue.empty()
     assert service.target.sent == service.dead.sent == []
+
+
+def test_a_process_that_cannot_work_ends_with_its_own_code_and_the_message_stays(service: Service) -> None:
+    """An article must not become a dead letter because a package, memory or disk is missing."""
+    service.failures[1] = UnusableProcessError(78, "The encoder is not installed.")
+    ended = asyncio.run(service.run(Stream(0, 1, 2)))
+    assert isinstance(ended, Exited)
+    assert ended.code == 78
+    assert set(service.stream.acked) <= {0}
+    assert service.handled == [0, 1]
 
 
 def test_nothing_behind_a_bug_is_taken(service: Service) -> None:

