@@ -75,14 +75,10 @@ def render() -> str:
     conditions = speed["conditions"]
     lines = [f"Quality, measured on {quality['measured_at']} (`make eval`):", "", "| what | figure |", "|---|---|"]
     lines += [f"| {what} | {figure} |" for what, figure in quality_rows(quality["figures"])]
-    lines += [
-        "",
-        f"Speed, measured on {conditions['date'][:10]} (`make bench`): {conditions['articles']:,} articles of "
-        f"{conditions['mean_characters']:,} characters on {conditions['cores']} cores, which Kafka and Elasticsearch share.",
-        "",
-        "| what | figure |",
-        "|---|---|",
-    ]
+    corpus = f"{conditions['articles']:,} articles of {conditions['mean_characters']:,} characters"
+    machine = f"{conditions['cores']} cores, which Kafka and Elasticsearch share"
+    lines += ["", f"Speed, measured on {conditions['date'][:10]} (`make bench`): {corpus} on {machine}.", ""]
+    lines += ["| what | figure |", "|---|---|"]
     lines += [f"| {what} | {figure} |" for what, figure in speed_rows(speed, scale)]
     return "\n".join(lines)
 
