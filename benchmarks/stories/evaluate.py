@@ -25,7 +25,7 @@ from benchmarks.stories.pairs import profile_of
 from benchmarks.stories.templates import KIND, template_rows
 from benchmarks.stories.train import train
 from services.dedup.grouping import Grouper
-from services.dedup.pairs import Frequencies, Weights, compare, load_weights
+from services.dedup.pairs import Frequencies, PairWeights, compare, load_weights
 from services.dedup.stories import StoryIndex
 from services.worker.stages import Stage, stage_slice
 
@@ -37,11 +37,11 @@ SEMEVAL = Path("measure-only/semeval2022-task8-train.csv.gz")
 DUPLICATES = Path("wikinews/neardup.jsonl")
 
 
-def group(articles: Sequence[Labelled], weights: Weights) -> Grouper:
-    """The lane after these articles, in this order."""
+def group(articles: Sequence[Labelled], weights: PairWeights) -> Grouper:
+    """A grouper that took these articles in this order."""
     grouper = Grouper(WINDOW, stories=StoryIndex(weights=weights))
-    for offset, labelled in enumerate(articles):
-        grouper.take(labelled.article, offset)
+    for labelled in articles:
+        grouper.take(labelled.article)
     return grouper
 
 
@@ -69,7 +69,7 @@ def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str
 
 def halves(
     articles: Sequence[Labelled], seeds: Sequence[Labelled], splits: Sequence[str]
-) -> Iterator[tuple[Weights, dict[str, list[Labelled]]]]:
+) -> Iterator[tuple[PairWeights, dict[str, list[Labelled]]]]:
     """The streams of each half of each split, with weights of the other half."""
     for split, half in itertools.product(splits, (0, 1)):
         weights = train([one for one in articles if fold_of(one.unit, split) != half])
@@ -92,7 +92,7 @@ def measure_stories() -> Figures:
     return figures | {"stories.seeds.alone": count_seeds_alone(seeds)} | measure_similarity(folder / SEMEVAL, stages)
 
 
-def measure_stream(stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled]) -> Figures:
+def measure_stream(stream: Sequence[Labelled], weights: PairWeights, seeds: Sequence[Labelled]) -> Figures:
     """Means over the orders, how far B³ F1 is from that of the file's order (mean, largest), and the seeds' stories."""
     found: dict[str, list[float]] = defaultdict(list)
     reference = measure_partition(place(stream, group(stream, weights)))["b3.f1"]

@@ -22,7 +22,7 @@ from benchmarks.corpus import SHARED
 from benchmarks.stories.corpora import FILES, NTREX_8, Labelled, load
 from benchmarks.stories.edits import read_edit_pairs
 from benchmarks.stories.pairs import PairSet, collect_pairs
-from services.dedup.pairs import CAPITAL_KINDS, FEATURES, VECTOR, VECTOR_KINDS, WEIGHTS, Array, Weights
+from services.dedup.pairs import CAPITAL_KINDS, FEATURES, VECTOR, VECTOR_KINDS, WEIGHTS, Array, PairWeights
 from services.worker.stages import stage_slice
 
 MANIFEST = Path(__file__).with_name("manifest.json")
@@ -80,7 +80,7 @@ def fit(sets: Sequence[PairSet], by_hand: Mapping[str, float], left_out: Sequenc
     return np.round(original, DIGITS)
 
 
-def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> Weights:
+def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> PairWeights:
     """A model for each kind of pair; `extra` are pairs that people decided."""
     sets = training_sets(articles)
     if extra is not None:
@@ -93,10 +93,10 @@ def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> Weights
     uncased = [one.only(capitals=False) for name, one in sets.items() if name == "edits"]
     models[0, 1] = fit([many.only(capitals=False, vectors=True), *uncased], {})
     models[0, 0] = fit([many.only(capitals=False), *uncased], {}, NO_VECTOR)
-    return Weights(models, JOIN, MERGE)
+    return PairWeights(models, JOIN, MERGE)
 
 
-def write(weights: Weights, path: Path = WEIGHTS) -> None:
+def write(weights: PairWeights, path: Path = WEIGHTS) -> None:
     """The weights as readable JSON."""
     content: dict[str, Any] = {"thresholds": {"join": weights.join, "merge": weights.merge}}
     for capitals, row in zip(CAPITAL_KINDS, weights.models.tolist(), strict=True):

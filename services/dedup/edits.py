@@ -36,11 +36,11 @@ class Constraints:
         into, out_of = (self.apart, self.together) if edit.action is EditAction.SPLIT else (self.together, self.apart)
         for one, other in pairs:
             for left, right in ((one, other), (other, one)):
-                into[left][right] = describe(edit)
+                into[left][right] = describe_edit(edit)
                 out_of.get(left, {}).pop(right, None)
 
 
-def describe(edit: StoryEdit) -> str:
+def describe_edit(edit: StoryEdit) -> str:
     """The edit in words: `merge by ann: same fire (edit 1f2e…)`."""
     reason = f": {edit.reason}" if edit.reason else ""
     return f"{edit.action.value} by {edit.made_by}{reason} (edit {edit.edit_id})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.article import DuplicateReason, EnrichedArticle, KeyFlag, ScorePart, StoryReason
 from services.dedup.duplicates import overlaps
-from services.dedup.pairs import FEATURES, VECTOR, Comparison, Weights, compare, gap_days
+from services.dedup.pairs import FEATURES, VECTOR, Comparison, PairWeights, compare, gap_days
 from services.dedup.profiles import Profile
 from services.dedup.stories import StoryIndex, StoryMatch
 
@@ -27,7 +27,7 @@ def story_reason(
     joined: StoryMatch | None,
     runner_up: StoryMatch | None,
     vetoes: Sequence[str],
-    weights: Weights,
+    weights: PairWeights,
 ) -> StoryReason:
     """Why an article joined a story, or none of those that it was compared with."""
     shown = joined or runner_up
@@ -72,7 +72,7 @@ def cosine_of(comparison: Comparison, place: int) -> float | None:
     return round(value, 4) if comparison.kinds.has_vectors[place] else None
 
 
-def score_parts(comparison: Comparison, place: int, weights: Weights) -> tuple[ScorePart, ...]:
+def score_parts(comparison: Comparison, place: int, weights: PairWeights) -> tuple[ScorePart, ...]:
     """What each feature added to the pair's score, largest first."""
     chosen = weights.of(comparison.kinds)[place]
     values = comparison.features[place]

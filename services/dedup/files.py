@@ -34,9 +34,9 @@ class FileGrouper:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self._spool.close()
 
-    def take(self, line: bytes, number: int) -> None:
+    def take(self, line: bytes) -> None:
         """Decide on one line; RejectedMessage for a bad one."""
-        result = self._grouper.take(decode(EnrichedArticle, line), number)
+        result = self._grouper.take(decode(EnrichedArticle, line))
         if result.article is None:
             reason = "an older revision of an article that came before"
             raise RejectedMessage("grouping", ErrorClass.INVALID_MESSAGE, reason)

@@ -15,9 +15,9 @@ from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
 from services.dedup.moves import Mover
-from services.dedup.pairs import Weights, load_weights
+from services.dedup.pairs import PairWeights, load_weights
 from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample, to_profile
-from services.dedup.rows import Decision, Row, Rows, to_grouped
+from services.dedup.rows import ArticleRow, Decision, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
 from services.dedup.summaries import EntityNames, View, summarise
 from services.dedup.updates import is_update
@@ -31,7 +31,7 @@ DRIFT_MEMBERS = 50
 """Latest members whose stated dates say where in time a story is."""
 
 
-class Outcome(StrEnum):
+class GroupingOutcome(StrEnum):
     """How a message ends in the lane."""
 
     GROUPED = "grouped"
@@ -43,13 +43,13 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class GroupingResult:
     """What the lane made of one message: the article, others whose decision changed, stories that changed.
 
     `emptied` are stories whose articles went to another, as they are to be told one last time.
     """
 
-    outcome: Outcome
+    outcome: GroupingOutcome
     article: GroupedArticle | None = None
     moved: tuple[GroupedArticle, ...] = ()
     changed: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Grouper:
         rows: Rows,
         edits: MutableMapping[str, StoryEdit] | None = None,
         version: int = 1,
-        weights: Weights | None = None,
+        weights: PairWeights | None = None,
     ) -> Grouper:
         """The same state again, from the rows and edits alone."""
         stories = StoryIndex(weights=weights or load_weights())
@@ -97,7 +97,7 @@ class Grouper:
             grouper._insert(profile, sampled)
         return grouper
 
-    def take(self, article: EnrichedArticle, offset: int, timestamp_ms: int | None = None) -> Result:
+    def take(self, article: EnrichedArticle, timestamp_ms: int | None = None) -> GroupingResult:
         """Decide on one article that lies at this source offset, where Kafka put it at `timestamp_ms`."""
         seen_at = article.fetched_at
         if timestamp_ms is not None:  # a wrong clock somewhere must not move the window
@@ -105,37 +105,40 @@ class Grouper:
             article = article.model_copy(update={"fetched_at": seen_at}) if seen_at != article.fetched_at else article
         known = self.rows.get(article.article_id)
         if known is not None and article.revision < known.article.revision:
-            return Result(Outcome.SUPERSEDED)
+            return GroupingResult(GroupingOutcome.SUPERSEDED)
         if known is not None and article.revision == known.article.revision:
             return self._repeat(known)
         if known is None:
-            return self._decide(article, offset)
-        return self._revise(article, known, offset)
+            return self._decide(article)
+        return self._revise(article, known)
 
-    def apply(self, edit: StoryEdit) -> Result:
+    def apply(self, edit: StoryEdit) -> GroupingResult:
         """Do what a person asked; the same edit again finishes what a crash left half done."""
         self.edits[edit.edit_id] = edit
         self.constraints.add(edit)
         mover = self._mover()
         mover.apply(edit)
-        outcome = Outcome.EDITED if any(article in self.live for article in edit.articles) else Outcome.PENDING
-        return Result(outcome, None, mover.grouped(), tuple(mover.changed), tuple(mover.emptied))
+        outcome = (
+            GroupingOutcome.EDITED
+            if any(article in self.live for article in edit.articles)
+            else GroupingOutcome.PENDING
+        )
+        return GroupingResult(outcome, None, mover.grouped(), tuple(mover.changed), tuple(mover.emptied))
 
-    def _repeat(self, known: Row) -> Result:
+    def _repeat(self, known: ArticleRow) -> GroupingResult:
         """Send again what was decided, and finish the merges that came with it."""
         mover = self._mover()
         for story_id in known.absorbed:
             mover.absorb(known.article_id, known.decision.story_id, story_id)
         article = to_grouped(self.rows[known.article_id], self.version)
         changed = dict.fromkeys((known.decision.story_id, *mover.changed))
-        return Result(Outcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+        return GroupingResult(GroupingOutcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
-    def _decide(self, article: EnrichedArticle, offset: int) -> Result:
+    def _decide(self, article: EnrichedArticle) -> GroupingResult:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-        row = Row(
+        row = ArticleRow(
             article=article,
             arrival=self._arrivals,
-            owner_offset=offset,
             decision=opened,
             story_opened_at=article.fetched_at,
         )
@@ -149,14 +152,14 @@ class Grouper:
         decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
         return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
 
-    def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Result:
+    def _revise(self, article: EnrichedArticle, known: ArticleRow) -> GroupingResult:
         """A new revision of a known article: new content under the decision that stands."""
         self._forget(known)
-        update = {"article": article, "arrival": self._arrivals, "owner_offset": offset, "absorbed": ()}
+        update = {"article": article, "arrival": self._arrivals, "absorbed": ()}
         row = known.model_copy(update=update)
         return self._settle(row, to_profile(row), sample(article))
 
-    def _settle(self, row: Row, profile: Profile, sampled: Hashes) -> Result:
+    def _settle(self, row: ArticleRow, profile: Profile, sampled: Hashes) -> GroupingResult:
         """Put a decided row where it belongs, and do the merges that it brings."""
         members = self.stories.members(row.decision.story_id)
         first = int(row.article.fetched_at.timestamp())  # so that a story that came and went is not older than itself
@@ -173,7 +176,7 @@ class Grouper:
         self._expire()
         changed = dict.fromkeys((row.decision.story_id, *mover.changed))
         article = to_grouped(row, self.version)
-        return Result(Outcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+        return GroupingResult(GroupingOutcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
     def _mover(self) -> Mover:
         return Mover(self.rows, self.live, self.stories, self.version)
@@ -191,7 +194,7 @@ class Grouper:
                 return Decision(story_id=self.live[other].story_id, story_score=0.0, story_reason=reason)
         return None
 
-    def _duplicate(self, row: Row, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
+    def _duplicate(self, row: ArticleRow, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
         """The decision on a near-duplicate, or on an agency's update, which is none; otherwise nothing."""
         for overlap in overlaps:
             if (overlap.duplicate is None and overlap.veto is None) or overlap.other.story_id in forbidden:
@@ -210,7 +213,9 @@ class Grouper:
             return decision.model_copy(update={**update, "duplicate_reason": found})
         return None
 
-    def _join(self, row: Row, profile: Profile, forbidden: Mapping[str, str]) -> tuple[Decision, tuple[str, ...]]:
+    def _join(
+        self, row: ArticleRow, profile: Profile, forbidden: Mapping[str, str]
+    ) -> tuple[Decision, tuple[str, ...]]:
         """The best story that an article may join, or one of its own; and stories that turn out to be the same."""
         comparison, ranked = self.stories.rank(profile)
         threshold = self.stories.weights.join
@@ -263,7 +268,7 @@ class Grouper:
         self._arrivals = max(self._arrivals, profile.slot + 1)
         self._latest = max(self._latest, profile.fetched)
 
-    def _forget(self, row: Row) -> None:
+    def _forget(self, row: ArticleRow) -> None:
         profile = self.live.pop(row.article_id)
         self._duplicates.remove(profile, sample(row.article))
         self.stories.remove(profile)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 from schemas.article import GroupedArticle
 from schemas.story import EditAction, Story, StoryEdit
-from services.dedup.edits import describe, split_story_id
+from services.dedup.edits import describe_edit, split_story_id
 from services.dedup.profiles import Profile
-from services.dedup.rows import Row, Rows, to_grouped
+from services.dedup.rows import ArticleRow, Rows, to_grouped
 from services.dedup.stories import StoryIndex
 
 
@@ -89,7 +89,7 @@ class Mover:
             key=lambda story_id: (-len(self.stories.members(story_id)), self.stories.members(story_id)[0].slot),
         )
         for absorbed in stories[1:]:
-            self.absorb(edit.edit_id, stories[0], absorbed, describe(edit))
+            self.absorb(edit.edit_id, stories[0], absorbed, describe_edit(edit))
 
     def _split(self, here: list[str], edit: StoryEdit) -> None:
         """These articles, with their near-duplicates, become a story of their own."""
@@ -109,7 +109,7 @@ class Mover:
                     wanted[member.article_id] = None
         missing = [article_id for article_id in wanted if self.live[article_id].story_id != story_id]
         if missing:
-            self.move(missing, story_id, edit.edit_id, describe(edit))
+            self.move(missing, story_id, edit.edit_id, describe_edit(edit))
 
     def _write(self, profile: Profile, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
         row = self.rows[profile.article_id]
@@ -134,7 +134,7 @@ class Mover:
             revision = max(member.story_revision for member in members) + 1
             self._save(self.rows[stays.article_id].model_copy(update={"story_revision": revision}), stays)
 
-    def _save(self, row: Row, profile: Profile) -> None:
+    def _save(self, row: ArticleRow, profile: Profile) -> None:
         self.rows[row.article_id] = row
         self.stories.move(profile, row.decision.story_id, row.story_opened_at.timestamp())
         profile.story_revision = row.story_revision

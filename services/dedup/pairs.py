@@ -71,7 +71,7 @@ Flags = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class PairWeights:
     """A model for each kind of pair, and the thresholds of joining and merging.
 
     `models` is (2, 2, len(FEATURES)): by whether both are in scripts with capitals, and whether both have vectors.
@@ -89,14 +89,14 @@ class Weights:
 
 
 @cache
-def load_weights(path: Path = WEIGHTS) -> Weights:
+def load_weights(path: Path = WEIGHTS) -> PairWeights:
     """The weights as trained."""
     read = json.loads(path.read_text(encoding="utf8"))
     models = [
         [[read[capitals][vectors][feature] for feature in FEATURES] for vectors in VECTOR_KINDS]
         for capitals in CAPITAL_KINDS
     ]
-    return Weights(np.array(models), float(read["thresholds"]["join"]), float(read["thresholds"]["merge"]))
+    return PairWeights(np.array(models), float(read["thresholds"]["join"]), float(read["thresholds"]["merge"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Joined:
 
 
 def compare(
-    one: Profile, others: Sequence[Profile], frequencies: Frequencies, weights: Weights | None = None
+    one: Profile, others: Sequence[Profile], frequencies: Frequencies, weights: PairWeights | None = None
 ) -> Comparison:
     """The features and scores of one article with each of the others (at least one)."""
     features = np.zeros((len(others), len(FEATURES)))

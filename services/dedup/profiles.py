@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.article import EnrichedArticle, KeyFlag
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 
 DAMPING = 0.3
 """Weight of what is always in the news (measured: design of grouping, docs/adr/0006)."""
@@ -98,7 +98,7 @@ class Profile:
     digits: bytes
     vector: bytes | None
 
-    def place(self, row: Row) -> None:
+    def place(self, row: ArticleRow) -> None:
         """Take over what was decided since the profile was made."""
         self.story_id, self.is_duplicate = row.decision.story_id, row.decision.duplicate_of is not None
         self.opened, self.story_revision = row.story_opened_at.timestamp(), row.story_revision
@@ -121,7 +121,7 @@ def sample(article: EnrichedArticle) -> Hashes:
     return chosen
 
 
-def to_profile(row: Row) -> Profile:
+def to_profile(row: ArticleRow) -> Profile:
     """The row's article as it is compared."""
     article, found = row.article, row.article.fingerprint
     flags = np.frombuffer(found.keys.flags, np.uint8)
@@ -144,10 +144,10 @@ def to_profile(row: Row) -> Profile:
         terms=found.terms,
         term_weights=count_weights(found.term_counts).astype("<f2").tobytes(),
         term_flags=found.term_flags,
-        shingles=fold(np.frombuffer(found.shingles, "<u4")),
-        words=fold(np.frombuffer(found.words, "<u4")),
-        facts=fold(hash_facts(article.fingerprint.facts)),
-        digits=fold(hash_facts(split_digits(article.fingerprint.facts))),
+        shingles=pack_short_hashes(np.frombuffer(found.shingles, "<u4")),
+        words=pack_short_hashes(np.frombuffer(found.words, "<u4")),
+        facts=pack_short_hashes(hash_facts(article.fingerprint.facts)),
+        digits=pack_short_hashes(hash_facts(split_digits(article.fingerprint.facts))),
         vector=article.embedding,
     )
 
@@ -173,6 +173,6 @@ def as_hashes(packed: bytes) -> npt.NDArray[np.uint16]:
     return np.frombuffer(packed, "<u2")
 
 
-def fold(hashes: Hashes) -> bytes:
+def pack_short_hashes(hashes: Hashes) -> bytes:
     """Distinct 16-bit hashes, sorted, from 32-bit ones."""
     return np.unique((hashes ^ (hashes >> 16)).astype("<u2")).tobytes()

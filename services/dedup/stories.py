@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.dedup.pairs import Array, Comparison, Frequencies, Weights, compare, load_weights
+from services.dedup.pairs import Array, Comparison, Frequencies, PairWeights, compare, load_weights
 from services.dedup.postings import PostingIndex
 from services.dedup.profiles import Hashes, Profile
 
@@ -44,7 +44,7 @@ class StoryIndex:
     _members: dict[str, dict[int, Profile]] = field(default_factory=lambda: defaultdict(dict))
     _postings: PostingIndex = field(default_factory=PostingIndex)
     frequencies: Frequencies = field(default_factory=Frequencies)
-    weights: Weights = field(default_factory=load_weights)
+    weights: PairWeights = field(default_factory=load_weights)
 
     def add(self, profile: Profile) -> None:
         """Put an article into its story."""

@@ -15,7 +15,7 @@ from schemas.article import EnrichedArticle, EntityType, KeyFlag
 from schemas.story import Bucket, Edition, RelatedStory, Story, StoryEntity
 from services.dedup.pairs import Frequencies, Joined
 from services.dedup.profiles import Profile
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 from services.dedup.stories import StoryIndex
 
 MAX_ENTITIES = 25
@@ -65,7 +65,7 @@ class View:
     """What a summary is made of: the lane's state, read only."""
 
     stories: StoryIndex
-    rows: Mapping[str, Row]
+    rows: Mapping[str, ArticleRow]
     names: EntityNames
     version: int
 

@@ -98,7 +98,7 @@ CAPITALISED_WORDS = frozenset(
 )
 """Words written with a capital that name nobody."""
 MIN_TERM = 3
-MIN_SKELETON = 2
+MIN_CONSONANTS = 2
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 """Words; single characters in scripts without spaces."""
 CAPITALISED = re.compile(r"(?<![^\W_])[^\W\d_a-zа-яß-öø-ÿ][^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
@@ -106,7 +106,7 @@ CAPITALISED = re.compile(r"(?<![^\W_])[^\W\d_a-zа-яß-öø-ÿ][^\W_]+(?:['’]
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f' ]*\d|\d")
 SENTENCE_START = re.compile(r"(?:^|[.!?…。！？:\n]|[.!?][\"'”’»)])\s*[\"'“”‘’«»(\[–—-]*\s*$")
 SEPARATORS = re.compile(r"\D")
-SKELETON_STEPS = (
+CONSONANT_STEPS = (
     (re.compile(r"sch|sh"), "s"),
     (re.compile(r"ch|ck|q|c"), "k"),
     (re.compile(r"ph|v|w"), "f"),
@@ -165,7 +165,7 @@ def name_keys(
     """Count, flags and spelling of each skeleton of a name and of each `#` + number."""
     kept = unknown_names(name_counts(whole, capitals), entities)
     flags, labels = dict.fromkeys(kept, 0), dict[str, str]()
-    places = [(skeleton(token.text), token.start, token.text) for token in capitals]
+    places = [(consonant_key(token.text), token.start, token.text) for token in capitals]
     places += [(f"#{SEPARATORS.sub('', match[0])}", match.start(), match[0]) for match in NUMBER.finditer(whole)]
     for key, start, spelling in places:
         if key in kept:
@@ -195,12 +195,12 @@ def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str
     """Without the names of entities that are always in the news, and without a country's adjectives (`Chinese`)."""
     prominent = [entity for entity in entities if entity.prominence >= PROMINENT]
     known = {
-        skeleton(token)
+        consonant_key(token)
         for entity in prominent
         for mention in entity.mentions
         for token in TOKEN.findall(mention.surface)
     }
-    stems = tuple({skeleton(entity.name) for entity in prominent if entity.type is EntityType.LOCATION} - {""})
+    stems = tuple({consonant_key(entity.name) for entity in prominent if entity.type is EntityType.LOCATION} - {""})
     return {
         name: count
         for name, count in names.items()
@@ -297,17 +297,17 @@ def name_counts(text: str, capitals: list[Token] | None = None) -> dict[str, int
     inside = {token.text.casefold() for token in tokens if not token.opens_sentence} - lower
     counts: Counter[str] = Counter()
     for token in tokens:
-        key = skeleton(token.text) if token.text.casefold() in inside else ""
-        if len(key) >= MIN_SKELETON:
+        key = consonant_key(token.text) if token.text.casefold() in inside else ""
+        if len(key) >= MIN_CONSONANTS:
             counts[key] += 1
     counts.update(f"#{digits}" for digits in numbers(text) if len(digits) > 1)
     return dict(counts.most_common(MAX_NAMES))
 
 
 @lru_cache(maxsize=65536)
-def skeleton(name: str) -> str:
+def consonant_key(name: str) -> str:
     """Consonants of a name in ASCII, spelling variants folded: Sergej, Sergei and Сергей are one."""
     text = anyascii(name).lower()
-    for pattern, replacement in SKELETON_STEPS:
+    for pattern, replacement in CONSONANT_STEPS:
         text = pattern.sub(replacement, text)
     return text

@@ -209,7 +209,7 @@ class Reindex:
         for name in (self.settings.topic(topic) for topic in (GROUPED, STORIES)):
             numbers = self._consumer.partitions_for_topic(name)
             if not numbers:
-                raise NoTopicError(f"there is no topic {name}: no lane makes this grouping")
+                raise NoTopicError(f"there is no topic {name}: no dedup process makes this grouping")
             partitions += [TopicPartition(name, number) for number in sorted(numbers)]
         return partitions
 

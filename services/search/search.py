@@ -45,7 +45,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The best hits, and how many articles match in all."""
 
     total: int
@@ -113,12 +113,12 @@ def _filters(search: Search) -> list[dict[str, Any]]:
     return filters
 
 
-def run_search(client: Elasticsearch, index: str, search: Search) -> Found:
+def run_search(client: Elasticsearch, index: str, search: Search) -> SearchResult:
     """Ask Elasticsearch; SearchError in a sentence when it refuses or does not answer."""
     answer = answered(lambda: client.search(index=index, **_as_arguments(to_request(search))), index)
     hits = tuple(_hit(hit) for hit in answer["hits"]["hits"])
     groups = answer.get("aggregations", {}).get("groups", {}).get("value")
-    return Found(groups if groups is not None else answer["hits"]["total"]["value"], hits)
+    return SearchResult(groups if groups is not None else answer["hits"]["total"]["value"], hits)
 
 
 def answered(ask: Callable[[], R], index: str) -> R:

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.article import EnrichedArticle
 from services.dedup.grouping import Grouper
-from services.dedup.pairs import Weights, load_weights
+from services.dedup.pairs import PairWeights, load_weights
 from services.dedup.stories import StoryIndex
 
 REPORTS = json.loads((Path(__file__).parent / "reports.json").read_text(encoding="utf8"))
@@ -28,10 +28,10 @@ def reports(enriched: Callable[..., EnrichedArticle]) -> dict[str, EnrichedArtic
 
 @pytest.fixture
 def eager() -> Callable[..., Grouper]:
-    """A lane that joins and merges on little: for what must hold of every join and merge."""
+    """A grouper that joins and merges on little evidence: for what must hold of every join and merge."""
 
     def make(**state: Any) -> Grouper:
         weights = load_weights()
-        return Grouper(WINDOW, stories=StoryIndex(weights=Weights(np.array(weights.models), -2.5, -20.0)), **state)
+        return Grouper(WINDOW, stories=StoryIndex(weights=PairWeights(np.array(weights.models), -2.5, -20.0)), **state)
 
     return make

@@ -43,7 +43,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 
 def test_segments_without_a_live_article_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded by the window, not by the time that the lane has run."""
+    """Memory is bounded by the window, not by how long dedup has run."""
     monkeypatch.setattr(postings, "TAIL_ARTICLES", 4)
     monkeypatch.setattr(postings, "LARGEST_SEGMENT", 16)
     index = PostingIndex()

@@ -1,4 +1,4 @@
-"""The lane's tables keep the future of every changelog record: a write counts once it is done."""
+"""The tables of dedup keep the future of every changelog record: a write counts once it is done."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_a_new_grouping_is_compared_by_its_articles_and_old_indices_of_others_st
 
 
 @pytest.mark.usefixtures("kafka")
-def test_without_a_lane_there_is_nothing_to_index(search: FakeElasticsearch) -> None:
+def test_without_topics_of_dedup_there_is_nothing_to_index(search: FakeElasticsearch) -> None:
     with pytest.raises(NoTopicError, match=r"articles\.grouped\.v2"):
         new_run(search, SECOND).plan()
 

@@ -13,7 +13,7 @@ from services.indexer.settings import IndexerSettings
 
 
 @pytest.mark.parametrize("version", [1, 2, 31])
-@pytest.mark.parametrize("namespace", ["", "desk", "x-v1"])
+@pytest.mark.parametrize("namespace", ["", "news", "x-v1"])
 @pytest.mark.parametrize("stamp", ["", ".20260102t030405678"])
 def test_an_index_says_which_grouping_it_holds(version: int, namespace: str, stamp: str) -> None:
     settings = IndexerSettings(namespace=namespace, grouping_version=version)

@@ -45,7 +45,7 @@ class Started:
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
     made = Started()
     monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path))
-    monkeypatch.setenv("DRAGOMAN_NAMESPACE", "desk")
+    monkeypatch.setenv("DRAGOMAN_NAMESPACE", "news")
     monkeypatch.setenv("DRAGOMAN_VECTORS", "false")
     for name in ("prepare", "warm_up", "run_app"):
         monkeypatch.setattr(module, name, getattr(made, name))
@@ -57,7 +57,7 @@ def test_one_worker_does_every_stage(started: Started, tmp_path: Path) -> None:
     main()
     assert started.topics == (RAW, ENRICHED, DEAD)
     assert started.warm == tuple(stage.name for stage in stage_slice((), vectors=False))
-    assert started.app.conf.id == "desk.worker"
+    assert started.app.conf.id == "news.worker"
     assert started.app.conf.datadir == tmp_path / "faust" / "worker"
     assert started.worker is not None
     assert started.worker.source is RAW
@@ -68,7 +68,7 @@ def test_a_slice_has_topics_and_a_group_of_its_own(started: Started, tmp_path: P
     main(" language , normalizer,")
     assert [topic.name for topic in started.topics] == ["articles.extraction", "articles.normalizer", "articles.dead"]
     assert started.warm == ("language", "normalizer")
-    assert started.app.conf.id == "desk.worker-language-normalizer"
+    assert started.app.conf.id == "news.worker-language-normalizer"
     assert started.app.conf.datadir == tmp_path / "faust" / "worker"
 
 
@@ -77,7 +77,7 @@ def test_an_instance_has_a_name_and_a_folder(started: Started, tmp_path: Path, m
     monkeypatch.setenv("DRAGOMAN_STAGES", "entities")
     main()
     assert started.app.conf.datadir == tmp_path / "faust" / "worker-2"
-    assert started.app.conf.consumer_group_instance_id == "desk.worker-entities-entities-worker-2"
+    assert started.app.conf.consumer_group_instance_id == "news.worker-entities-entities-worker-2"
 
 
 def test_stages_that_do_not_follow_each_other_start_nothing(started: Started) -> None:
