@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         return f"{self.namespace}.{name}" if self.namespace else name
 
     def topic(self, topic: Topic) -> str:
-        """The name of a topic inside this namespace; with the grouping version if the topic holds grouping decisions."""
+        """The name of a topic inside this namespace, with the grouping version if it holds grouping decisions."""
         return self.name(self.versioned(topic.name) if topic.versioned else topic.name)
 
     def group(self, service: str) -> str:
