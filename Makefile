@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -65,10 +65,13 @@ schemas: setup ## Write schemas/json and docs/configuration.md again
 	@$(BIN)/python -m tools.configuration
 
 bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.speed
 
 train-stories: setup ## Train the pair score of stories again, bit for bit (EDITS=file adds what people decided)
-	@$(BIN)/python -m benchmarks.stories.train $(if $(EDITS),--edits $(EDITS))
+	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))
 
 eval: setup ## Quality on the labelled sets that are there
 	@$(BIN)/python -m benchmarks.quality
+
+eval-gate: setup ## A minute of quality on what ships, each figure held to its floor: 1 when one fell
+	@$(BIN)/python -m benchmarks.quality.gate

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 WIKINEWS = SHARED / "data" / "wikinews" / "articles.jsonl"
 SEEDS = ROOT / "seeds" / "articles"
-SEEDS_GOLD = Path(__file__).with_name("seeds-gold.json")
+SEEDS_GOLD = Path(__file__).with_name("quality") / "seeds-gold.json"
 FIRST_PUBLISHED = datetime(2023, 1, 2, tzinfo=UTC)
 MINUTES_APART = 3
 PUBLISHERS = 12
@@ -172,8 +172,8 @@ def open_corpus(seed: int = 1) -> Corpus:
 def read_wikinews(path: Path) -> list[SourceText]:
     """The texts of a file of JSON lines {lang, title, text}, a sentence a line."""
     with path.open("rb") as file:
-        read = [orjson.loads(line) for line in file if line.strip()]
-    return [SourceText(one["lang"], one["title"], _sentences(one["text"])) for one in read]
+        articles = [orjson.loads(line) for line in file if line.strip()]
+    return [SourceText(article["lang"], article["title"], _sentences(article["text"])) for article in articles]
 
 
 def read_seeds() -> list[SourceText]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,14 +12,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import names
 from benchmarks.corpus import SHARED
+from benchmarks.quality import names
 from benchmarks.quality.links import measure_aliases, measure_links, measure_read
 from benchmarks.quality.scores import Figures
 from benchmarks.quality.seeds import measure_seeds, score_seeds
-from benchmarks.quality.speed import measure_speed
+from benchmarks.quality.stories.evaluate import measure_duplicates, measure_stories
 from benchmarks.quality.texts import measure_clean, measure_language
-from benchmarks.stories.evaluate import measure_duplicates, measure_stories
+from benchmarks.speed.warm import measure_speed
 from services.entities.names import CrfNameFinder
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -129,8 +130,8 @@ def read_results() -> Figures:
     return {name: float(value) for name, value in content["figures"].items()}
 
 
-def write_results(figures: Figures, path: Path = RESULTS) -> None:
-    """Write the figures with their date; where a set was not here, its last figures stay."""
+def write_results(figures: Figures, path: Path) -> None:
+    """Write the figures with their date; where a set was not here, the last committed figures stay."""
     content = {
         "measured_at": datetime.now(UTC).date().isoformat(),
         "figures": {name: round(value, 4) for name, value in (read_results() | figures).items()},
@@ -138,17 +139,28 @@ def write_results(figures: Figures, path: Path = RESULTS) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf8")
 
 
-def run(console: Console) -> Figures:
+def main() -> None:
     """Measure, show and write; nothing passes or fails."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality",
+        description="Measures quality on the labelled sets that are here, beside the last committed figures.",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=RESULTS,
+        metavar="FILE",
+        help="where figures go (default: the committed file)",
+    )
+    output: Path = parser.parse_args().output
     last = read_results()
     figures = measure(Console(stderr=True))
-    console.print(to_table(figures, last))
-    for score in score_seeds().values():
-        for line in score.wrong:
-            console.print(f"seeds: {line}", markup=False)
-    write_results(figures)
-    return figures
+    Console().print(to_table(figures, last))
+    for answers in score_seeds().values():
+        for line in answers.wrong:
+            print(f"seeds: {line}")
+    write_results(figures, output)
 
 
 if __name__ == "__main__":
-    run(Console())
+    main()

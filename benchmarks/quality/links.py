@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from services.entities.gazetteer import load_gazetteer
 
 VARIANTS = SHARED / "data" / "entities" / "variants.tsv"
 TITLED = [SHARED / "data" / "people" / name for name in ("orgs.tsv", "people.tsv")]
+PAGES = FOLDER / "wikinews-pages.tsv"
 READ = FOLDER / "links-read.tsv"
 KINGDOM = {"Q29999": "Q55"}
 """The list says Netherlands of the Kingdom; we link the country (ADR 11)."""
@@ -61,16 +62,18 @@ def measure_links() -> Figures:
     A mention is right when the text has a link to its id on that spelling, or on one inside it ("the Boeing plant").
     """
     titles = _ids_by_title()
-    if not titles:
-        return {}
-    rows = list(read_lines(WIKINEWS))
+    return score_links(list(read_lines(WIKINEWS)), titles) if titles else {}
+
+
+def score_links(rows: Sequence[dict[str, Any]], titles: dict[str, str]) -> Figures:
+    """`links.…` of these rows with the ids of English Wikipedia titles."""
     found = enrich_rows([{"id": row["id"], "content": row["text"], "declared_language": row["lang"]} for row in rows])
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row, article in zip(rows, found, strict=True):
         counts[row["lang"]].update(_count_mentions(row, article, titles))
     figures: Figures = {}
-    for language, one in sorted(counts.items()):
-        figures |= prf(one["right"], one["answered"], one["wanted"], f"links.{language}.")
+    for language, count in sorted(counts.items()):
+        figures |= prf(count["right"], count["answered"], count["wanted"], f"links.{language}.")
     total = sum(counts.values(), Counter())
     figures |= prf(total["right"], total["answered"], total["wanted"], "links.")
     figures["links.coverage"] = total["wanted"] / total["linked"]
@@ -105,6 +108,17 @@ def _ids_by_title() -> dict[str, str]:
     """English Wikipedia titles (DBpedia's ids) of what the gazetteer has; the larger place of two of one name."""
     if not all(path.exists() for path in TITLED):
         return {}
+    pages = ((row["enwiki"], row["qid"]) for path in TITLED for row in _read_tsv(path) if row["enwiki"])
+    return add_pages(pages)
+
+
+def shipped_ids_by_title() -> dict[str, str]:
+    """The same for the pages that Wikinews links to, from what ships alone."""
+    return add_pages((row["enwiki"], row["qid"]) for row in _read_tsv(PAGES))
+
+
+def add_pages(pages: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Ids by the gazetteer's own names and by these (title, id) as far as the gazetteer has the id."""
     gazetteer = load_gazetteer()
     titles: dict[str, str] = {}
     prominence: dict[str, float] = {}
@@ -112,12 +126,15 @@ def _ids_by_title() -> dict[str, str]:
         if known.prominence >= prominence.get(known.name, 0.0):
             titles[known.name], prominence[known.name] = known.id, known.prominence
     ids = {known.id for known in gazetteer.entities}
-    for path in TITLED:
-        with path.open(encoding="utf8") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                if row["enwiki"] and row["qid"] in ids:
-                    titles.setdefault(row["enwiki"], row["qid"])
+    for title, known_id in pages:
+        if known_id in ids:
+            titles.setdefault(title, known_id)
     return titles | COUNTRIES_BY_TITLE
+
+
+def _read_tsv(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf8", newline="") as file:
+        yield from csv.DictReader(file, delimiter="\t")
 
 
 def measure_read(path: Path = READ) -> Figures:
@@ -128,3 +145,28 @@ def measure_read(path: Path = READ) -> Figures:
         verdicts = Counter(row["verdict"] for row in csv.DictReader(file, delimiter="\t"))
     judged = verdicts["right"] + verdicts["wrong"]
     return {"links.read.wrong": verdicts["wrong"] / judged, "links.read.judged": float(judged)}
+
+
+def score_read_again(texts: Mapping[str, EnrichedArticle]) -> Figures:
+    """`links.read.…` of the links that people read in these articles (by id), made anew.
+
+    `right_kept` is the share of right ones that are there again, `wrong_made` how many wrong ones are.
+    """
+    made: Counter[str] = Counter()
+    for row in _read_tsv(READ):
+        if row["doc"] in texts and row["verdict"] in {"right", "wrong"}:
+            made[row["verdict"]] += 1
+            made[f"{row['verdict']} again"] += _has_link(texts[row["doc"]], row)
+    return {
+        "links.read.right_kept": made["right again"] / made["right"],
+        "links.read.wrong_made": float(made["wrong again"]),
+        "links.read.judged_right": float(made["right"]),
+    }
+
+
+def _has_link(article: EnrichedArticle, row: Mapping[str, str]) -> bool:
+    """Whether the article still links this spelling to this id."""
+    return any(
+        entity.id == row["id"] and any(mention.surface == row["surface"] for mention in entity.mentions)
+        for entity in article.entities
+    )

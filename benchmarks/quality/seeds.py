@@ -11,7 +11,7 @@ from benchmarks.quality.scoring import enrich_rows
 
 
 @dataclass(slots=True)
-class Score:
+class SeedAnswers:
     """How many of how many are right, and what is wrong."""
 
     right: int = 0
@@ -26,21 +26,21 @@ class Score:
             self.wrong.append(otherwise)
 
 
-def score_seeds() -> dict[str, Score]:
+def score_seeds() -> dict[str, SeedAnswers]:
     """Language, stated date and entities; an unstated date counts too."""
-    scores = {"language": Score(), "date": Score(), "entities": Score()}
+    answers = {"language": SeedAnswers(), "date": SeedAnswers(), "entities": SeedAnswers()}
     gold = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
     rows = [{"id": name, "content": (SEEDS / name).read_text(encoding="utf8")} for name in gold]
     for (name, truth), found in zip(gold.items(), enrich_rows(rows), strict=True):
         code, day = found.language.code, str(found.published_at.date()) if found.published_at else None
-        scores["language"].add(right=code == truth["lang"], otherwise=f"{name}: {code}, not {truth['lang']}")
-        scores["date"].add(right=day == truth["published"], otherwise=f"{name}: {day}, not {truth['published']}")
+        answers["language"].add(right=code == truth["lang"], otherwise=f"{name}: {code}, not {truth['lang']}")
+        answers["date"].add(right=day == truth["published"], otherwise=f"{name}: {day}, not {truth['published']}")
         linked = {entity.id for entity in found.entities}
         for entity, spellings in truth["entities"].items():
-            scores["entities"].add(right=entity in linked, otherwise=f"{name}: {entity} ({spellings[0]}) not found")
-    return scores
+            answers["entities"].add(right=entity in linked, otherwise=f"{name}: {entity} ({spellings[0]}) not found")
+    return answers
 
 
 def measure_seeds() -> Figures:
     """`seeds.…`: the share that is right."""
-    return {f"seeds.{name}": score.right / score.of for name, score in score_seeds().items()}
+    return {f"seeds.{name}": answered.right / answered.of for name, answered in score_seeds().items()}

@@ -91,19 +91,25 @@ def measure_language() -> Figures:
     if not NTREX.exists():
         return {}
     rows = language_rows()
+    truths = [NTREX_TO_BCP47[row["lang"].split("-")[0]] for row in rows]
     figures: Figures = {}
     for name, sample in SAMPLES.items():
-        pairs = [(NTREX_TO_BCP47[row["lang"].split("-")[0]], language_of(sample(row))) for row in rows]
-        found = label_figures((truth, SAME_LANGUAGE.get(answer.code, answer.code)) for truth, answer in pairs)
+        found = score_language(truths, [sample(row) for row in rows])
         figures |= {f"language.{name}.{key}": value for key, value in found.items()}
-        figures[f"language.{name}.calibration_error"] = _calibration_error(
-            [
-                (answer.confidence, SAME_LANGUAGE.get(answer.code, answer.code) == truth)
-                for truth, answer in pairs
-                if answer.code != "und"
-            ]
-        )
     return figures
+
+
+def score_language(truths: Sequence[str], texts: Sequence[str]) -> Figures:
+    """Figures of the labels, and the calibration error, of texts whose languages are known."""
+    answers = [language_of(text) for text in texts]
+    codes = [SAME_LANGUAGE.get(answer.code, answer.code) for answer in answers]
+    judged = [
+        (answer.confidence, code == truth)
+        for truth, code, answer in zip(truths, codes, answers, strict=True)
+        if answer.code != "und"
+    ]
+    figures = label_figures(zip(truths, codes, strict=True))
+    return figures | {"calibration_error": _calibration_error(judged)}
 
 
 def _calibration_error(answers: Sequence[tuple[float, bool]], bins: int = 10) -> float:

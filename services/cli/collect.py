@@ -21,13 +21,14 @@ def collect(
 
     Example: `dragoman collect --feeds my-feeds.yaml`.
     """
-    from services.producer.app import EXIT_TAKEN, main
+    from services.common.exits import EXIT_TEMPORARY
+    from services.producer.app import main
     from services.producer.settings import ProducerSettings
 
     stated: dict[str, Any] = {"feeds": feeds, "ingest_port": ingest_port}
     settings = ProducerSettings(**{name: value for name, value in stated.items() if value is not None})
     err.print(f"Collecting the feeds of {settings.feeds}. Ctrl-C ends it; `dragoman feeds list` shows them.")
     code = main(settings)
-    if code == EXIT_TAKEN:
+    if code == EXIT_TEMPORARY:
         err.print("Another collector works on this store (`dragoman up` runs one). `dragoman status` shows it.")
     raise typer.Exit(code)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.entities.records import Known
 
 entities_app = typer.Typer(
-    help="Look into the names that are known, see why a text's were linked, build newer ones.", no_args_is_help=True
+    help="Inspect the gazetteer, explain entity links, build a new gazetteer.", no_args_is_help=True
 )
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -29,10 +29,10 @@ MAX_SURFACES = 4
 
 def _gazetteer() -> Gazetteer:
     """The gazetteer in use, or the end with a sentence."""
-    from services.entities.gazetteer import load_gazetteer
+    from services.entities import EntityLinker, EntitySettings
 
     try:
-        return load_gazetteer()
+        return EntityLinker(EntitySettings()).gazetteer
     except FileNotFoundError as error:
         fail(
             f"There is no gazetteer {error.filename}. `dragoman entities build` makes one; without DRAGOMAN_GAZETTEER "
@@ -155,8 +155,8 @@ def explain(
     if draft.language is not None:
         out.print(f"language {draft.language.code}, confidence {draft.language.confidence:.2f}", style="dim")
     linked = [
-        (_surfaces(one.mentions), f"{one.id} {one.name}", f"{one.score:.2f}", ", ".join(one.reasons))
-        for one in draft.entities or ()
+        (_surfaces(entity.mentions), f"{entity.id} {entity.name}", f"{entity.score:.2f}", ", ".join(entity.reasons))
+        for entity in draft.entities or ()
     ]
     if linked:
         _print_table(("surface", "entity", "score", "reasons"), linked)
@@ -164,8 +164,8 @@ def explain(
         out.print("Nothing was linked.")
     if draft.unlinked:
         out.print("\nNot linked:")
-        candidates = ("; ".join(f"{c.id} {c.name} {c.score:.2f}" for c in one.candidates) for one in draft.unlinked)
-        rows = ((one.surface, one.reason, text) for one, text in zip(draft.unlinked, candidates, strict=True))
+        candidates = ("; ".join(f"{c.id} {c.name} {c.score:.2f}" for c in name.candidates) for name in draft.unlinked)
+        rows = ((name.surface, name.reason, text) for name, text in zip(draft.unlinked, candidates, strict=True))
         _print_table(("surface", "reason", "candidates"), rows)
 
 
@@ -211,11 +211,12 @@ def _linked(text: str, code: str | None, date: str | None) -> ArticleDraft:
     from datetime import UTC, datetime
 
     from schemas.article import ArticleDraft, ContentType, Language
-    from services.entities import link
+    from services.entities import EntityLinker, EntitySettings
     from services.language import identify
     from services.producer.identity import article_id_of, content_hash_of
 
     _gazetteer()
+    link = EntityLinker(EntitySettings()).link
     draft = ArticleDraft(
         article_id=article_id_of("explain", "text", None),
         source_id="explain",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-from importlib import import_module
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.output import err, fail, out, print_json
+from services.cli.output import err, fail, print_json
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -20,22 +22,30 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object of figures instead of the table.")] = False,
 ) -> None:
-    """Measure every stage on every labelled set that is there, beside the last figures and the targets.
+    """Run the quality benchmarks and compare them with the last results and the targets.
 
-    Takes two minutes. Examples: `dragoman eval`, `dragoman eval --publish`, `dragoman eval --json > figures.json`.
+    Takes some minutes. Examples: `dragoman eval`, `dragoman eval --publish`, `dragoman eval --json > figures.json`.
     """
-    from rich.console import Console
-
     from services.common.quality import publish as publish_figures
     from services.common.settings import default_home
 
     if not (CHECKOUT / "benchmarks" / "quality").is_dir():
         fail("`dragoman eval` measures on the repository's labelled sets: run it in a checkout (make eval).", code=2)
-    sys.path.insert(0, str(CHECKOUT))
-    quality = import_module("benchmarks.quality.__main__")
-    figures: dict[str, float] = quality.run(Console(stderr=True) if as_json else out)
+    figures = _measure(table_on_stderr=as_json)
     if as_json:
         print_json({name: round(value, 4) for name, value in figures.items()})
     if publish:
         path = publish_figures(default_home(), figures)
         err.print(f"Published: the producer of this home shows {path} as dragoman_quality.", markup=False)
+
+
+def _measure(*, table_on_stderr: bool) -> dict[str, float]:
+    """The figures of `python -m benchmarks.quality`, which prints its table; no committed file is written."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-eval-") as folder:
+        file = Path(folder) / "figures.json"
+        command = [sys.executable, "-m", "benchmarks.quality", "--output", str(file)]
+        ended = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr if table_on_stderr else None, check=False)
+        if ended.returncode:
+            fail("The measurement failed; what it printed says why.", code=ended.returncode)
+        figures: dict[str, float] = json.loads(file.read_text(encoding="utf8"))["figures"]
+        return figures

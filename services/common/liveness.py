@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from services.common.exits import EXIT_TEMPORARY
 from services.common.lag import PartitionLag, read_lag
 from services.common.logging import get_logger
 from services.common.metrics import LAG, PROGRESS
 from services.common.settings import Settings
 from services.common.topics import admin_client
 
-EXIT_STALLED = 75
-"""EX_TEMPFAIL of sysexits.h: try again."""
 INTERVAL_SECONDS = 5.0
 START_SECONDS = 40.0
 """A service that Kafka answers has joined its group and begun by then (usually in 4 s), or never will."""
@@ -110,12 +109,12 @@ class LivenessProbe:
             LAG.labels(self.service, topic).set(sum(lag.messages for lag in lags if lag.topic == topic))
         if self._start.is_stuck(time.monotonic(), begun=self.has_begun()):
             log.error("stuck at the start: Kafka answers and the service has not begun", start_seconds=START_SECONDS)
-            os._exit(EXIT_STALLED)
+            os._exit(EXIT_TEMPORARY)
         assigned = self.assigned()
         own = [lag for lag in lags if (lag.topic, lag.partition) in assigned]
         before = detector._since  # noqa: SLF001 - same module
         if detector.is_stalled(own, time.monotonic(), excused=self.is_excused()):
             log.error("stalled: lag and no commit", stall_seconds=self.settings.stall_seconds)
-            os._exit(EXIT_STALLED)
+            os._exit(EXIT_TEMPORARY)
         if detector._since != before:  # noqa: SLF001 - same module
             PROGRESS.labels(self.service).set_to_current_time()

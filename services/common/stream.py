@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 from schemas.dead_letter import ErrorClass
 from schemas.topics import Topic
 from services.common.dead_letters import Received, bury, make_letter, to_received
+from services.common.exits import EXIT_BUG, EXIT_UNDELIVERED, UnusableProcessError
 from services.common.halt import Halt
 from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
@@ -29,10 +30,6 @@ from services.common.metrics import OUTCOMES, Page, serve_metrics
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
-EXIT_BUG = 70
-"""EX_SOFTWARE of sysexits.h: a programming error; nothing was acknowledged."""
-EXIT_UNDELIVERED = 74
-"""EX_IOERR of sysexits.h: Kafka did not confirm; nothing after it was acknowledged."""
 MAX_UNACKED = 500
 """Events whose sends are not confirmed yet: the back-pressure."""
 MAX_BUSY_SECONDS = 1800.0
@@ -98,6 +95,9 @@ class StreamLoop:
             confirmations += [await self.send(message) for message in handled.outgoing]
         except asyncio.CancelledError:
             raise
+        except UnusableProcessError as error:
+            log.error("stopping with nothing acknowledged", reason=str(error), **_where(received))  # noqa: TRY400 - the trace says nothing
+            os._exit(error.exit_code)
         except BaseException:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
             os._exit(EXIT_BUG)

@@ -3,7 +3,7 @@
 A logistic regression over rare names, numbers and entities, words of one language, how much of a lede's names the other
 covers, vectors and time (features after Miranda et al. 2018, Multilingual Clustering of Streaming News; what each is
 worth: docs/adr/0006). One article is compared with many at once. Weights: `weights.json`, written by
-benchmarks/stories/train.py.
+tools/story_weights.py.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from services.common.liveness import EXIT_STALLED
+from services.common.exits import EXIT_TEMPORARY
 from services.common.settings import ENDPOINTS_FILE, STACK_FILE
 from services.embedded import artifacts, elasticsearch, java
 from services.embedded.artifacts import Artifact
@@ -277,7 +277,7 @@ def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> No
 
 def has_failed(state: ProcessState) -> bool:
     """Whether a process that should be starting has ended; one that ended itself as stalled is started again."""
-    return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_STALLED)
+    return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_TEMPORARY)
 
 
 def _kafka_answers(bootstrap: str) -> bool:

@@ -16,7 +16,6 @@ import ahocorasick_rs
 
 from services.entities.overrides import apply_overrides
 from services.entities.records import Alias, Known, Match
-from services.entities.settings import EntitySettings
 from services.entities.spellings import in_latin, skeleton
 
 DATA = Path(__file__).with_name("data") / "gazetteer.tsv.gz"
@@ -95,21 +94,16 @@ def _is_proclitic(text: str, start: int) -> bool:
 
 @cache
 def load_gazetteer(path: Path | None = None, overrides: Path | None = None) -> Gazetteer:
-    """A gazetteer, read once a process: by default the shipped files, or the one of `DRAGOMAN_GAZETTEER`.
+    """A gazetteer, read once a process: the shipped files, or the one of this path.
 
-    `overrides` (by default `entities.yaml` in `DRAGOMAN_HOME`, or `DRAGOMAN_ENTITIES`) adds to it and corrects it;
-    ValueError says what is wrong in it.
+    `overrides` is a YAML file that adds to it and corrects it; ValueError says what is wrong in it.
     """
-    settings = EntitySettings()
-    chosen = path or settings.gazetteer
-    files = (chosen,) if chosen else (DATA, SHARE_ALIKE)
-    corrections = overrides or settings.entities or settings.home / "entities.yaml"
     loader = Loader()
     with _without_collector():
-        for file in files:
+        for file in (path,) if path else (DATA, SHARE_ALIKE):
             loader.read(file)
-        if corrections.is_file():
-            apply_overrides(loader, corrections)
+        if overrides is not None:
+            apply_overrides(loader, overrides)
         return loader.gazetteer()
 
 

@@ -18,10 +18,11 @@ from schemas.article import (
     Unlinked,
 )
 from services.entities.evidence import Evidence, Judgement, judge
-from services.entities.gazetteer import Gazetteer, load_gazetteer
+from services.entities.gazetteer import Gazetteer
 from services.entities.mentions import Field, Span, find_demonyms, find_spans
+from services.entities.names import NameFinder
 from services.entities.roles import find_descriptions
-from services.entities.unknown import find_names, name_finder
+from services.entities.unknown import find_names
 
 VERSION = "entities@3"
 MAX_MENTIONS = 100
@@ -45,16 +46,19 @@ TITLES = frozenset(
 
 
 @dataclass(slots=True)
-class Found:
-    """What is gathered for one entity."""
+class LinkedEntity:
+    """What is gathered for one entity of an article."""
 
     spans: list[Span] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     score: float = 0.0
 
 
-def link(draft: ArticleDraft) -> ArticleDraft:
-    """Add `entities`, `unlinked` and `places` over title and text."""
+def link(draft: ArticleDraft, gazetteer: Gazetteer, finder: NameFinder | None = None) -> ArticleDraft:
+    """Add `entities`, `unlinked` and `places` over title and text.
+
+    `finder` looks for names that the gazetteer does not hold.
+    """
     normalized = draft.normalized
     title = (normalized.title if normalized else draft.title) or ""
     text = normalized.text if normalized else draft.content
@@ -63,14 +67,13 @@ def link(draft: ArticleDraft) -> ArticleDraft:
         language = draft.declared_language
     dates = normalized.dates if normalized else ()
     at = dates[0].at if dates else draft.published_at
-    linker = Linker(load_gazetteer(), language.split("-")[0], at)
+    linker = Linker(gazetteer, language.split("-")[0], at)
     texts: dict[Field, str] = {"title": title if title != text else "", "text": text}
     entities = linker.run(texts)
     unlinked = linker.unlinked()
-    finder = name_finder()
     if finder is not None:
-        known = [(one.field, one.start, one.end) for entity in entities for one in entity.mentions]
-        known += [(one.field, one.start, one.end) for one in unlinked]
+        known = [(mention.field, mention.start, mention.end) for entity in entities for mention in entity.mentions]
+        known += [(name.field, name.start, name.end) for name in unlinked]
         entities += find_names(finder, texts, linker.language, known)
     return draft.model_copy(update={"entities": entities, "unlinked": unlinked, "places": linker.places()})
 
@@ -82,7 +85,7 @@ class Linker:
     gazetteer: Gazetteer
     language: str
     at: datetime | None
-    found: dict[int, Found] = field(default_factory=lambda: defaultdict(Found))
+    found: dict[int, LinkedEntity] = field(default_factory=lambda: defaultdict(LinkedEntity))
     _left: list[Unlinked] = field(default_factory=list)
 
     def run(self, fields: dict[Field, str]) -> tuple[Entity, ...]:
@@ -91,9 +94,9 @@ class Linker:
             span for name, text in fields.items() for span in find_spans(self.gazetteer, name, text, self.language)
         ]
         demonyms = [
-            one
+            demonym
             for name, text in fields.items()
-            for one in find_demonyms(self.gazetteer, name, text, self.language, spans)
+            for demonym in find_demonyms(self.gazetteer, name, text, self.language, spans)
         ]
         evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.language, self.at)
         for span in spans:
@@ -113,14 +116,14 @@ class Linker:
         """The linked entities that have coordinates."""
         known = (self.gazetteer.entities[index] for index in self.found)
         return tuple(
-            Place(id=one.id, name=one.name, lat=one.lat, lon=one.lon)
-            for one in known
-            if one.lat is not None and one.lon is not None
+            Place(id=entity.id, name=entity.name, lat=entity.lat, lon=entity.lon)
+            for entity in known
+            if entity.lat is not None and entity.lon is not None
         )
 
     def unlinked(self) -> tuple[Unlinked, ...]:
         """Known spellings that were not linked, in order."""
-        return tuple(sorted(self._left, key=lambda one: (one.field != "title", one.start))[:MAX_UNLINKED])
+        return tuple(sorted(self._left, key=lambda name: (name.field != "title", name.start))[:MAX_UNLINKED])
 
     def _take(self, span: Span, judgement: Judgement) -> None:
         if judgement.index is not None:
@@ -154,7 +157,7 @@ class Linker:
 
     def _add(self, index: int, span: Span, score: float, reason: str, kind: MentionKind) -> None:
         found = self.found[index]
-        if all((one.field, one.start) != (span.field, span.start) for one in found.spans):
+        if all((taken.field, taken.start) != (span.field, span.start) for taken in found.spans):
             found.spans.append(Span(span.field, span.start, span.end, span.surface, span.candidates, kind.value))
         found.score = max(found.score, score)
         if reason not in found.reasons:
@@ -194,7 +197,7 @@ class Linker:
         first = self.gazetteer.entities[index].country in FAMILY_NAME_FIRST
         return words[0] if first else words[-1]
 
-    def _entity(self, index: int, found: Found) -> Entity:
+    def _entity(self, index: int, found: LinkedEntity) -> Entity:
         known = self.gazetteer.entities[index]
         spans = sorted(found.spans, key=lambda span: (span.field != "title", span.start))[:MAX_MENTIONS]
         return Entity(

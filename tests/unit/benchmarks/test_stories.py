@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.stories.measures import Placed, measure_partition
-from benchmarks.stories.templates import SLOT, template_rows
+from benchmarks.quality.stories.measures import Placed, measure_partition
+from benchmarks.quality.stories.templates import SLOT, template_rows
 
 
 def placed(rows: str) -> list[Placed]:

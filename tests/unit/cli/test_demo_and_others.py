@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,32 +109,43 @@ def test_the_demo_needs_the_seeds(dragoman: Run, demo: Demo) -> None:
 # --- eval -------------------------------------------------------------------------------------------------------------
 
 
+MEASURING = """import json, pathlib, sys
+print("the table", flush=True)
+pathlib.Path(sys.argv[2]).write_text(json.dumps({"figures": {"kept": 0.98765432, "dates": 1.0}}))
+"""
+
+
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures without measuring."""
+def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout whose benchmarks take no time."""
+    quality = tmp_path / "checkout" / "benchmarks" / "quality"
+    quality.mkdir(parents=True)
+    (quality / "__init__.py").touch()
+    (quality.parent / "__init__.py").touch()
+    (quality / "__main__.py").write_text(MEASURING)
+    monkeypatch.setattr("services.cli.evaluate.CHECKOUT", tmp_path / "checkout")
+    return quality
 
-    def run(console: Any) -> dict[str, float]:
-        console.print("the table")
-        return {"kept": 0.98765432, "dates": 1.0}
 
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr("services.cli.evaluate.import_module", lambda _: SimpleNamespace(run=run))
-
-
-@pytest.mark.usefixtures("measured")
-def test_eval_prints_a_table_or_figures(dragoman: Run, home: Path) -> None:
-    assert dragoman("eval").stdout == "the table\n"
-    result = dragoman("eval", "--json")
-    assert (json.loads(result.stdout), result.stderr) == ({"kept": 0.9877, "dates": 1.0}, "the table\n")
+@pytest.mark.usefixtures("checkout")
+def test_eval_prints_a_table_or_figures(dragoman: Run, home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert dragoman("eval").exit_code == 0
+    assert capfd.readouterr().out == "the table\n"
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("checkout")
 def test_eval_publishes_figures_in_the_home(dragoman: Run, home: Path) -> None:
     result = dragoman("eval", "--publish")
     (file,) = home.iterdir()
     assert json.loads(file.read_text())["figures"] == {"kept": 0.98765432, "dates": 1.0}
     assert "as dragoman_quality" in result.stderr
+
+
+def test_a_measurement_that_fails_is_said(dragoman: Run, checkout: Path) -> None:
+    (checkout / "__main__.py").write_text("import sys; sys.exit(3)")
+    result = dragoman("eval")
+    assert (result.exit_code, "The measurement failed" in result.stderr) == (3, True)
 
 
 def test_eval_needs_a_checkout(dragoman: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

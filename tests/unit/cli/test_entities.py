@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -31,8 +30,7 @@ def small_gazetteer(names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The sample's names, without touching the ones that other tests have loaded."""
     monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path / "home"))
     small = load_gazetteer(names)
-    monkeypatch.setattr("services.entities.gazetteer.load_gazetteer", lambda: small)
-    monkeypatch.setattr(import_module("services.entities.link"), "load_gazetteer", lambda: small)
+    monkeypatch.setattr("services.entities.linker.load_gazetteer", lambda *_: small)
 
 
 def run(*arguments: str, text: str | None = None) -> Result:
@@ -136,7 +134,7 @@ def test_a_gazetteer_that_is_none_is_said(
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("DRAGOMAN_GAZETTEER", str(path))
-    monkeypatch.setattr("services.entities.gazetteer.load_gazetteer", load_gazetteer.__wrapped__)
+    monkeypatch.setattr("services.entities.linker.load_gazetteer", load_gazetteer.__wrapped__)
     result = run("show", "Q90")
     assert result.exit_code == 2
     assert words in result.output

@@ -12,8 +12,9 @@ from kafka.errors import KafkaConnectionError
 from prometheus_client import REGISTRY
 
 from services.common import liveness
+from services.common.exits import EXIT_TEMPORARY
 from services.common.lag import PartitionLag
-from services.common.liveness import EXIT_STALLED, INTERVAL_SECONDS, START_SECONDS, LivenessProbe, StallDetector
+from services.common.liveness import INTERVAL_SECONDS, START_SECONDS, LivenessProbe, StallDetector
 from services.common.settings import Settings
 from tests.fakes import FakeAdmin, FakeKafka
 
@@ -107,7 +108,7 @@ def test_lag_without_a_commit_ends_the_process(service: Service, process: Proces
     process.now += 1
     with pytest.raises(Exited) as caught:
         service.measure(BEHIND)
-    assert caught.value.args == (EXIT_STALLED,) == (75,)
+    assert caught.value.args == (EXIT_TEMPORARY,) == (75,)
 
 
 def test_a_commit_in_time_keeps_it_alive(service: Service, process: Process) -> None:
@@ -141,7 +142,7 @@ def test_a_service_that_never_began_ends(service: Service, process: Process) -> 
     process.now += 1
     with pytest.raises(Exited) as caught:
         service.measure()
-    assert caught.value.args == (EXIT_STALLED,)
+    assert caught.value.args == (EXIT_TEMPORARY,)
 
 
 def test_progress_is_a_commit_or_nothing_to_do(service: Service, process: Process) -> None:

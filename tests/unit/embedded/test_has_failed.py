@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.liveness import EXIT_STALLED
+from services.common.exits import EXIT_TEMPORARY
 from services.embedded.stack import has_failed
 from services.embedded.supervisor import ProcessState
 
@@ -13,10 +13,10 @@ from services.embedded.supervisor import ProcessState
     ("state", "exit_status", "failed"),
     [
         ("running", 0, False),
-        ("starting", EXIT_STALLED, False),
+        ("starting", EXIT_TEMPORARY, False),
         ("exited", 1, True),
-        ("exited", EXIT_STALLED, False),
-        ("backoff", EXIT_STALLED, True),
+        ("exited", EXIT_TEMPORARY, False),
+        ("backoff", EXIT_TEMPORARY, True),
         ("fatal", 0, True),
     ],
 )

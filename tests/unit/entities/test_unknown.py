@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.article import ArticleDraft, Entity, Language, RawArticle
+from services.entities import EntityLinker, EntitySettings
 from services.entities.gazetteer import Loader
 from services.entities.link import link
 from services.entities.mentions import Field
@@ -132,7 +133,7 @@ def test_the_setting_chooses_the_finder(monkeypatch: pytest.MonkeyPatch) -> None
     assert isinstance(name_finder("crf"), CrfNameFinder)
     assert isinstance(name_finder("spacy:en_core_web_sm"), SpacyNameFinder)
     monkeypatch.setenv("DRAGOMAN_NAMES", "crf")
-    assert isinstance(name_finder(), CrfNameFinder)
+    assert isinstance(EntityLinker(EntitySettings()).finder, CrfNameFinder)
     with pytest.raises(ValueError, match="no folder with a GLiNER model"):
         name_finder("gliner:/nowhere")
 
@@ -230,22 +231,15 @@ def test_a_pipeline_is_loaded_without_what_no_name_needs(monkeypatch: pytest.Mon
         SpacyNameFinder("absent")
 
 
-def test_linked_names_and_open_ones_are_not_found_again(
-    raw_article: Callable[..., RawArticle], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_linked_names_and_open_ones_are_not_found_again(raw_article: Callable[..., RawArticle]) -> None:
     """A finder adds to the gazetteer's names and never speaks against them."""
-    import importlib
-
-    module = importlib.import_module("services.entities.link")
     loader = Loader()
     loader.add(Known("Q1", "LOC", "Sweden", "SE", 0.9, None, None, None, None))
     loader.spellings["Sweden"] = [Alias(0, None)]
     gazetteer = loader.gazetteer()
-    monkeypatch.setattr(module, "load_gazetteer", lambda: gazetteer)
     finder = Finder(Sweden=("PER", 0.99), Lars_Lindqvist=("PER", 0.9))
-    monkeypatch.setattr(module, "name_finder", lambda: finder)
     raw = raw_article("In Sweden nobody was hurt, said Lars Lindqvist.")
     values = {name: getattr(raw, name) for name in RawArticle.model_fields}
-    draft = link(ArticleDraft(**values, language=Language(code="en", confidence=0.9)))
+    draft = link(ArticleDraft(**values, language=Language(code="en", confidence=0.9)), gazetteer, finder)
     assert draft.entities is not None
     assert [one.id for one in draft.entities] == ["Q1", "name:lars-lindqvist"]

@@ -18,8 +18,9 @@ from filelock import FileLock
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE
 from services.producer import app
-from services.producer.app import EXIT_BUG, EXIT_TAKEN, EXIT_UNAVAILABLE, health, main, run
+from services.producer.app import health, main, run
 from services.producer.feeds.collect import Collector
 from services.producer.feeds.state import FeedState
 from services.producer.ledger.store import Store
@@ -146,7 +147,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_collector_of_a_store_does_not_start(settings: ProducerSettings) -> None:
     settings.home.mkdir()
     with FileLock(settings.store_file.with_suffix(".collecting")), capture_logs() as logs:
-        assert main(settings) == EXIT_TAKEN
+        assert main(settings) == EXIT_TEMPORARY
     assert [one["event"] for one in logs] == ["another collector works on this store"]
 
 

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from services.status.books import Books
-from services.status.collect import collect, read_outcomes
+from services.status.collect import collect, count_outcomes, read_samples
 from tests.unit.status.conftest import Installation, article_id
 
 
@@ -38,11 +38,11 @@ def test_outcomes_of_all_processes_are_added(tmp_path: Path) -> None:
         (tmp_path / "nobody listens").as_uri(),
         page(tmp_path / "3", "dedup", grouped=4),
     ]
-    assert read_outcomes(urls) == {"dedup": {"grouped": 4}, "worker": {"dead": 1, "enriched": 12}}
+    assert count_outcomes(read_samples(urls)) == {"dedup": {"grouped": 4}, "worker": {"dead": 1, "enriched": 12}}
 
 
 def test_without_processes_there_are_no_outcomes() -> None:
-    assert read_outcomes([]) == {}
+    assert count_outcomes(read_samples([])) == {}
 
 
 def test_lag_is_told_by_topic(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""The five seed articles against what is true of them (benchmarks/seeds-gold.json, made by hand)."""
+"""The five seed articles against what is true of them (benchmarks/quality/seeds-gold.json, made by hand)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from schemas.article import EnrichedArticle
 from tests.conftest import ROOT
 
-GOLD: dict[str, Any] = json.loads((ROOT / "benchmarks" / "seeds-gold.json").read_text(encoding="utf8"))["docs"]
+SEEDS_GOLD = ROOT / "benchmarks" / "quality" / "seeds-gold.json"
+GOLD: dict[str, Any] = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
 FURNITURE = (
     "Leave a Reply",
     "Source link",

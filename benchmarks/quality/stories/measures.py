@@ -20,8 +20,8 @@ class Placed:
 
 def measure_partition(placed: Sequence[Placed]) -> Figures:
     """B³ (Bagga and Baldwin 1998), pairs, pairs across languages, stories per true story and the other way round."""
-    truths, founds = Counter(one.truth for one in placed), Counter(one.found for one in placed)
-    both = Counter((one.truth, one.found) for one in placed)
+    truths, founds = Counter(article.truth for article in placed), Counter(article.found for article in placed)
+    both = Counter((article.truth, article.found) for article in placed)
     count = len(placed)
     precision = sum(size * size / founds[found] for (_, found), size in both.items()) / count
     recall = sum(size * size / truths[truth] for (truth, _), size in both.items()) / count
@@ -40,11 +40,11 @@ def measure_partition(placed: Sequence[Placed]) -> Figures:
 
 def _pairs(placed: Sequence[Placed], *, by_language: bool = False) -> tuple[int, int, int]:
     """Pairs that are right, that were put together, and that belong together; all, or those of one language."""
-    languages = [one.language if by_language else "" for one in placed]
+    languages = [article.language if by_language else "" for article in placed]
     groups = (
-        Counter((one.truth, one.found, language) for one, language in zip(placed, languages, strict=True)),
-        Counter((one.found, language) for one, language in zip(placed, languages, strict=True)),
-        Counter((one.truth, language) for one, language in zip(placed, languages, strict=True)),
+        Counter((article.truth, article.found, language) for article, language in zip(placed, languages, strict=True)),
+        Counter((article.found, language) for article, language in zip(placed, languages, strict=True)),
+        Counter((article.truth, language) for article, language in zip(placed, languages, strict=True)),
     )
     right, answered, wanted = (sum(size * (size - 1) // 2 for size in group.values()) for group in groups)
     return right, answered, wanted

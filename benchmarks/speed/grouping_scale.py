@@ -1,6 +1,6 @@
 """Dedup with many live articles: time per article and memory by their number.
 
-    python -m benchmarks.stories.scale [--sizes 10000,100000] [--json PATH]
+    python -m benchmarks.speed.grouping_scale [--sizes 10000,100000] [--json PATH]
 
 Live articles are synthetic, about 2 kB of text each: 60 names, numbers and entities and 150 word stems of vocabularies
 whose words are used as words are (log-uniform ranks), 310 word bigrams, a vector in every second. Of the articles that
@@ -32,7 +32,7 @@ from services.dedup.grouping import Grouper
 from services.dedup.profiles import sample, to_profile
 from services.dedup.rows import ArticleRow, Decision
 
-RESULTS = Path(__file__).with_name("scale.json")
+RESULTS = Path(__file__).with_name("grouping_scale.json")
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TAKEN = 600
@@ -155,9 +155,11 @@ def measure(size: int) -> dict[str, float]:
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
     postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
-    packed = (len(one.shingles + one.words + one.facts + one.digits) for one in grouper.live.values())
+    packed = (
+        len(profile.shingles + profile.words + profile.facts + profile.digits) for profile in grouper.live.values()
+    )
     kept = sum(packed) / size
-    posted = sum(one.keys.nbytes + one.slots.nbytes for one in postings) / size
+    posted = sum(posting.keys.nbytes + posting.slots.nbytes for posting in postings) / size
     found["duplicate_bytes_per_article"] = round(kept + posted)
     for name, vector in (("with_vectors", True), ("without_vectors", False)):
         taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
@@ -198,14 +200,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--json", type=Path, default=RESULTS)
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.one:
-        print(json.dumps(measure(asked.one)))
+    if asked.size:
+        print(json.dumps(measure(asked.size)))
         return
     found = []
     for size in map(int, asked.sizes.split(",")):
-        command = [sys.executable, "-m", "benchmarks.stories.scale", "--one", str(size)]
+        command = [sys.executable, "-m", "benchmarks.speed.grouping_scale", "--size", str(size)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         found.append(json.loads(done.stdout))
         print(json.dumps(found[-1]), flush=True)

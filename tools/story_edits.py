@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.stories.corpora import Labelled, read
-from benchmarks.stories.pairs import UNTRAINED, PairSet, pair_set, profile_of
+from benchmarks.quality.stories.corpora import Labelled, read
+from benchmarks.quality.stories.pairs import UNTRAINED, PairSet, pair_set, profile_of
 from schemas.article import RawArticle
 from services.dedup.pairs import Frequencies, compare
 from services.worker.stages import Stage, enrich
@@ -23,10 +23,10 @@ def read_edit_pairs(path: Path, stages: Sequence[Stage], background: Iterable[La
         frequencies.change(profile_of(labelled.article, number), 1)
     found, labels = [], []
     for line in read(path):
-        one, other = (
+        first, second = (
             profile_of(enrich(RawArticle.model_validate_json(json.dumps(line[name])), tuple(stages)), number)
             for number, name in enumerate(("one", "other"))
         )
-        found.append(compare(one, [other], frequencies, UNTRAINED))
+        found.append(compare(first, [second], frequencies, UNTRAINED))
         labels.append(float(line["same"]))
     return pair_set(found, labels)

@@ -1,7 +1,7 @@
 """One service alone against the running Kafka and Elasticsearch, under names that no other service reads.
 
-`python -m benchmarks.alone producer FILE`, `… fill FILE COUNT WAY`, `… indexer FILE COUNT WAY`, where a way is one of
-WAYS; the addresses come from the environment, the last line printed is a JSON object.
+`python -m benchmarks.speed.alone producer FILE`, `… fill FILE COUNT WAY`, `… indexer FILE COUNT WAY`, where a way is
+one of WAYS; the addresses come from the environment, the last line printed is a JSON object.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import orjson
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 
-from benchmarks.measures import PER, peak_mib
+from benchmarks.speed.measures import PER, peak_mib
 from schemas.article import GroupedArticle
 from schemas.topics import DEAD, GROUPED, RAW, STORIES
+from services.common.elastic import make_client
 from services.common.lag import read_lag
 from services.common.messages import decode, encode
 from services.common.producer import SafeProducer
@@ -133,7 +134,7 @@ def index(count: int, way: str) -> dict[str, Any]:
     settings = indexer_settings(way)
     wait_for_elasticsearch(settings)
     consumer = CountingConsumer(make_consumer(settings), count)
-    indexer = Indexer(settings, consumer, SafeProducer(settings))
+    indexer = Indexer(settings, consumer, SafeProducer(settings), make_client(settings))
     consumer.indexer = indexer
     consumer.join()
     clock = Clock()
@@ -154,7 +155,7 @@ def _lag(settings: IndexerSettings) -> int:
     """Messages that the indexer's group has not committed: 0 after a whole run."""
     admin = admin_client(settings)
     try:
-        return sum(one.messages for one in read_lag(admin, settings.name(SERVICE), [settings.topic(GROUPED)]))
+        return sum(lag.messages for lag in read_lag(admin, settings.name(SERVICE), [settings.topic(GROUPED)]))
     finally:
         admin.close()
 

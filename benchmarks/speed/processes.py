@@ -18,7 +18,7 @@ from typing import Any, Self
 import psutil
 
 from benchmarks.corpus import ROOT
-from benchmarks.measures import MIB, PER, clean_environment
+from benchmarks.speed.measures import MIB, PER, clean_environment
 from services.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
 from services.embedded.state import Stack, read_stack
 from services.embedded.supervisor import Supervisor

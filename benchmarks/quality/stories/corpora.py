@@ -95,7 +95,7 @@ def load(folder: Path, stages: Sequence[Stage], corpora: Sequence[str] = tuple(F
 def load_seeds(stages: Sequence[Stage]) -> list[Labelled]:
     """The five seeds, each a story of its own."""
     rows = [{"id": path.stem, "text": path.read_text(encoding="utf8"), "lang": ""} for path in sorted(SEEDS.iterdir())]
-    return [one for row in rows for one in to_labelled("seeds", row["id"], row["id"], row, stages)]
+    return [labelled for row in rows for labelled in to_labelled("seeds", row["id"], row["id"], row, stages)]
 
 
 def to_labelled(corpus: str, story: str, unit: str, row: dict[str, Any], stages: Sequence[Stage]) -> Iterator[Labelled]:

@@ -1,6 +1,6 @@
 """The collector on thousands of local feeds: polls and entries a second, CPU and memory, Kafka included.
 
-`python -m benchmarks.feeds server` serves the feeds; `measure` starts it and the real service beside it.
+`python -m benchmarks.speed.feeds server` serves the feeds; `measure` starts it and the real service beside it.
 
 Of each feed's requests one in CHANGE_EVERY brings a new entry, the others are answered with 304. The feeds are spread
 over HOSTS loopback addresses, so that politeness by host is at work, with its spacing set to nothing.
@@ -26,8 +26,8 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.corpus import ROOT
-from benchmarks.measures import MIB, clean_environment
-from benchmarks.processes import Running
+from benchmarks.speed.measures import MIB, clean_environment
+from benchmarks.speed.processes import Running
 from schemas.topics import DEAD, RAW
 from services.common.topics import ensure_topics
 from services.producer.settings import ProducerSettings
@@ -148,7 +148,7 @@ def measure(running: Running) -> dict[str, Any]:
             home=home, namespace=NAMESPACE, kafka_bootstrap=running.stack.kafka_bootstrap, feeds=home / "feeds.yaml"
         )
         ensure_topics(settings, (RAW, DEAD))
-        with running_process("benchmarks.feeds", "server") as server:
+        with running_process("benchmarks.speed.feeds", "server") as server:
             port = server.stdout.readline() if server.stdout is not None else ""
             write_feeds(settings.feeds, int(port))
             return _measure(settings, free_port())

@@ -1,4 +1,4 @@
-"""Draws `docs/images/grouping-scale.svg` from `scale.json`: `python -m benchmarks.stories.plot`."""
+"""Draws `docs/images/grouping-scale.svg`: `python -m benchmarks.speed.grouping_scale_plot`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from benchmarks.corpus import ROOT
-from benchmarks.stories.scale import RESULTS
+from benchmarks.speed.grouping_scale import RESULTS
 
 PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
 WIDTH, HEIGHT, MARGIN, GAP = 340, 260, 60, 60
@@ -31,8 +31,8 @@ def draw(found: Sequence[Mapping[str, float]]) -> str:
 
 
 def _panel(left: float, title: str, lines: Mapping[str, str], found: Sequence[Mapping[str, float]]) -> list[str]:
-    sizes = [math.log10(one["live_articles"]) for one in found]
-    values = [math.log10(max(one[name], 1e-3)) for one in found for name in lines]
+    sizes = [math.log10(measured["live_articles"]) for measured in found]
+    values = [math.log10(max(measured[name], 1e-3)) for measured in found for name in lines]
     low, high = math.floor(min(values)), math.ceil(max(values))
 
     def across(size: float) -> float:
@@ -46,14 +46,17 @@ def _panel(left: float, title: str, lines: Mapping[str, str], found: Sequence[Ma
         f'<text x="{left + WIDTH / 2}" y="{MARGIN + HEIGHT + 38}" text-anchor="middle">live articles</text>',
         f'<text x="{left}" y="{MARGIN - 10}">{title}</text>',
     ]
-    for one, size in zip(found, sizes, strict=True):
-        label = f"{one['live_articles']:,.0f}"
+    for measured, size in zip(found, sizes, strict=True):
+        label = f"{measured['live_articles']:,.0f}"
         parts.append(f'<text x="{across(size):.0f}" y="{MARGIN + HEIGHT + 18}" text-anchor="middle">{label}</text>')
     for tick in range(low, high + 1):
         parts.append(f'<text x="{left - 6}" y="{up(tick) + 4:.0f}" text-anchor="end">{10**tick:,g}</text>')
         parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{up(tick):.0f}" y2="{up(tick):.0f}" stroke="#ddd"/>')
     for row, ((name, label), colour) in enumerate(zip(lines.items(), COLOURS, strict=False)):
-        points = [(across(size), up(math.log10(max(one[name], 1e-3)))) for one, size in zip(found, sizes, strict=True)]
+        points = [
+            (across(size), up(math.log10(max(measured[name], 1e-3))))
+            for measured, size in zip(found, sizes, strict=True)
+        ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]

@@ -13,11 +13,11 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import feeds
-from benchmarks.alone import WAYS
 from benchmarks.corpus import Corpus
-from benchmarks.measures import run_child
-from benchmarks.processes import Running, Sampler, embedded_stack, load_average
+from benchmarks.speed import feeds
+from benchmarks.speed.alone import WAYS
+from benchmarks.speed.measures import run_child
+from benchmarks.speed.processes import Running, Sampler, embedded_stack, load_average
 from services.common.elastic import make_client
 from services.common.settings import ElasticsearchSettings
 from services.dedup.files import FileGrouper
@@ -151,7 +151,7 @@ def measure_producer(running: Running, material: Material) -> dict[str, Any]:
     path = material.folder / "producer.jsonl"
     material.corpus.write(path, count)
     with Sampler(running) as sampler:
-        figures = run_child("benchmarks.alone", "producer", str(path), environment=_addresses(running))
+        figures = run_child("benchmarks.speed.alone", "producer", str(path), environment=_addresses(running))
     return {**figures, "servers": _servers(sampler, count)}
 
 
@@ -160,9 +160,9 @@ def measure_indexer(running: Running, material: Material, way: str) -> dict[str,
     count = material.count * INDEXER_FACTOR
     path = write_grouped(material)
     arguments = ("indexer", str(path), str(count), way)
-    run_child("benchmarks.alone", "fill", *arguments[1:], environment=_addresses(running))
+    run_child("benchmarks.speed.alone", "fill", *arguments[1:], environment=_addresses(running))
     with Sampler(running) as sampler:
-        figures = run_child("benchmarks.alone", *arguments, environment=_addresses(running))
+        figures = run_child("benchmarks.speed.alone", *arguments, environment=_addresses(running))
     return {**figures, "servers": _servers(sampler, count)}
 
 
@@ -175,7 +175,7 @@ def _addresses(running: Running) -> dict[str, str]:
 
 
 def _servers(sampler: Sampler, count: int) -> list[dict[str, Any]]:
-    return [one for one in sampler.figures(count) if one["process"] in {"kafka", "elasticsearch"}]
+    return [process for process in sampler.figures(count) if process["process"] in {"kafka", "elasticsearch"}]
 
 
 def write_grouped(material: Material) -> Path:

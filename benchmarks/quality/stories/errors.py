@@ -1,4 +1,4 @@
-"""The worst errors of grouping in words: `python -m benchmarks.stories.errors` prints them as Markdown.
+"""The worst errors of grouping in words: `python -m benchmarks.quality.stories.errors` prints them as Markdown.
 
 Each half is grouped with weights of the other one, in one random order. The texts of ECB+ and NTREX may not be copied:
 of those only ids, shared names and figures are told.
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.corpus import SHARED
-from benchmarks.stories.corpora import Labelled, load, load_seeds
-from benchmarks.stories.evaluate import SPLITS, group, halves
+from benchmarks.quality.stories.corpora import Labelled, load, load_seeds
+from benchmarks.quality.stories.evaluate import SPLITS, group, halves
 from services.dedup.explain import score_parts, shared_labels
 from services.dedup.grouping import Grouper
 from services.dedup.pairs import compare
@@ -31,8 +31,8 @@ MAY_BE_QUOTED = frozenset(["wikinews", "seeds"])
 class Mistake:
     """Two articles that are wrongly together or wrongly apart, and how sure the score was."""
 
-    one: Labelled
-    other: Labelled
+    article: Labelled
+    nearest: Labelled
     score: float
     words: str
 
@@ -40,12 +40,12 @@ class Mistake:
 def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tuple[bool, Mistake]]:
     """Of two stories in one, and of each story in several, the nearest pair; True with those wrongly together."""
     best: dict[tuple[bool, str, str], Mistake] = {}
-    for number, one in enumerate(stream):
-        mine = grouper.live[one.article.article_id]
+    for number, labelled in enumerate(stream):
+        mine = grouper.live[labelled.article.article_id]
         others = [
             other
             for other in stream[:number]
-            if (grouper.live[other.article.article_id].story_id == mine.story_id) != (other.story == one.story)
+            if (grouper.live[other.article.article_id].story_id == mine.story_id) != (other.story == labelled.story)
         ]
         if not others:
             continue
@@ -54,15 +54,15 @@ def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tupl
         for place, other in enumerate(others):
             together = profiles[place].story_id == mine.story_id
             value = float(compared.scores[place])
-            first, second = sorted((one.story, other.story))
+            first, second = sorted((labelled.story, other.story))
             key = (together, first, second)
             known = best.get(key)
             if known is None or value > known.score:
-                names, numbers = shared_labels(one.article, compared, place)
+                names, numbers = shared_labels(labelled.article, compared, place)
                 parts = score_parts(compared, place, grouper.stories.weights)[:PARTS]
                 told = ", ".join(f"{part.feature} {part.score:+.1f}" for part in parts)
                 shared = ", ".join([*names[:5], *numbers[:3]]) or "nothing"
-                best[key] = Mistake(one, other, value, f"shared: {shared}; {told}")
+                best[key] = Mistake(labelled, other, value, f"shared: {shared}; {told}")
     for (together, _, _), mistake in best.items():
         yield together, mistake
 
@@ -85,13 +85,15 @@ def main() -> None:
         for together, mistake in find_mistakes(shuffled, group(shuffled, weights)):
             found[together].append(mistake)
     worst = {
-        True: sorted(found[True], key=lambda one: -one.score)[:TOGETHER],
-        False: sorted(found[False], key=lambda one: one.score),
+        True: sorted(found[True], key=lambda mistake: -mistake.score)[:TOGETHER],
+        False: sorted(found[False], key=lambda mistake: mistake.score),
     }
     for together, title in ((True, "Wrongly together"), (False, "Wrongly apart: the nearest pair of each story")):
         print(f"## {title}\n")
         for mistake in worst[together][: SHOWN - (0 if together else len(worst[True]))]:
-            print(f"* {describe(mistake.one)} and {describe(mistake.other)}: {mistake.score:+.1f}; {mistake.words}")
+            print(
+                f"* {describe(mistake.article)} and {describe(mistake.nearest)}: {mistake.score:+.1f}; {mistake.words}"
+            )
         print()
 
 

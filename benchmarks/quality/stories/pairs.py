@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.stories.corpora import Labelled
+from benchmarks.quality.stories.corpora import Labelled
 from schemas.article import EnrichedArticle, StoryReason
 from services.dedup.pairs import FEATURES, Array, Comparison, Kinds, PairWeights, compare
 from services.dedup.profiles import Profile, to_profile
@@ -41,10 +41,10 @@ class PairSet:
 def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> PairSet:
     """Comparisons and the labels of all their pairs, in one."""
     kinds = Kinds(
-        np.concatenate([np.zeros(0, bool), *(one.kinds.has_capitals for one in comparisons)]),
-        np.concatenate([np.zeros(0, bool), *(one.kinds.has_vectors for one in comparisons)]),
+        np.concatenate([np.zeros(0, bool), *(comparison.kinds.has_capitals for comparison in comparisons)]),
+        np.concatenate([np.zeros(0, bool), *(comparison.kinds.has_vectors for comparison in comparisons)]),
     )
-    features = np.concatenate([np.zeros((0, len(FEATURES))), *(one.features for one in comparisons)])
+    features = np.concatenate([np.zeros((0, len(FEATURES))), *(comparison.features for comparison in comparisons)])
     return PairSet(features, np.array(labels, dtype=np.float64), kinds)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from services.entities.build import LICENCES, Builder
 
-from services.entities import build
+from services.entities.builder import Builder
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.records import Known
+from tools import gazetteer as build
+from tools.gazetteer import LICENCES
 
 VARIANTS = """qid\ttype\tcanonical\tsurface\tlang\tsource
 Q7747\tPER\tVladimir Putin\tPoetin\tnl\thand

@@ -14,16 +14,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.corpus import SHARED
 from benchmarks.quality.scores import Figures
-from benchmarks.stories.corpora import FILES, NTREX_8, Labelled, fold_of, load, load_seeds, read, to_labelled
-from benchmarks.stories.measures import Placed, measure_partition
-from benchmarks.stories.pairs import profile_of
-from benchmarks.stories.templates import KIND, template_rows
-from benchmarks.stories.train import train
+from benchmarks.quality.stories.corpora import FILES, NTREX_8, Labelled, fold_of, load, load_seeds, read, to_labelled
+from benchmarks.quality.stories.fit import train
+from benchmarks.quality.stories.measures import Placed, measure_partition
+from benchmarks.quality.stories.pairs import profile_of
+from benchmarks.quality.stories.templates import KIND, template_rows
 from services.dedup.grouping import Grouper
 from services.dedup.pairs import Frequencies, PairWeights, compare, load_weights
 from services.dedup.stories import StoryIndex
@@ -48,16 +49,17 @@ def group(articles: Sequence[Labelled], weights: PairWeights) -> Grouper:
 def place(articles: Sequence[Labelled], grouper: Grouper) -> list[Placed]:
     """Where each article is in the end."""
     return [
-        Placed(one.story, grouper.live[one.article.article_id].story_id, one.article.language.code) for one in articles
+        Placed(labelled.story, grouper.live[labelled.article.article_id].story_id, labelled.article.language.code)
+        for labelled in articles
     ]
 
 
 def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str, list[Labelled]]:
     """The streams that are measured, of one half."""
     by: dict[str, list[Labelled]] = defaultdict(list)
-    for one in articles:
-        by[one.corpus].append(one)
-    few = [one for one in by["ntrex"] if one.code in NTREX_8]
+    for labelled in articles:
+        by[labelled.corpus].append(labelled)
+    few = [labelled for labelled in by["ntrex"] if labelled.code in NTREX_8]
     return {
         "wikinews": by["wikinews"],
         "ecb": by["ecb"],
@@ -72,8 +74,8 @@ def halves(
 ) -> Iterator[tuple[PairWeights, dict[str, list[Labelled]]]]:
     """The streams of each half of each split, with weights of the other half."""
     for split, half in itertools.product(splits, (0, 1)):
-        weights = train([one for one in articles if fold_of(one.unit, split) != half])
-        yield weights, streams([one for one in articles if fold_of(one.unit, split) == half], seeds)
+        weights = train([labelled for labelled in articles if fold_of(labelled.unit, split) != half])
+        yield weights, streams([labelled for labelled in articles if fold_of(labelled.unit, split) == half], seeds)
 
 
 def measure_stories() -> Figures:
@@ -92,17 +94,19 @@ def measure_stories() -> Figures:
     return figures | {"stories.seeds.alone": count_seeds_alone(seeds)} | measure_similarity(folder / SEMEVAL, stages)
 
 
-def measure_stream(stream: Sequence[Labelled], weights: PairWeights, seeds: Sequence[Labelled]) -> Figures:
+def measure_stream(
+    stream: Sequence[Labelled], weights: PairWeights, seeds: Sequence[Labelled], orders: Sequence[int] = ORDERS
+) -> Figures:
     """Means over the orders, how far B³ F1 is from that of the file's order (mean, largest), and the seeds' stories."""
     found: dict[str, list[float]] = defaultdict(list)
     reference = measure_partition(place(stream, group(stream, weights)))["b3.f1"]
-    for order in ORDERS:
+    for order in orders:
         shuffled = random.Random(order).sample(list(stream), len(stream))
         grouper = group(shuffled, weights)
         for name, value in measure_partition(place(shuffled, grouper)).items():
             found[name].append(value)
         if seeds:
-            found["seeds"].append(len({grouper.live[one.article.article_id].story_id for one in seeds}))
+            found["seeds"].append(len({grouper.live[labelled.article.article_id].story_id for labelled in seeds}))
     figures = {name: float(np.mean(values)) for name, values in found.items()}
     largest = max(abs(value - reference) for value in found["b3.f1"])
     return figures | {"order": abs(figures["b3.f1"] - reference), "order_largest": largest}
@@ -122,18 +126,18 @@ def measure_similarity(path: Path, stages: Sequence[Stage]) -> Figures:
     frequencies, pairs = Frequencies(), []
     for number, row in enumerate(rows):
         made = [
-            one.article
+            labelled.article
             for side in "12"
-            for one in to_labelled("semeval", row["pair_id"], row["pair_id"],
+            for labelled in to_labelled("semeval", row["pair_id"], row["pair_id"],
                                    {"id": f"{number} {side}", "text": row[f"text{side}"], "lang": ""}, stages)
         ]  # fmt: skip
         if len(made) == 2:
-            one, other = profile_of(made[0], 2 * number), profile_of(made[1], 2 * number + 1)
-            frequencies.change(one, 1)
-            frequencies.change(other, 1)
-            pairs.append((one, other, float(row["Overall"]), fold_of(row["pair_id"])))
-    compared = [compare(one, [other], frequencies) for one, other, _, _ in pairs]
-    features = np.array([[*one.features[0], one.scores[0], float(one.kinds.has_vectors[0])] for one in compared])
+            first, second = profile_of(made[0], 2 * number), profile_of(made[1], 2 * number + 1)
+            frequencies.change(first, 1)
+            frequencies.change(second, 1)
+            pairs.append((first, second, float(row["Overall"]), fold_of(row["pair_id"])))
+    compared = [compare(first, [second], frequencies) for first, second, _, _ in pairs]
+    features = np.array([[*pair.features[0], pair.scores[0], float(pair.kinds.has_vectors[0])] for pair in compared])
     truth, half = np.array([pair[2] for pair in pairs]), np.array([pair[3] for pair in pairs])
     guessed = np.zeros(len(truth))
     for fold in (0, 1):
@@ -154,24 +158,31 @@ def _ridge(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarra
 def measure_duplicates() -> Figures:
     """`duplicates.…`: pairs and recall by the kind of edit, and what template news adds, in one random order."""
     path = SHARED / "data" / DUPLICATES
-    rows = [*(read(path) if path.is_file() else ()), *template_rows()]
+    return score_duplicates([*(read(path) if path.is_file() else ()), *template_rows()])
+
+
+def score_duplicates(rows: Sequence[dict[str, Any]]) -> Figures:
+    """`duplicates.…` of these rows; without edited copies only what template news adds."""
     stages = stage_slice((), vectors=False)
     found = [
-        one
+        labelled
         for row in random.Random(1).sample(rows, len(rows))
-        for one in to_labelled("neardup", row["group"], row["kind"], row | {"lang": ""}, stages)
+        for labelled in to_labelled("neardup", row["group"], row["kind"], row | {"lang": ""}, stages)
     ]
     grouper = group(found, load_weights())
-    roots = [grouper.rows[one.article.article_id].decision.duplicate_of or one.article.article_id for one in found]
-    templates = Counter(root for one, root in zip(found, roots, strict=True) if one.unit == KIND)
+    roots = [
+        grouper.rows[labelled.article.article_id].decision.duplicate_of or labelled.article.article_id
+        for labelled in found
+    ]
+    templates = Counter(root for labelled, root in zip(found, roots, strict=True) if labelled.unit == KIND)
     figures = {"duplicates.templates.false_pairs": float(sum(n * (n - 1) // 2 for n in templates.values()))}
-    if not path.is_file():
+    if all(row["kind"] == KIND for row in rows):
         return figures
-    whole = measure_partition([Placed(one.story, root) for one, root in zip(found, roots, strict=True)])
+    whole = measure_partition([Placed(labelled.story, root) for labelled, root in zip(found, roots, strict=True)])
     figures |= {f"duplicates.{name}": whole[f"pairs.{name}"] for name in ("precision", "recall", "f1")}
-    originals = {one.story: root for one, root in zip(found, roots, strict=True) if one.unit == "orig"}
+    originals = {labelled.story: root for labelled, root in zip(found, roots, strict=True) if labelled.unit == "orig"}
     kinds: dict[str, list[bool]] = defaultdict(list)
-    for one, root in zip(found, roots, strict=True):
-        if one.unit not in ("orig", KIND):
-            kinds[one.unit].append(root == originals[one.story])
+    for labelled, root in zip(found, roots, strict=True):
+        if labelled.unit not in ("orig", KIND):
+            kinds[labelled.unit].append(root == originals[labelled.story])
     return figures | {f"duplicates.recall.{kind}": float(np.mean(hits)) for kind, hits in sorted(kinds.items())}

@@ -1,4 +1,7 @@
-"""How well and how fast names are found in corpora that nothing was trained on: `python -m benchmarks.names`."""
+"""How well and how fast names are found in corpora that nothing was trained on.
+
+To run it alone: `python -m benchmarks.quality.names`.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,7 @@ def measure_linked(path: Path, finder: NameFinder) -> dict[str, float]:
 
 def _find_linked(article: dict[str, Any]) -> Iterator[tuple[int, int]]:
     """Every place of every linked name, of overlapping ones the longest."""
-    linked = (one["text"] for one in article["entities"] if one["dbpedia"] and one["type"] in LINKED_TYPES)
+    linked = (entity["text"] for entity in article["entities"] if entity["dbpedia"] and entity["type"] in LINKED_TYPES)
     names = sorted({name for name in linked if CAPITALISED.fullmatch(name)}, key=lambda name: (-len(name), name))
     if names:
         pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)")

@@ -1,6 +1,7 @@
 """Each step an article goes through, alone: one process a step, warm, one article at a time, nothing on Kafka.
 
-`python -m benchmarks.stages STEP FOLDER` measures one step; each reads what the step before it wrote to the folder.
+`python -m benchmarks.speed.stages STEP FOLDER` measures one step; each reads what the step before it wrote to the
+folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.measures import PER, peak_mib, run_child, spread
+from benchmarks.speed.measures import PER, peak_mib, run_child, spread
 from schemas.article import ArticleDraft, ContentType, EnrichedArticle, GroupedArticle, RawArticle
 from services.common.messages import decode, encode
 from services.dedup.grouping import Grouper, GroupingResult
@@ -26,7 +27,7 @@ from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.store import Store
 from services.producer.sources.base import Entry, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
-from services.worker.stages import STAGES, to_draft, to_enriched
+from services.worker.stages import stage_slice, to_draft, to_enriched
 
 WARM_UP = 20
 """Articles that load models and fill caches before anything is measured."""
@@ -62,13 +63,14 @@ def steps() -> list[Step]:
 
 
 def _worker_steps() -> list[Step]:
-    files = [RAW_FILE, *(f"after-{stage.name}" for stage in STAGES)]
+    stages_in_order = stage_slice((), vectors=True)
+    files = [RAW_FILE, *(f"after-{stage.name}" for stage in stages_in_order)]
     load_draft: Callable[[bytes], ArticleDraft] = lambda line: decode(ArticleDraft, line)  # noqa: E731
     stages = [
         Step("worker", stage.name, source, load_draft, stage.run, target, encode)
-        for stage, source, target in zip(STAGES, files, files[1:], strict=False)
+        for stage, source, target in zip(stages_in_order, files, files[1:], strict=False)
     ]
-    page = Step("worker", "extraction of HTML", RAW_FILE, _to_page, STAGES[0].run, in_pipeline=False)
+    page = Step("worker", "extraction of HTML", RAW_FILE, _to_page, stages_in_order[0].run, in_pipeline=False)
     return [
         Step("worker", "decode", RAW_FILE, bytes, lambda line: to_draft(decode(RawArticle, line))),
         *stages,
@@ -213,7 +215,7 @@ def measure_all(corpus: Path, folder: Path, on_step: Callable[[str], None]) -> l
     figures = []
     for step in steps():
         on_step(step.key)
-        figures.append(run_child("benchmarks.stages", step.key, str(folder)))
+        figures.append(run_child("benchmarks.speed.stages", step.key, str(folder)))
     return figures
 
 

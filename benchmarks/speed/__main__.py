@@ -10,23 +10,23 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import pipeline, stages, tables
 from benchmarks.corpus import open_corpus
-from benchmarks.measures import TARGETS, conditions
+from benchmarks.speed import pipeline, stages, tables
+from benchmarks.speed.measures import TARGETS, conditions
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("stages", "pipeline", "producer", "indexer", "feeds")
 EXAMPLES = """examples:
-  python -m benchmarks.run                            everything, 2,000 articles
-  python -m benchmarks.run --articles 200 --only stages
-  python -m benchmarks.run --only pipeline --json figures.json
+  python -m benchmarks.speed                            everything, 2,000 articles
+  python -m benchmarks.speed --articles 200 --only stages
+  python -m benchmarks.speed --only pipeline --json figures.json
 """
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.run",
+        prog="python -m benchmarks.speed",
         description="Measures Dragoman on this machine, on an embedded stack of its own. Nothing passes or fails.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

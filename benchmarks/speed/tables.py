@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measures import TARGETS
+from benchmarks.speed.measures import TARGETS
 
 MIN_WIDTH = 132
 """Characters of the widest table, for where there is no terminal or a narrow one."""
@@ -94,21 +94,21 @@ def processes(run: dict[str, Any]) -> Table:
         "process",
         *("CPU s", "CPU s per 1,000", "peak MiB", "wanted"),
     )
-    for one in run["processes"]:
-        free = one["process"] == "dedup" or one["process"] in SERVERS
+    for process in run["processes"]:
+        free = process["process"] == "dedup" or process["process"] in SERVERS
         table.add_row(
-            one["process"],
-            f"{one['cpu_seconds']:.1f}",
-            f"{one['cpu_seconds_per_1000']:.2f}",
-            f"{one['peak_mib']:.0f}",
+            process["process"],
+            f"{process['cpu_seconds']:.1f}",
+            f"{process['cpu_seconds_per_1000']:.2f}",
+            f"{process['peak_mib']:.0f}",
             "" if free else f"≤ {TARGETS.process_mib:.0f}",
         )
     table.add_section()
     table.add_row(
         "all",
-        f"{sum(one['cpu_seconds'] for one in run['processes']):.1f}",
-        f"{sum(one['cpu_seconds_per_1000'] for one in run['processes']):.2f}",
-        f"{sum(one['peak_mib'] for one in run['processes']):.0f}",
+        f"{sum(process['cpu_seconds'] for process in run['processes']):.1f}",
+        f"{sum(process['cpu_seconds_per_1000'] for process in run['processes']):.2f}",
+        f"{sum(process['peak_mib'] for process in run['processes']):.0f}",
         "",
         style="bold",
     )
@@ -156,8 +156,8 @@ def against_targets(results: dict[str, Any]) -> Table:
     table = _table("Articles a second", "what", "articles/s", "wanted", "CPU s per 1,000", "peak MiB", "articles")
     for run in results.get("pipeline", ()):
         wanted = TARGETS.pipeline_with_vectors if run["vectors"] else TARGETS.pipeline_without_vectors
-        cpu = sum(one["cpu_seconds_per_1000"] for one in run["processes"])
-        peak = max(one["peak_mib"] for one in run["processes"] if one["process"] not in SERVERS)
+        cpu = sum(process["cpu_seconds_per_1000"] for process in run["processes"])
+        peak = max(process["peak_mib"] for process in run["processes"] if process["process"] not in SERVERS)
         table.add_row(*_target_cells(f"whole pipeline {_with(run)}", run, wanted, cpu, peak))
     if "producer" in results:
         run = results["producer"]

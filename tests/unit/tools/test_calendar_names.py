@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from babel import localedata
 
-from services.normalizer import build
+from tools import calendar_names as build
 
 
 @pytest.fixture(autouse=True)

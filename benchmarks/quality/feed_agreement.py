@@ -3,7 +3,7 @@
 feedparser's files hold a Python expression in a comment (`Expect: … entries[0]['title'] == '…'`), gofeed's have a JSON
 file beside them. Only what is stated of entries counts: entries, titles, dates, links, authors, tags and ids.
 
-python -m benchmarks.feed_agreement [--disagreements]
+python -m benchmarks.quality.feed_agreement [--disagreements]
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def measure_feedparser(folder: Path, agreement: Agreement) -> None:
         for number, key, value in stated:
             kind, wanted = FIELDS[key], to_utc(value)
             found = of_entry(entries[number], key) if number < len(entries) else [None]
-            right = any(same(kind, wanted, one) for one in found)
+            right = any(same(kind, wanted, value) for value in found)
             agreement.add(corpus, kind, path.name, wanted, found[0], right=right)
 
 

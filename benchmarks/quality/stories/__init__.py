@@ -1,0 +1,1 @@
+"""Labelled duplicates and stories, and what measures them."""

@@ -1,1 +1,0 @@
-"""Trains the pair score of stories and measures duplicates and stories on labelled texts."""
