@@ -73,7 +73,7 @@ class DedupService:
         return self._handled(result, ())
 
     def story(self, story_id: str) -> Story | None:
-        """A story as it is now."""
+        """The current state of a story, or None if it has no live article."""
         with self._lock:
             return self.grouper.story(story_id)
 
