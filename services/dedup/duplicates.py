@@ -43,7 +43,7 @@ LINK_SHINGLES = 0.30
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two articles share. Near-duplicates have `duplicate`; pairs that only look like near-duplicates have `veto`."""
+    """What two articles share. A near-duplicate has `duplicate`, a pair that only looks like one has `veto`."""
 
     other: Profile
     shingles: float
