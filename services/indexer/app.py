@@ -150,7 +150,7 @@ class Indexer:
             log.warning("partitions were reassigned before the commit; indexing their messages again changes nothing")
 
     def _stay_in_group(self, seconds: float) -> None:
-        """Poll paused partitions, so that an outage causes no rebalance. Records that come anyway are read again later."""
+        """Poll paused partitions, so that an outage causes no rebalance. Records that still come are read again."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.stopping.is_set():

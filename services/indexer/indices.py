@@ -22,7 +22,7 @@ GROUPING = re.compile(r"-v\d+\.g(\d+)(?:\.|$)")
 
 
 def mapping(alias: str) -> dict[str, Any]:
-    """The mapping of an alias. Articles have `localized.<analyzer>` for every analyzer of ANALYZERS and for brazilian."""
+    """The mapping of an alias. Articles have `localized.<analyzer>` for each analyzer of ANALYZERS and brazilian."""
     read: dict[str, Any] = json.loads((TEMPLATES / f"{alias}.json").read_text(encoding="utf8"))
     if alias == ARTICLES:
         read["properties"]["localized"] = {
