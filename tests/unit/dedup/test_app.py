@@ -1,4 +1,4 @@
-"""The dedup service between Kafka and the grouper: what it sends, what it waits for, and when it starts anew."""
+"""The dedup service between Kafka and the grouper: what it sends, what it waits for, and when it rebuilds its state."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def harness(tmp_path: Path) -> Harness:
 
 
 def in_loop(scenario: Callable[[], object]) -> None:
-    """Run it where futures can be made, as in the agent."""
+    """Run a scenario in an event loop, as in the agent."""
 
     async def run() -> None:
         scenario()
@@ -103,7 +103,7 @@ def in_loop(scenario: Callable[[], object]) -> None:
 
 
 def sent(handled: Handled) -> list[tuple[str, str, Any]]:
-    """What is sent, decoded: topic, key, record."""
+    """The decoded messages: topic, key, record."""
     records: dict[str, type[Any]] = {"news.articles.grouped": GroupedArticle, "news.stories": Story}
     return [
         (message.topic, (message.key or b"").decode(), decode(records[message.topic], message.value))
@@ -128,12 +128,12 @@ def test_a_decided_article_goes_out_under_its_id_with_its_revision_alone(harness
 
 
 def test_the_tables_and_the_storys_update_are_waited_for(harness: Harness) -> None:
-    """An article whose row is not written would be forgotten by the next process."""
+    """The next process would not know an article whose row was not written."""
 
     async def scenario() -> None:
         confirmations = [asyncio.ensure_future(confirmation) for confirmation in harness.take(FULL).confirmations]
         rows = [asyncio.ensure_future(write) for write in harness.rows.take_unconfirmed()]
-        assert rows == []  # taken
+        assert rows == []  # `take` has taken them
         assert len(confirmations) == 2
         row, update = confirmations
         await harness.outbox.flush()
@@ -226,7 +226,7 @@ def test_a_merge_that_an_article_brings_is_counted(harness: Harness, monkeypatch
 
 
 def test_a_new_assignment_starts_from_the_tables(harness: Harness, tmp_path: Path) -> None:
-    """Another process may have had the partition: only the tables know what it did."""
+    """Another process may have had the partition. Only the tables know what it did."""
 
     def scenario() -> None:
         harness.take(FULL)
@@ -306,7 +306,7 @@ class TestExplaining:
 
 
 class Topics:
-    """Faust's app, as far as the sender of stories knows it."""
+    """The part of faust's app that the sender of stories uses."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes]] = []

@@ -96,7 +96,7 @@ WEATHER = (
 def test_texts_that_differ_in_facts_alone_are_two_reports(
     enriched: Enrich, changed: dict[str, str], *, is_copy: bool
 ) -> None:
-    """German nouns have capitals, so that most facts are shared; but whoever edits a copy changes other words too."""
+    """German nouns have capitals, so most facts are shared. But a person who edits a copy changes other words too."""
     grouper = Grouper(timedelta(days=14))
     values = {"place": "Kehl", "high": "21", "low": "4", "wind": "31"}
     grouper.take(enriched(WEATHER.format(**values), guid="first"))
@@ -144,7 +144,7 @@ def with_words_replaced(text: str, every: int) -> str:
 
 
 def overlap_of(enriched: Enrich, one: str, other: str) -> Overlap:
-    """What two articles share, whether or not one would be looked for."""
+    """What two articles share, even if the index would not find the first one."""
     grouper = Grouper(timedelta(days=14))
     for guid, text in (("one", one), ("other", other)):
         grouper.take(enriched(text, guid=guid))
@@ -189,7 +189,7 @@ ADVERTISED = (
 
 
 def test_a_template_with_other_facts_is_no_duplicate_although_other_words_were_added(enriched: Enrich) -> None:
-    """It has words of all kinds of its own, so that only how few facts are shared speaks against it."""
+    """Each text has other words of its own. Only the low number of shared facts prevents a duplicate."""
     one, other = (TEMPLATE.format(**dict(zip(KEYS, values, strict=True))) + CLOSING for values in CLOSES)
     found = overlap_of(enriched, one, other + ADVERTISED)
     assert found.shingles >= 0.62

@@ -1,4 +1,4 @@
-"""The grouping: five seeds, five stories; and the same decisions from the same rows, always."""
+"""The grouping: the five seeds are five stories, and the same rows always give the same decisions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seeds(enriched: Enrich, seed_texts: dict[str, str]) -> list[EnrichedArticle]
 
 
 def test_the_seeds_are_five_stories_and_no_duplicates(enriched: Enrich, seed_texts: dict[str, str]) -> None:
-    """All five share Xi, Putin, China and Russia: what is always in the news must not merge them."""
+    """All five share Xi, Putin, China and Russia. Names that are always in the news must not merge them."""
     for articles in (seeds(enriched, seed_texts), seeds(enriched, seed_texts)[::-1]):
         found = group_all(Grouper(WINDOW), articles)
         assert len({article.story_id for article in found}) == 5
@@ -71,7 +71,7 @@ def test_time_works_against_joining(enriched: Enrich) -> None:
 
 
 def test_a_rebuilt_grouper_decides_the_same(enriched: Enrich, seed_texts: dict[str, str]) -> None:
-    """After any number of articles the rows alone, through their bytes, give the same decisions."""
+    """After any number of articles, the encoded rows are enough to give the same decisions."""
     articles = [*seeds(enriched, seed_texts)]
     articles += [enriched(text, guid=text[:9]) for text in (REPORT_A, OTHER, REPORT_B)]
     articles += [enriched(text[: len(text) // 2], guid=f"half {name}") for name, text in seed_texts.items()]
@@ -141,7 +141,7 @@ def test_the_stream_expires_rows_not_the_clock(enriched: Enrich) -> None:
 
 
 def test_a_clock_that_is_wrong_somewhere_does_not_move_the_window(enriched: Enrich) -> None:
-    """Kafka's own time bounds what an article says of when it was fetched."""
+    """`fetched_at` cannot be later than the time of the message in Kafka."""
     grouper = Grouper(WINDOW)
     sent_at = int(NOW.timestamp() * 1000)
     grouper.take(enriched(REPORT_A, guid="a"), sent_at)

@@ -1,4 +1,4 @@
-"""Stories that turn out to be one are merged; people merge, split and pin; a crash anywhere in it changes nothing."""
+"""Stories are merged by articles, and merged, split and pinned by people. A crash at any point changes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Journal(dict[str, ArticleRow]):
 
 
 def read(writes: list[tuple[str, bytes | None]]) -> dict[str, ArticleRow]:
-    """The rows that a recovery from these changelog records gives."""
+    """The rows after a recovery from these changelog records."""
     rows = {key: value for key, value in dict(writes).items() if value is not None}
     return {key: decode(ArticleRow, value) for key, value in rows.items()}
 
@@ -182,7 +182,7 @@ def test_an_emptied_story_is_told_and_a_diminished_one_gets_a_new_revision(repor
 def test_a_crash_between_any_two_writes_changes_nothing(
     eager: Eager, reports: Reports, asked: EditAction | None
 ) -> None:
-    """After every prefix of the changelog a recovery, a redelivery and the rest give the undisturbed decisions."""
+    """A crash after any changelog record, a recovery and a redelivery give the same decisions as no crash."""
     articles = list(reports.values())
     made = edit(asked, [reports["fire 2"], reports["match"]], reports["fire 1"]) if asked else None
     undisturbed, journal = eager(rows=Journal()), None

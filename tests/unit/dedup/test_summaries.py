@@ -1,4 +1,4 @@
-"""A story as people see it."""
+"""Summaries of stories for readers."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def partition(grouper: Grouper, names: dict[str, str]) -> set[frozenset[str]]:
 
 
 def test_every_order_gives_the_same_stories(reports: dict[str, EnrichedArticle]) -> None:
-    """Streams assume no order here: all 720 orders of six reports of three events."""
+    """The order does not matter: all 720 orders of six reports on three events give the same stories."""
     names = {reports[name].article_id: name for name in EVENTS}
     wanted = {frozenset(name for name in EVENTS if EVENTS[name] == event) for event in set(EVENTS.values())}
     for order in itertools.permutations(EVENTS):
@@ -35,7 +35,7 @@ def test_every_order_gives_the_same_stories(reports: dict[str, EnrichedArticle])
 
 
 def test_a_late_article_joins_the_story_of_its_day(enriched: Enrich, reports: dict[str, EnrichedArticle]) -> None:
-    """Backfill: fetched ten days ago and taken now, after other stories came and went on."""
+    """Backfill: an article that was fetched ten days ago is taken now, after other stories."""
     grouper = Grouper(WINDOW)
     now = NOW + timedelta(days=10)
     grouper.take(reports["fire 1"])
@@ -65,7 +65,7 @@ def test_a_story_closes_when_its_first_article_leaves_the_window(enriched: Enric
 
 
 def test_a_story_takes_no_article_of_another_month(enriched: Enrich) -> None:
-    """An archive is fetched in an hour and told over years: the stated dates count too."""
+    """An archive of many years is fetched in an hour, so the stated dates count too."""
     grouper = Grouper(WINDOW)
     grouper.take(enriched(REPORTS["fire 1"], guid="a", published_at=NOW - timedelta(days=40)))
     found = grouper.take(enriched(REPORTS["fire 2"], guid="b", published_at=NOW)).article

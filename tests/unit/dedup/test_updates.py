@@ -58,7 +58,7 @@ def test_an_update_joins_the_story_and_is_no_duplicate(enriched: Enrich) -> None
 
 
 def test_another_outlets_update_is_a_copy(enriched: Enrich) -> None:
-    """Only who wrote the text can replace it."""
+    """Only the author of a text can replace it."""
     grouper = Grouper(WINDOW)
     first = enriched(f"Ferry runs aground\n\n{BODY}", guid="1", source_id="one")
     copy = enriched(f"UPDATE 2-Ferry runs aground\n\n{BODY}", guid="2", source_id="two")

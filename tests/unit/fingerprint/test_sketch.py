@@ -1,4 +1,4 @@
-"""Fingerprints: what is the same under spelling, and what must differ."""
+"""Fingerprints: spelling variants are the same, and different names differ."""
 
 from __future__ import annotations
 

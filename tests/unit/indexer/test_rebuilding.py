@@ -1,4 +1,4 @@
-"""Indices are made once, and built again beside the live ones: on Kafka and Elasticsearch in memory."""
+"""Indices are created once, and rebuilt beside the live ones. Kafka and Elasticsearch are in memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def search() -> FakeElasticsearch:
 
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
-    """Topics with two articles and a story, and an empty one of dead letters."""
+    """Topics with two articles and a story, and an empty topic for dead letters."""
     made = FakeKafka()
     for module in (reindex, records):
         monkeypatch.setattr(module, "KafkaConsumer", partial(FakeConsumer, made))

@@ -1,4 +1,4 @@
-"""When aliases are swapped, how, and whose index is whose."""
+"""When and how aliases are swapped, and which index belongs to which grouping."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_swap_is_one_request_that_insists_on_what_it_saw() -> None:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Python's own handler: a process that was started in the background may ignore the signal."""
+    """Sets Python's own handler, because a process that was started in the background may ignore the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -53,7 +53,7 @@ def test_committed_json_schemas_are_fresh() -> None:
 
 
 def test_the_schemas_are_those_of_this_checkout() -> None:
-    """An installed copy of an older version would be tested instead."""
+    """Otherwise an installed copy of an older version would be tested."""
     assert Path(schemas.__file__).is_relative_to(Path(__file__).parents[3])
 
 

@@ -62,7 +62,7 @@ def test_lag_is_told_by_topic(installation: Installation) -> None:
 
 
 def test_the_books_of_an_installation_at_work(installation: Installation, tmp_path: Path) -> None:
-    """Stories are no articles: what is behind on them is not in flight."""
+    """Stories are not articles, so the lag on stories is not in flight."""
     fill(installation, "articles.raw", "worker", 5, committed=3)
     fill(installation, "articles.grouped", "indexer", 4, committed=3)
     fill(installation, "stories", "indexer", 9)

@@ -1,4 +1,4 @@
-"""The oracle tells each article of the ledger apart: indexed, dead, missing or different."""
+"""The verification classifies each article of the ledger: indexed, dead, missing or different."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.status.conftest import Installation, article_id
 
 
 def verdict(installation: Installation, revision: int = 5, content_hash: str = "a") -> str:
-    """What the oracle says of the first article, which the ledger has at this revision."""
+    """The verdict on the first article, which has this revision in the ledger."""
     found = verify_ledger(installation.settings, [(article_id(1), revision, content_hash)])
     assert found.articles == 1
     counts = {"indexed": found.indexed, "dead": found.dead}
@@ -52,7 +52,7 @@ def test_a_letter_of_an_older_revision_leaves_the_article_missing(installation: 
 
 
 def test_the_newest_of_several_letters_counts(installation: Installation) -> None:
-    """Letters lie in the order in which they failed, which is not that of the revisions."""
+    """Letters are in the order in which they failed, which can differ from the order of revisions."""
     installation.bury(article_id(1), revision=5)
     installation.bury(article_id(1), revision=4)
     assert verdict(installation, revision=5) == "dead"
@@ -76,7 +76,7 @@ def test_a_letter_of_an_older_revision_excuses_no_older_document(installation: I
 
 
 def test_an_article_that_died_and_was_replayed_is_indexed(installation: Installation) -> None:
-    """Its letter may still be there: what counts is that the document is right."""
+    """Its letter may still exist. It only matters that the document is right."""
     installation.bury(article_id(1), revision=5)
     installation.index(1, revision=5)
     assert verdict(installation, revision=5) == "indexed"
@@ -113,7 +113,7 @@ def test_a_long_ledger_is_looked_up_in_chunks(installation: Installation, monkey
 
 
 def test_the_index_is_refreshed_before_it_is_asked(installation: Installation) -> None:
-    """What is committed and not yet searchable is not missing."""
+    """An article that is written but not yet searchable is not missing."""
     verify_ledger(installation.settings, [(article_id(1), 1, "a")])
     paths = [path for _, path, _ in installation.server.requests]
     assert paths == ["/news.articles", "/news.articles/_refresh", "/news.articles/_mget"]

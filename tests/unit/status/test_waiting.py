@@ -1,4 +1,4 @@
-"""A replay is over when each of its articles is searchable or dead; patience counts from the last progress."""
+"""A replay is over when each article is searchable or dead. The patience starts again at each progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.status.conftest import FAILED_AT, Installation, article_id
 
 
 class Clock:
-    """Time that passes in sleeps alone; `at` holds what happens after so many of them."""
+    """A clock that moves only in sleeps. `at` holds actions by the number of sleeps before them."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def wait(
     installation: Installation, count: int, patience: float = 10 * POLL_SECONDS, revision: int = 2
 ) -> tuple[Arrived, list[int]]:
-    """Wait for the first articles; what became of them, and the progress that was told."""
+    """Wait for the first `count` articles. Returns the result and the reported progress."""
     progress: list[int] = []
     revisions = {article_id(number): revision for number in range(count)}
     arrived = wait_until_searchable(installation.settings, revisions, FAILED_AT, patience, progress.append)
@@ -74,7 +74,7 @@ def test_what_does_not_come_is_pending(installation: Installation, clock: Clock)
 
 
 def test_patience_begins_anew_with_each_arrival(installation: Installation, clock: Clock) -> None:
-    """Each comes at the last moment; together they take longer than the patience."""
+    """Each article comes at the last moment. Together they take longer than the patience."""
     for number in range(4):
         clock.at[3 * number + 3] = lambda number=number: installation.index(number, revision=2)  # type: ignore[misc]
     assert wait(installation, 4, patience=3.5 * POLL_SECONDS) == (Arrived(4, 0, 0), [1, 2, 3, 4])
@@ -102,7 +102,7 @@ def test_a_dead_article_is_not_waited_for(installation: Installation, clock: Clo
 def test_only_this_replays_letters_count(
     installation: Installation, revision: int | None, age: timedelta, *, is_dead: bool
 ) -> None:
-    """An older revision's letter, and one from before the replay, tell nothing of it."""
+    """A letter of an older revision or from before the replay does not count."""
     installation.bury(article_id(0), revision, at=FAILED_AT - age)
     assert wait(installation, 1)[0] == Arrived(searchable=0, dead=int(is_dead), pending=int(not is_dead))
 
@@ -115,7 +115,7 @@ def test_letters_of_other_articles_are_not_counted(installation: Installation) -
 
 @pytest.mark.usefixtures("clock")
 def test_an_article_is_counted_once(installation: Installation) -> None:
-    """A letter of an attempt before the one that succeeded is no second end."""
+    """A letter of an attempt before the successful one does not count as a second result."""
     installation.bury(article_id(0), revision=2)
     installation.index(0, revision=2)
     assert wait(installation, 2)[0] == Arrived(searchable=1, dead=0, pending=1)
