@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.output import fail
+from services.cli.output import err, fail
 
 if TYPE_CHECKING:
     from schemas.feed import Feed, FeedsFile
@@ -19,10 +19,20 @@ EXIT_UNUSABLE = 2
 
 
 def settings_of(file: Path | None) -> ProducerSettings:
-    """The producer's settings, with another feeds file where one is named."""
+    """The producer's settings, with another feeds file where one is named; a new home gets its feeds file."""
+    from services.producer.feeds.file import FeedsFileError, make_first_file
     from services.producer.settings import ProducerSettings
 
-    return ProducerSettings() if file is None else ProducerSettings(feeds=file)
+    settings = ProducerSettings() if file is None else ProducerSettings(feeds=file)
+    try:
+        source = make_first_file(settings)
+    except FeedsFileError as error:
+        fail(str(error), code=EXIT_UNUSABLE)
+    except OSError as error:
+        fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
+    if source is not None:
+        err.print(f"Made {settings.feeds} from {source}.", style="dim", markup=False, soft_wrap=True)
+    return settings
 
 
 def load(settings: ProducerSettings) -> FeedsFile:

@@ -17,6 +17,7 @@ from services.common.logging import configure_logging, get_logger
 from services.common.metrics import serve_metrics
 from services.common.quality import QualityCollector
 from services.producer.feeds.collect import Collector
+from services.producer.feeds.file import make_first_file
 from services.producer.feeds.poll import Poller
 from services.producer.feeds.state import FeedState
 from services.producer.fetch.client import Client
@@ -37,6 +38,7 @@ def main(settings: ProducerSettings | None = None) -> int:
     configure_logging(SERVICE, settings.instance, settings.log_level)
     REGISTRY.register(QualityCollector(settings.home))
     settings.home.mkdir(parents=True, exist_ok=True)
+    make_first_file(settings)
     lock = FileLock(settings.store_file.with_suffix(".collecting"), timeout=0)
     try:
         with lock:

@@ -8,9 +8,10 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from services import __version__
-from services.common.settings import Settings
+from services.common.settings import Settings, default_home
 
 STORE_FILE = "producer.sqlite"
+FEEDS_FILE = "feeds.yaml"
 Network = IPv4Network | IPv6Network
 
 
@@ -28,7 +29,10 @@ class ProducerSettings(Settings):
     quarantine_path: Path | None = Field(
         default=None, description="folder for what is too large for Kafka; in DRAGOMAN_HOME when not set"
     )
-    feeds: Path = Field(default=Path("seeds/feeds.yaml"), description="the feeds file; edits take effect at once")
+    feeds: Path = Field(
+        default_factory=lambda values: values.get("home", default_home()) / FEEDS_FILE,
+        description="the feeds file; in DRAGOMAN_HOME when not set. Edits take effect at once",
+    )
     connections: int = Field(default=64, ge=1, le=5000, description="HTTP connections at once, of all hosts together")
     host_connections: int = Field(default=2, ge=1, le=100, description="HTTP connections at once to one host")
     host_spacing_seconds: float = Field(default=1.0, ge=0, le=3600, description="between two requests to one host")

@@ -17,11 +17,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+import seeds
 from schemas.feed import ENVIRONMENT, Columns, Feed, FeedsFile
+from services.producer.settings import FEEDS_FILE, ProducerSettings
 
 MAX_BYTES = 20 * 1024 * 1024
 SCHEMA = Path("schemas/json/FeedsFile.json")
 """Beside the folder of the file, where that is a checkout: editors complete the file with it."""
+SCHEMA_LINE = re.compile(r"\A# yaml-language-server:.*\n(#\n)?")
+EXAMPLE = Path(seeds.__file__).with_name("feeds.yaml")
+FORMER_FILE = Path("seeds/feeds.yaml")
+"""Relative to the working folder: where the feeds file was until 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,41 @@ class FeedsFileError(Exception):
     def __init__(self, problems: list[FileProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+def make_first_file(settings: ProducerSettings) -> Path | None:
+    """Give a home that has no feeds file yet the example, or the file that was read before; what it was made from.
+
+    Until 0.1.0 the file was `seeds/feeds.yaml` in the working folder. Where that file is, it is taken over, so that no
+    feed of the user's is forgotten: its relative paths are made absolute. None where nothing was made, because the file
+    is there or the user has named another one.
+    """
+    target = settings.feeds
+    if target != settings.home / FEEDS_FILE or target.exists():
+        return None
+    source = FORMER_FILE.absolute() if FORMER_FILE.is_file() else EXAMPLE
+    try:
+        read = read_yaml(source)
+    except FeedsFileError:  # the mistakes are told where the file is used; nothing of it is lost
+        text = source.read_text(encoding="utf8", errors="surrogateescape")
+    else:
+        text = _with_absolute_paths(read, source.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    # the first line of the example names its schema relative to the checkout
+    part.write_text(SCHEMA_LINE.sub("", text), encoding="utf8", errors="surrogateescape")
+    part.replace(target)
+    return source
+
+
+def _with_absolute_paths(read: CommentedMap, folder: Path) -> str:
+    """The file as YAML, with the paths of its feeds no longer relative to its folder."""
+    for item in read.get("feeds") or ():
+        if isinstance(item, CommentedMap) and isinstance(item.get("path"), str):
+            item["path"] = str(folder / item["path"])
+    text = StringIO()
+    _yaml().dump(read, text)
+    return text.getvalue()
 
 
 class UnknownFeedError(Exception):

@@ -275,7 +275,9 @@ def working(
         if url == "http://127.0.0.1:9006/metrics":
             raise OSError("refused")
         assert url == "http://127.0.0.1:9005/metrics"
-        return io.BytesIO(b"# TYPE dragoman_outcomes counter\n" + COUNTED)
+        return io.BytesIO(
+            b"# TYPE dragoman_vectors gauge\ndragoman_vectors 0\n# TYPE dragoman_outcomes counter\n" + COUNTED
+        )
 
     monkeypatch.setattr("urllib.request.urlopen", open_url)
 
@@ -315,6 +317,7 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
             "missing": 1,
             "balanced": True,
         },
+        "vectors": False,
         "problems": [],
     }
 

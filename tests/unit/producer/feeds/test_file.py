@@ -17,9 +17,11 @@ from services.producer.feeds.file import (
     expand,
     free_id,
     load_feeds,
+    make_first_file,
     missing_variables,
     set_paused,
 )
+from services.producer.settings import ProducerSettings
 
 ROOT = Path(__file__).parents[4]
 GOOD = """# my feeds
@@ -151,3 +153,56 @@ def test_the_shipped_file_is_good_collects_nothing_and_fits_its_json_schema() ->
     schema = FeedsFile.model_json_schema()
     validator = jsonschema.validators.validator_for(schema)(schema)
     assert [error.message for error in validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf8")))] == []
+
+
+# --- the feeds file of a new home -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProducerSettings:
+    """A new home, and a working folder without a feeds file."""
+    monkeypatch.delenv("DRAGOMAN_FEEDS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return ProducerSettings(home=tmp_path / "home")
+
+
+def test_a_new_home_begins_with_the_example(home: ProducerSettings) -> None:
+    assert home.feeds == home.home / "feeds.yaml"
+    assert make_first_file(home) == ROOT / "seeds" / "feeds.yaml"
+    assert load_feeds(home.feeds) == load_feeds(ROOT / "seeds" / "feeds.yaml")
+    text = home.feeds.read_text()
+    assert "# The feeds that the producer collects" in text
+    assert "$schema" not in text, "its path would lead nowhere from here"
+
+
+def test_the_file_of_before_is_taken_over_with_its_comments_and_paths(home: ProducerSettings, tmp_path: Path) -> None:
+    """Nothing silently begins anew: until 0.1.0 the file lay in the working folder."""
+    former = tmp_path / "seeds" / "feeds.yaml"
+    former.parent.mkdir()
+    former.write_text("feeds:\n  # mine\n  - id: inbox\n    path: inbox\n  - id: a\n    url: https://a.org/\n")
+    assert make_first_file(home) == former
+    loaded = load_feeds(home.feeds)
+    assert [feed.id for feed in loaded.feeds] == ["inbox", "a"]
+    assert loaded.feeds[0].path == str(tmp_path / "seeds" / "inbox")
+    assert "# mine" in home.feeds.read_text()
+
+
+def test_a_file_of_before_with_mistakes_is_taken_over_as_it_is(home: ProducerSettings, tmp_path: Path) -> None:
+    former = tmp_path / "seeds" / "feeds.yaml"
+    former.parent.mkdir()
+    former.write_bytes(b"feeds: [\xff\n")
+    make_first_file(home)
+    assert home.feeds.read_bytes() == b"feeds: [\xff\n"
+
+
+def test_a_feeds_file_that_is_there_is_never_touched(home: ProducerSettings) -> None:
+    home.home.mkdir()
+    home.feeds.write_text("feeds: []\n")
+    assert make_first_file(home) is None
+    assert home.feeds.read_text() == "feeds: []\n"
+
+
+def test_a_file_that_the_user_names_is_not_made(home: ProducerSettings, tmp_path: Path) -> None:
+    named = home.model_copy(update={"feeds": tmp_path / "named.yaml"})
+    assert make_first_file(named) is None
+    assert not named.feeds.exists()
