@@ -58,7 +58,7 @@ class DedupService:
         article = decode(EnrichedArticle, received.value)
         with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
             self._rebuild_if_reassigned()
-            result = self.grouper.take(article, received.timestamp_ms)
+            result = self.grouper.take(article, timestamp_ms=received.timestamp_ms)
         self._count(result)
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
         return self._handled(result, headers)

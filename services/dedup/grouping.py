@@ -97,7 +97,7 @@ class Grouper:
             grouper._insert(profile, sampled)
         return grouper
 
-    def take(self, article: EnrichedArticle, timestamp_ms: int | None = None) -> GroupingResult:
+    def take(self, article: EnrichedArticle, *, timestamp_ms: int | None = None) -> GroupingResult:
         """Decide on one article. `timestamp_ms` is the time at which Kafka stored its message."""
         seen_at = article.fetched_at
         if timestamp_ms is not None:  # a producer with a wrong clock must not move the window

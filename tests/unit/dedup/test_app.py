@@ -220,7 +220,7 @@ def test_a_merge_that_an_article_brings_is_counted(harness: Harness, monkeypatch
     story = Story.model_validate_json((EXAMPLES / "stories/valid/v1-merged.json").read_bytes())
     result = module.GroupingResult("grouped", emptied=(story,))  # type: ignore[arg-type]
     before = metric("dragoman_merged_stories_total")
-    monkeypatch.setattr(module.Grouper, "take", lambda *_: result)
+    monkeypatch.setattr(module.Grouper, "take", lambda *_, **__: result)
     in_loop(lambda: harness.take(FULL))
     assert metric("dragoman_merged_stories_total") == before + 1
 

@@ -144,8 +144,8 @@ def test_a_clock_that_is_wrong_somewhere_does_not_move_the_window(enriched: Enri
     """`fetched_at` cannot be later than the time of the message in Kafka."""
     grouper = Grouper(WINDOW)
     sent_at = int(NOW.timestamp() * 1000)
-    grouper.take(enriched(REPORT_A, guid="a"), sent_at)
-    future = grouper.take(enriched(OTHER, guid="b", fetched_at=NOW + timedelta(days=65_000)), sent_at)
+    grouper.take(enriched(REPORT_A, guid="a"), timestamp_ms=sent_at)
+    future = grouper.take(enriched(OTHER, guid="b", fetched_at=NOW + timedelta(days=65_000)), timestamp_ms=sent_at)
     assert future.article is not None
     assert grouper.rows[future.article.article_id].article.fetched_at == NOW
     assert len(grouper.rows) == 2
