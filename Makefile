@@ -35,17 +35,29 @@ up: setup ## Start everything and stay (Ctrl-C stops it)
 down: setup ## Stop what `up --detach` started
 	@$(BIN)/dragoman down
 
-test: setup ## All tests, on real Kafka and Elasticsearch where they need them
-	@$(BIN)/python -m pytest tests
+test: setup ## Unit, integration and end-to-end tests, on real Kafka and Elasticsearch where they need them
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
 
-test-unit: setup ## Only the tests that need no server
-	@$(BIN)/python -m pytest tests/unit
+test-unit: setup ## Only the tests that need no server, on every core
+	@$(BIN)/python -m pytest -n auto tests/unit
 
 test-integration: setup ## One behaviour of one real system each
 	@$(BIN)/python -m pytest tests/integration
 
 test-e2e: setup ## The pipeline as a whole, killed and restarted
 	@$(BIN)/python -m pytest tests/e2e
+
+test-properties: setup ## Properties that take longer than a unit test: every order of arrival
+	@$(BIN)/python -m pytest tests/properties
+
+test-wheel: setup ## The wheel in a fresh environment: alone, with `embedded`, with `vectors`
+	@$(BIN)/python -m pytest tests/wheel
+
+coverage: setup ## The unit tests with their coverage, by package; fails below 88 % in all or 75 % in one
+	@$(BIN)/python -m tests.coverage
+
+mutants: setup ## Small changes for the worse: the unit tests must see every one
+	@$(BIN)/python -m tests.mutants
 
 check: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check .
@@ -59,6 +71,9 @@ check: setup ## Format, lint, types, import contracts, generated files
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
+
+artefacts-check: setup ## Make committed files again in a copy, and hold that they are the same
+	@$(BIN)/python -m tools.check
 
 schemas: setup ## Write schemas/json and docs/configuration.md again
 	@$(BIN)/python -m tools.schemas

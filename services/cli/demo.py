@@ -6,9 +6,13 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+import seeds as shipped
 from services.cli.output import err, fail, out
+from services.cli.servers import require_embedded
 
 SEARCHES = (
     ("bezoeken gesprek", "nl", "Dutch words, other forms than in the article: found through stemming"),
@@ -17,16 +21,27 @@ SEARCHES = (
 MAX_ENTITIES = 4
 KEPT_APART = tuple(
     f"DRAGOMAN_{name}"
-    for name in ("KAFKA_BOOTSTRAP", "ELASTICSEARCH_URL", "NAMESPACE", "STORE_PATH", "QUARANTINE_PATH")
+    for name in ("KAFKA_BOOTSTRAP", "ELASTICSEARCH_URL", "NAMESPACE", "STORE_PATH", "QUARANTINE_PATH", "FEEDS")
 )
 """Settings that would point the demo at somebody's real stack or ledger."""
 
 
-def demo(seeds: Path = Path("seeds/articles")) -> None:
-    """Run the whole pipeline on the seed articles, show what it made of them, and stop everything again."""
+def demo(
+    seeds: Annotated[
+        Path | None, typer.Option(help="A folder of articles (default: the five that come with Dragoman).")
+    ] = None,
+) -> None:
+    """Run the whole pipeline on the seed articles, show what it made of them, and stop everything again.
+
+    It works in a home of its own, which is gone afterwards. Needs a Java 21 or newer and the extra `embedded`.
+
+    Example: `dragoman demo`.
+    """
     began = time.monotonic()
+    require_embedded("The demo")
+    seeds = seeds or Path(shipped.__file__).with_name("articles")
     if not seeds.is_dir():
-        fail(f"{seeds} is not there: run this from the project's folder.", code=2)
+        fail(f"There is no folder {seeds}.", code=2)
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as home:
         os.environ["DRAGOMAN_HOME"] = home
         for name in KEPT_APART:

@@ -1,4 +1,4 @@
-"""What a command says when Kafka or Elasticsearch does not answer."""
+"""What a command says when Kafka or Elasticsearch does not answer, or an optional part is not installed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from services.cli.output import fail
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
+
+OWN_PACKAGES = frozenset({"schemas", "seeds", "services"})
 
 
 @contextmanager
@@ -34,3 +36,17 @@ def problem(settings: Settings, error: Exception) -> str:
         return f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__})."
     where = settings if isinstance(settings, ElasticsearchSettings) else ElasticsearchSettings()
     return f"Elasticsearch at {where.elasticsearch_url} does not answer as it should: {error}".rstrip(".") + "."
+
+
+def require_embedded(what: str) -> None:
+    """End the command with a sentence and exit code 78 where the packages of the embedded stack are not installed."""
+    from services.common.exits import EXIT_CONFIGURATION
+    from services.common.extras import describe_missing
+
+    try:
+        import services.embedded.stack
+        import services.embedded.supervisor  # noqa: F401 - looked for, and used by the caller
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OWN_PACKAGES:
+            raise
+        fail(describe_missing("embedded", what, error.name), code=EXIT_CONFIGURATION)

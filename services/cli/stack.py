@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli.output import err, fail, interrupt, out, print_json, progress
-from services.cli.servers import answering
+from services.cli.servers import answering, require_embedded
 
 if TYPE_CHECKING:
     from services.common.settings import ElasticsearchSettings
@@ -133,6 +133,7 @@ def _follow() -> None:
 
 def down() -> None:
     """Stop everything that `dragoman up` started, and nothing else."""
+    require_embedded("Stopping the stack")
     from services.common.settings import default_home
     from services.embedded.stack import down as stop_stack
 
@@ -218,6 +219,7 @@ def _processes(home: Path) -> list[dict[str, Any]]:
 
     if not (home / STACK_FILE).is_file():
         return []
+    require_embedded("Showing the processes of this home")
     from services.embedded.state import read_stack
     from services.embedded.supervisor import Supervisor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from schemas.article import EnrichedArticle
@@ -23,11 +23,16 @@ def partition(grouper: Grouper, names: dict[str, str]) -> set[frozenset[str]]:
     return {frozenset(members) for members in stories.values()}
 
 
-def test_every_order_gives_the_same_stories(reports: dict[str, EnrichedArticle]) -> None:
-    """The order does not matter: all 720 orders of six reports on three events give the same stories."""
+def test_another_order_gives_the_same_stories(reports: dict[str, EnrichedArticle]) -> None:
+    """The order does not matter. This tests every thirtieth of 720 orders, and tests/properties tests all of them."""
+    check_orders(reports, itertools.islice(itertools.permutations(EVENTS), 0, None, 30))
+
+
+def check_orders(reports: dict[str, EnrichedArticle], orders: Iterable[tuple[str, ...]]) -> None:
+    """Six reports of three events, taken in these orders, are three stories."""
     names = {reports[name].article_id: name for name in EVENTS}
     wanted = {frozenset(name for name in EVENTS if EVENTS[name] == event) for event in set(EVENTS.values())}
-    for order in itertools.permutations(EVENTS):
+    for order in orders:
         grouper = Grouper(WINDOW)
         for name in order:
             grouper.take(reports[name])
