@@ -1,1 +1,1 @@
-"""Records that travel between services, and the topics they travel on. Nothing else lives here."""
+"""The records that services exchange, and the topics for them. Nothing else belongs here."""

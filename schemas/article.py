@@ -1,4 +1,4 @@
-"""An article on its way: raw, in work, enriched, grouped."""
+"""The forms of an article in the pipeline: raw, between stages, enriched, grouped."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from schemas.base import ArticleId, Record, Sha256, ShortText, Timestamp, Url
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
-"""A BCP 47 tag; `und` when nobody can tell."""
+"""A BCP 47 tag, or `und` if the language is unknown."""
 
 
 Revision = Annotated[int, Field(ge=1, lt=2**43)]
-"""A Unix second; with 20 bits of decision it stays inside Elasticsearch's 63-bit versions."""
+"""A Unix second. With 20 bits for the decision it fits into Elasticsearch's 63-bit versions."""
 
 
 class ContentType(StrEnum):
-    """What `content` holds."""
+    """The format of `content`."""
 
     TEXT = "text/plain"
     HTML = "text/html"
@@ -36,7 +36,7 @@ class DateSource(StrEnum):
 
 
 class DatePrecision(StrEnum):
-    """How exactly a date was stated."""
+    """The precision of a stated date."""
 
     DAY = "day"
     SECOND = "second"
@@ -51,7 +51,7 @@ class EntityType(StrEnum):
 
 
 class DeclaredBy(StrEnum):
-    """Who said it: the entry itself, the feed around it, the page, a file, a push, or the user's feeds.yaml."""
+    """Where a claim comes from: the entry, its feed, the page, a file, a push, or the user's feeds.yaml."""
 
     ENTRY = "entry"
     FEED = "feed"
@@ -62,14 +62,14 @@ class DeclaredBy(StrEnum):
 
 
 class DeclaredValue(Record):
-    """Something the source claims: a hint, as it was written."""
+    """A value that the source claims, as it was written. It is a hint."""
 
     value: ShortText
     source: DeclaredBy
 
 
 class DeclaredDate(Record):
-    """A date that the source claims, and what it claims it to be (`published`, `updated`, `archived`)."""
+    """A date that the source claims, and its kind according to the source (`published`, `updated`, `archived`)."""
 
     kind: ShortText
     at: Timestamp
@@ -77,7 +77,7 @@ class DeclaredDate(Record):
 
 
 class Declared(Record):
-    """What the source says of an article beside its text. Hints, each with its source; nothing here is checked."""
+    """What the source says about an article, apart from its text. These are unchecked hints, each with its origin."""
 
     languages: tuple[DeclaredValue, ...] = ()
     dates: tuple[DeclaredDate, ...] = ()
@@ -86,16 +86,16 @@ class Declared(Record):
 
 
 class Article(Record):
-    """What every form of an article carries unchanged from the edge to the index."""
+    """The fields of every form of an article. They do not change between producer and index."""
 
     schema_version: Literal[1] = 1
     article_id: ArticleId
-    source_id: ShortText = Field(description="publisher or folder the article came from")
-    feeds: tuple[ShortText, ...] = Field(default=(), description="every feed that carried it")
+    source_id: ShortText = Field(description="publisher or folder that the article came from")
+    feeds: tuple[ShortText, ...] = Field(default=(), description="every feed that contained it")
     url: Url | None = None
     guid: ShortText | None = Field(default=None, description="the source's own id, or the path inside the folder")
     content_type: ContentType
-    content: str = Field(min_length=1, description="as fetched, decoded, otherwise untouched")
+    content: str = Field(min_length=1, description="as fetched: decoded, but not changed otherwise")
     declared_language: LanguageCode | None = Field(default=None, description="what the source claims")
     declared: Declared = Field(default=Declared(), description="languages, dates, authors and tags as claimed")
     fetched_at: Timestamp
@@ -104,37 +104,40 @@ class Article(Record):
 
 
 class RawArticle(Article):
-    """What the producer puts on `articles.raw`: as stated by the source."""
+    """What the producer writes to `articles.raw`. All values are as the source states them."""
 
     title: str | None = None
     published_at: Timestamp | None = None
 
 
 class StatedDate(Record):
-    """One date that somebody stated for the article, with the words that state it."""
+    """One date that was stated for the article, with the words that state it."""
 
     at: Timestamp
     source: DateSource
     precision: DatePrecision
     matched: str
-    order: str | None = Field(default=None, description="what decided between day and month, where both were possible")
+    order: str | None = Field(
+        default=None,
+        description="what decided which number is the day and which the month, if both orders were possible",
+    )
 
 
 class RejectedDate(Record):
-    """Words that state a date which is not believed, and why."""
+    """Words that state a date that was rejected, and the reason."""
 
     matched: str
     reason: str
 
 
 class Extracted(Record):
-    """Readable text and what the markup says of it."""
+    """The readable text, and what the markup says about it."""
 
     text: str = Field(min_length=1)
     title: str | None = None
     dates: tuple[StatedDate, ...] = ()
     byline: str | None = None
-    repairs: tuple[ShortText, ...] = Field(default=(), description="damage that was mended in the characters")
+    repairs: tuple[ShortText, ...] = Field(default=(), description="damaged characters that were repaired")
 
 
 class LanguageScore(Record):
@@ -145,33 +148,38 @@ class LanguageScore(Record):
 
 
 class LanguageShare(Record):
-    """One of the languages of a mixed text, and how much of its letters are in it."""
+    """One language of a mixed text, and the share of the letters that are in it."""
 
     code: LanguageCode
     share: Probability
 
 
 class Language(Record):
-    """The language of the text; `und` rather than a guess. `confidence` is the share of such answers that are right."""
+    """The language of the text, or `und` instead of a guess.
+
+    `confidence` is calibrated: it is the share of answers with this confidence that are correct.
+    """
 
     code: LanguageCode
     confidence: Probability
     alternatives: tuple[LanguageScore, ...] = ()
-    mixed: tuple[LanguageShare, ...] = Field(default=(), description="languages of a text in several, largest first")
-    translated: bool = Field(default=False, description="whether the text says that it is a translation")
+    mixed: tuple[LanguageShare, ...] = Field(
+        default=(), description="the languages of a text in several languages, largest share first"
+    )
+    translated: bool = Field(default=False, description="true if the text says that it is a translation")
 
 
 class Paragraph(Record):
-    """One line of the extracted text, kept or dropped, and by which rule it was dropped."""
+    """One line of the extracted text. `reason` is the rule that dropped it if it was not kept."""
 
     text: str
     kept: bool
     reason: str | None = None
-    language: LanguageCode | None = Field(default=None, description="where it is another than the text's")
+    language: LanguageCode | None = Field(default=None, description="set if it differs from the language of the text")
 
 
 class Normalized(Record):
-    """Clean text and what its furniture stated."""
+    """The clean text, and what the lines around it stated (agency, byline, dates)."""
 
     title: str | None
     text: str = Field(min_length=1)
@@ -183,7 +191,7 @@ class Normalized(Record):
 
 
 class MentionKind(StrEnum):
-    """How an entity is named: by a full or known name, a part of one, or in other words after it."""
+    """How a mention names an entity: a full or known name, a family name, or a description that follows a name."""
 
     NAME = "name"
     FAMILY_NAME = "family name"
@@ -191,7 +199,7 @@ class MentionKind(StrEnum):
 
 
 class Mention(Record):
-    """Where an entity is named; offsets are code points into `field`."""
+    """Where an entity is named. The offsets count code points in `field`."""
 
     field: Literal["title", "text"]
     start: NonNegativeInt
@@ -209,7 +217,7 @@ class Candidate(Record):
 
 
 class Unlinked(Record):
-    """A known spelling that was not linked, and why; offsets are code points into `field`."""
+    """A known spelling that was not linked, and the reason. The offsets count code points in `field`."""
 
     field: Literal["title", "text"]
     start: NonNegativeInt
@@ -226,14 +234,16 @@ class Entity(Record):
     type: EntityType
     name: str
     country: str | None = Field(default=None, description="ISO 3166-1 alpha-2")
-    prominence: Probability = Field(description="how much it is always in the news; grouping damps it")
+    prominence: Probability = Field(
+        description="how often it is in the news; grouping gives prominent entities less weight"
+    )
     score: Probability
     reasons: tuple[str, ...]
     mentions: tuple[Mention, ...] = Field(min_length=1)
 
 
 class Place(Record):
-    """A location with coordinates, WGS 84 degrees."""
+    """A location with coordinates in WGS 84 degrees."""
 
     id: ShortText
     name: str
@@ -242,7 +252,7 @@ class Place(Record):
 
 
 class KeyFlag(IntFlag):
-    """What a key of an article is, and where it stands."""
+    """The kind of a key of an article, and whether it is in the lede."""
 
     LEDE = 1
     NUMBER = 4
@@ -251,34 +261,35 @@ class KeyFlag(IntFlag):
 
 
 class Keys(Record):
-    """Names, numbers and entities of an article: what grouping matches across languages. All parts are in one order.
+    """The names, numbers and entities of an article, which grouping matches across languages.
 
-    `hashes` are little-endian uint32, distinct; `counts` and `flags` (`KeyFlag`) have a byte each.
+    All fields are in the same order. `hashes` are distinct little-endian uint32. `counts` and `flags` (`KeyFlag`) have
+    one byte for each key.
     """
 
     hashes: bytes
     counts: bytes
     flags: bytes
-    labels: tuple[str, ...] = Field(description="as a reader would name it: a name, a number, `name (entity id)`")
+    labels: tuple[str, ...] = Field(description="the key for readers: a name, a number, or `name (entity id)`")
 
 
 class Fingerprint(Record):
-    """All that grouping needs of one article, so that the lane only weighs and compares.
+    """Everything that grouping needs of one article, so that dedup only weighs and compares.
 
-    Hashes are little-endian uint32 and distinct; those of `shingles` and `words` are sorted.
+    Hashes are distinct little-endian uint32. The hashes of `shingles` and `words` are sorted.
     """
 
     shingles: bytes = Field(description="hashes of word bigrams")
     words: bytes = Field(description="hashes of words")
     facts: tuple[str, ...] = Field(description="numbers, and capitalised tokens inside sentences")
-    terms: bytes = Field(description="hashes of word stems of one language")
-    term_counts: bytes = Field(description="a byte each: how often")
-    term_flags: bytes = Field(description="a byte each: `KeyFlag.LEDE` or nothing")
+    terms: bytes = Field(description="hashes of word stems, different for each language")
+    term_counts: bytes = Field(description="one byte for each term: its count")
+    term_flags: bytes = Field(description="one byte for each term: `KeyFlag.LEDE` or 0")
     keys: Keys
 
 
 class ArticleDraft(RawArticle):
-    """An article between two stages: what is there already, and nothing invented for the rest."""
+    """An article between two stages. Fields of later stages are empty."""
 
     extracted: Extracted | None = None
     language: Language | None = None
@@ -292,7 +303,7 @@ class ArticleDraft(RawArticle):
 
 
 class Readable(Article):
-    """What enrichment found; shared by the enriched and the grouped article."""
+    """The results of enrichment, which the enriched and the grouped article share."""
 
     title: str | None
     text: str = Field(min_length=1)
@@ -302,34 +313,41 @@ class Readable(Article):
     published_at: Timestamp | None
     published_at_source: DateSource
     published_at_precision: DatePrecision | None = None
-    dates: tuple[StatedDate, ...] = Field(default=(), description="every date stated, also those that disagree")
-    rejected_dates: tuple[RejectedDate, ...] = Field(default=(), description="stated and not believed, with the reason")
-    repairs: tuple[ShortText, ...] = Field(default=(), description="damage that was mended in the characters")
+    dates: tuple[StatedDate, ...] = Field(default=(), description="every stated date, also dates that disagree")
+    rejected_dates: tuple[RejectedDate, ...] = Field(
+        default=(), description="dates that were stated but rejected, with the reason"
+    )
+    repairs: tuple[ShortText, ...] = Field(default=(), description="damaged characters that were repaired")
     language: Language
     entities: tuple[Entity, ...]
-    unlinked: tuple[Unlinked, ...] = Field(default=(), description="known spellings that were not linked, and why")
+    unlinked: tuple[Unlinked, ...] = Field(
+        default=(), description="known spellings that were not linked, with the reason"
+    )
     places: tuple[Place, ...] = ()
     embedding: bytes | None = Field(
-        default=None, min_length=512, max_length=512, description="512 int8: title and lede, L2-normalised × 127"
+        default=None,
+        min_length=512,
+        max_length=512,
+        description="vector of title and lede: 512 int8, L2-normalised × 127",
     )
     stage_versions: dict[str, str]
 
 
 class EnrichedArticle(Readable):
-    """What the worker puts on `articles.enriched`."""
+    """What the worker writes to `articles.enriched`."""
 
     fingerprint: Fingerprint
 
 
 class DuplicateLevel(StrEnum):
-    """How near a near-duplicate is."""
+    """How similar a near-duplicate is."""
 
     COPY = "copy"
     REWRITE = "rewrite"
 
 
 class DuplicateReason(Record):
-    """The figures behind a duplicate."""
+    """The figures behind the decision on a near-duplicate."""
 
     level: DuplicateLevel
     shingle_containment: Probability
@@ -337,18 +355,21 @@ class DuplicateReason(Record):
     shared_facts: NonNegativeInt
     missing_facts: NonNegativeInt
     shared: tuple[str, ...] = Field(default=(), description="some of the shared numbers and names")
-    missing: tuple[str, ...] = Field(default=(), description="some that only one of the two has")
+    missing: tuple[str, ...] = Field(default=(), description="some that only one of the two articles has")
 
 
 class DuplicateLink(Record):
-    """Another article that this one shares much text with, though it is no duplicate of it: a splice has two."""
+    """Another article with much of the same text, of which this one is not a duplicate.
+
+    An article that was made of two others has a link to the second one.
+    """
 
     article_id: ArticleId
     shingle_containment: Probability
 
 
 class ScorePart(Record):
-    """One feature of a pair: its value, and what it added to the score."""
+    """One feature of a pair: its value, and its contribution to the score."""
 
     feature: ShortText
     value: float
@@ -356,36 +377,44 @@ class ScorePart(Record):
 
 
 class StoryReason(Record):
-    """Why an article joined its story, or that it opened one; always against the nearest article that was found."""
+    """Why an article joined its story or opened one. The figures compare it with the nearest article that was found."""
 
     opened: bool
-    nearest: ArticleId | None = Field(default=None, description="the article that the figures here are against")
-    shared: tuple[str, ...] = Field(default=(), description="heaviest shared names and entities")
+    nearest: ArticleId | None = Field(default=None, description="the article that the figures compare with")
+    shared: tuple[str, ...] = Field(default=(), description="shared names and entities with the most weight")
     numbers: tuple[str, ...] = Field(default=(), description="shared numbers")
     cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None = Field(
-        default=None, description="of the vectors; absent where one has none"
+        default=None, description="cosine of the vectors; absent if one article has no vector"
     )
     gap_days: Annotated[float, Field(ge=0)] | None = None
-    parts: tuple[ScorePart, ...] = Field(default=(), description="the pair's score, feature by feature")
+    parts: tuple[ScorePart, ...] = Field(
+        default=(), description="the contribution of each feature to the score of the pair"
+    )
     threshold: float | None = None
-    runner_up: ArticleId | None = Field(default=None, description="the story that came next")
+    runner_up: ArticleId | None = Field(default=None, description="the story with the next best score")
     runner_up_score: float | None = None
-    margin: float | None = Field(default=None, description="by how much the runner-up lost, or a story was missed")
-    vetoes: tuple[str, ...] = Field(default=(), description="why a story was not taken that scored enough")
+    margin: float | None = Field(
+        default=None, description="the lead over the runner-up, or how much was missing to join a story"
+    )
+    vetoes: tuple[str, ...] = Field(default=(), description="why a story with a sufficient score was not chosen")
     moved_by: str | None = Field(
-        default=None, description="what brought it here against or after the score: a person, a merge of two stories"
+        default=None, description="what moved it here regardless of the score: an edit, or a merge of two stories"
     )
 
 
 class GroupedArticle(Readable):
-    """What the lane puts on `articles.grouped`, and what is indexed."""
+    """What dedup writes to `articles.grouped`. The indexer writes it to the index."""
 
     duplicate_of: ArticleId | None = None
     duplicate_score: Probability | None = None
     duplicate_reason: DuplicateReason | None = None
-    duplicate_group: ArticleId = Field(description="the first article of the group: search folds on it")
-    duplicate_links: tuple[DuplicateLink, ...] = Field(default=(), description="others it shares much text with")
-    supersedes: ArticleId | None = Field(default=None, description="the earlier version of an agency's text")
+    duplicate_group: ArticleId = Field(
+        description="the first article of the group; search shows one article for each group"
+    )
+    duplicate_links: tuple[DuplicateLink, ...] = Field(
+        default=(), description="other articles with much of the same text"
+    )
+    supersedes: ArticleId | None = Field(default=None, description="the earlier version of the same agency text")
     story_id: ArticleId
     story_score: float
     story_reason: StoryReason
@@ -394,5 +423,5 @@ class GroupedArticle(Readable):
 
     @property
     def document_version(self) -> int:
-        """Elasticsearch's external version: revision first, then decision."""
+        """The external version for Elasticsearch: first the revision, then the decision."""
         return self.revision * 2**20 + self.decision_seq

@@ -1,4 +1,4 @@
-"""A dead letter: the message that failed, whole, and why."""
+"""A dead letter: the complete message that failed, and the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.base import Record, ShortText, Timestamp
 
 
 class ErrorClass(StrEnum):
-    """Why a message can never succeed as it is."""
+    """Why a message can never succeed unchanged."""
 
     INVALID_MESSAGE = "invalid_message"
     NO_TEXT = "no_text"
@@ -21,7 +21,7 @@ class ErrorClass(StrEnum):
 
 
 class DeadLetter(Record):
-    """Keyed by `topic/partition/offset` of its source, so a redelivery is the same letter."""
+    """A failed message. Its key is `topic/partition/offset` of the message, so a redelivery makes the same letter."""
 
     schema_version: Literal[1] = 1
     letter_id: ShortText
@@ -30,10 +30,10 @@ class DeadLetter(Record):
     source_offset: NonNegativeInt
     source_timestamp: Timestamp | None = None
     original_key: bytes | None
-    original_value: bytes | None = Field(description="base64; null when the message had none or is in quarantine")
+    original_value: bytes | None = Field(description="base64; null if the message had no value or is in quarantine")
     original_headers: tuple[tuple[str, bytes], ...] = ()
-    quarantine_path: str | None = Field(default=None, description="where a file too large for Kafka was kept")
-    revision: PositiveInt | None = Field(default=None, description="of the article, where the message states it")
+    quarantine_path: str | None = Field(default=None, description="where a file that is too large for Kafka was kept")
+    revision: PositiveInt | None = Field(default=None, description="revision of the article, if the message states it")
     service: ShortText
     stage: ShortText
     error_class: ErrorClass

@@ -1,4 +1,4 @@
-"""What a user writes about feeds: the records behind `seeds/feeds.yaml`. Strict, closed, with a JSON Schema."""
+"""What a user writes about feeds: the records of `seeds/feeds.yaml`. They are closed and have a JSON Schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class FeedType(StrEnum):
-    """How a feed is read. Left out, it is guessed: from the name of a path, from what a URL answers."""
+    """How a feed is read. If it is missing, the name of the path or the answer of the URL decides."""
 
     FEED = "feed"
     SITEMAP = "sitemap"
@@ -38,7 +38,7 @@ LOCAL_TYPES = frozenset({FeedType.FOLDER, FeedType.JSONL, FeedType.CSV, FeedType
 
 
 def to_seconds(value: object) -> object:
-    """`15m` as 900; what is no duration stays as it is, for pydantic to refuse."""
+    """The seconds of a duration: 900 for `15m`. Other types are returned unchanged, and pydantic refuses them."""
     if isinstance(value, str):
         match = DURATION.fullmatch(value.strip().lower())
         if match:
@@ -46,7 +46,7 @@ def to_seconds(value: object) -> object:
         if value != "auto":
             raise ValueError("write a duration like 90s, 15m, 2h or 1d, or auto")
     elif isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"write the unit too: {value}s, {value}m or {value}h")  # noqa: TRY004 - pydantic shows this kind
+        raise ValueError(f"write the unit too: {value}s, {value}m or {value}h")  # noqa: TRY004 - pydantic reports a ValueError
     return value
 
 
@@ -54,20 +54,20 @@ Interval = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=MIN_INTERVAL_SECONDS, le=30 * 86400)],
     BeforeValidator(to_seconds, json_schema_input_type=str),
 ]
-"""`auto`, or seconds; written as a duration (`15m`)."""
+"""`auto`, or seconds. Users write a duration (`15m`)."""
 
 FeedId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*$", max_length=200)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 
 
 class Closed(BaseModel):
-    """A part of the file: unknown keys are refused, so a typo is an error and not a setting that is ignored."""
+    """A part of the file. Unknown keys are refused, so that a typo is an error and not an ignored setting."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Columns(Closed):
-    """Which column of a CSV, or key of a JSON object, holds what; `meta.body` looks inside objects."""
+    """The column of a CSV file, or the key of a JSON object, for each value. `meta.body` is a key inside an object."""
 
     guid: str = "guid"
     content: str = "content"
@@ -82,29 +82,34 @@ class Columns(Closed):
 
 
 class Feed(Closed):
-    """One feed: where it is and how it is to be read."""
+    """One feed: its address, and how to read it."""
 
-    id: FeedId = Field(description="its name in articles, metrics and commands; never change it")
+    id: FeedId = Field(description="the name of the feed in articles, metrics and commands; never change it")
     url: str | None = Field(
         default=None,
         max_length=8000,
-        description="http(s)://…, or kafka://host:port/topic; ${NAME} is taken from the environment",
+        description="http(s)://…, or kafka://host:port/topic; ${NAME} is read from the environment",
     )
     path: str | None = Field(default=None, max_length=4000, description="file or folder, relative to this file")
-    type: FeedType | None = Field(default=None, description="guessed when absent")
-    source: ShortText | None = Field(default=None, description="publisher (default: the URL's host, the path's name)")
-    language: LanguageCode | None = Field(default=None, description="a hint (BCP 47), where the feed states none")
+    type: FeedType | None = Field(default=None, description="detected automatically if absent")
+    source: ShortText | None = Field(
+        default=None, description="publisher (default: the host of the URL, or the name of the path)"
+    )
+    language: LanguageCode | None = Field(
+        default=None, description="a hint (BCP 47), used if the feed states no language"
+    )
     interval: Interval = Field(default="auto", description="auto (learned, 5m to 24h), or like 90s, 15m, 2h, 1d")
     full_text: bool | None = Field(
-        default=None, description="fetch each entry's page (default: only for sitemaps, which have no text)"
+        default=None, description="fetch the page of each entry (default: only for sitemaps, because they have no text)"
     )
     headers: dict[str, str] = Field(
-        default_factory=dict, description="request headers; secrets as ${NAME} from the environment"
+        default_factory=dict,
+        description="request headers; write secrets as ${NAME}, which is read from the environment",
     )
-    tags: tuple[Tag, ...] = Field(default=(), description="your own labels; they travel with every article")
+    tags: tuple[Tag, ...] = Field(default=(), description="your own labels; every article of the feed gets them")
     columns: Columns = Field(default_factory=Columns, description="for CSV, JSONL and topics")
-    respect_robots: bool = Field(default=True, description="false only where the publisher has agreed")
-    paused: bool = Field(default=False, description="kept, but not collected")
+    respect_robots: bool = Field(default=True, description="false only if the publisher has agreed")
+    paused: bool = Field(default=False, description="true: the feed stays in the file but is not collected")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -124,9 +129,9 @@ class Feed(Closed):
         try:
             parts = urlsplit(ENVIRONMENT.sub("x", url))
             host = parts.hostname
-            parts.port  # noqa: B018 - raises for what is no port
+            parts.port  # noqa: B018 - raises if the port is not valid
         except ValueError as error:
-            raise ValueError(f"url is none: {error}") from error
+            raise ValueError(f"url is not valid: {error}") from error
         if parts.scheme not in ("http", "https", "kafka") or not host:
             raise ValueError("url must begin with http://, https:// or kafka:// and name a host")
         if "@" in parts.netloc:
@@ -141,9 +146,9 @@ class Feed(Closed):
 
 
 class FeedsFile(Closed):
-    """The whole file."""
+    """The complete file."""
 
-    feeds: tuple[Feed, ...] = Field(default=(), description="every feed; ids are unique")
+    feeds: tuple[Feed, ...] = Field(default=(), description="all feeds; ids must be unique")
 
     @model_validator(mode="after")
     def _unique(self) -> Self:

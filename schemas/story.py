@@ -12,7 +12,7 @@ from schemas.base import ArticleId, Record, ShortText, Timestamp
 
 
 class StoryEntity(Record):
-    """An entity and the number of the story's articles that name it; where it is, for a place (WGS 84 degrees)."""
+    """An entity, and the number of the story's articles that name it. A place has coordinates (WGS 84 degrees)."""
 
     id: ShortText
     articles: PositiveInt
@@ -23,7 +23,7 @@ class StoryEntity(Record):
 
 
 class Edition(Record):
-    """A story in one language: its most central article there, and the sentence that says most of it."""
+    """A story in one language: its most central article in it, and the sentence that says most about the story."""
 
     language: LanguageCode
     articles: PositiveInt
@@ -33,43 +33,45 @@ class Edition(Record):
 
 
 class Bucket(Record):
-    """An hour (UTC) and how many articles were fetched in it."""
+    """An hour (UTC), and the number of articles that were fetched in it."""
 
     start_at: Timestamp
     articles: PositiveInt
 
 
 class RelatedStory(Record):
-    """Another event of the same actors."""
+    """Another story with the same actors."""
 
     story_id: ArticleId
     title: str | None
-    shared: tuple[str, ...] = Field(description="ids of the entities of both")
+    shared: tuple[str, ...] = Field(description="ids of the entities that both stories have")
 
 
 class Story(Record):
-    """What the lane puts on `stories`: the latest state of one story, keyed by its id."""
+    """What dedup writes to `stories`: the latest state of one story, with the story id as key."""
 
     schema_version: Literal[1] = 1
-    story_id: ArticleId = Field(description="the id of the article that opened it; never changes")
-    title: str | None = Field(description="the most central article's")
+    story_id: ArticleId = Field(description="the id of the article that opened the story; it never changes")
+    title: str | None = Field(description="title of the most central article")
     languages: tuple[LanguageCode, ...]
-    sources: tuple[ShortText, ...] = Field(description="outlets, each once however many feeds it has")
+    sources: tuple[ShortText, ...] = Field(description="outlets; an outlet with several feeds is listed once")
     first_seen_at: Timestamp
     last_seen_at: Timestamp
-    articles: NonNegativeInt = Field(description="0 in a story that was merged into another")
+    articles: NonNegativeInt = Field(description="0 for a story that was merged into another")
     duplicates: NonNegativeInt
     entities: tuple[StoryEntity, ...]
     editions: tuple[Edition, ...] = ()
     timeline: tuple[Bucket, ...] = ()
     related: tuple[RelatedStory, ...] = ()
-    merged_into: ArticleId | None = Field(default=None, description="where its articles are now")
+    merged_into: ArticleId | None = Field(default=None, description="the story in which its articles are now")
     grouping_version: PositiveInt = 1
-    revision: Annotated[int, Field(ge=1, lt=2**63)] = Field(description="grows with each change; the document version")
+    revision: Annotated[int, Field(ge=1, lt=2**63)] = Field(
+        description="grows with each change; it is the document version"
+    )
 
 
 class EditAction(StrEnum):
-    """What a person can say of stories."""
+    """What a person can decide about stories."""
 
     MERGE = "merge"
     SPLIT = "split"
@@ -77,10 +79,10 @@ class EditAction(StrEnum):
 
 
 class StoryEdit(Record):
-    """A person's decision, which no score overrules; keyed by `edit_id`, and applied again by every replay.
+    """A decision of a person. No score overrules it, and every replay applies it again. The key is `edit_id`.
 
     `merge`: `articles` belong to one story. `split`: `articles` do not belong to the story of `other`.
-    `pin`: `articles` belong to the story of `other`. Of two that contradict each other the later one counts.
+    `pin`: `articles` belong to the story of `other`. If two edits contradict each other, the later one wins.
     """
 
     schema_version: Literal[1] = 1

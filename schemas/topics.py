@@ -1,4 +1,4 @@
-"""The wiring map: every topic, its record, key, partitions and retention, on one screen."""
+"""All topics on one screen: record, key, partitions and retention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY_MS: Final = 24 * 60 * 60 * 1000
 class Topic:
     """One Kafka topic. `partitions` of None means `DRAGOMAN_PARTITIONS`.
 
-    A `versioned` one holds decisions of grouping: every grouping version but the first has one of its own.
+    A `versioned` topic holds grouping decisions. Each grouping version from 2 on has its own topic.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Topic:
     versioned: bool = False
 
     def config(self, max_message_bytes: int) -> dict[str, str]:
-        """Kafka's own settings for the topic."""
+        """The settings of the topic in Kafka."""
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MS
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
@@ -49,5 +49,5 @@ TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, GROUPED, STORIES, EDITS, DEAD)
 
 
 def intermediate(stage: str) -> Topic:
-    """The topic behind a stage that runs in a process of its own: `articles.<stage>`."""
+    """The output topic of a stage that runs as its own process: `articles.<stage>`."""
     return Topic(f"articles.{stage}", ArticleDraft, key="article_id", partitions=None, retention_days=7)

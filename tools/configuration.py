@@ -28,7 +28,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings], type[BaseSettings] | None], ...] 
     ("Producer", ProducerSettings, Settings),
     ("Worker", WorkerSettings, Settings),
     ("Entities (a stage of the worker)", EntitySettings, Settings),
-    ("Dedup (the lane)", DedupSettings, Settings),
+    ("Dedup", DedupSettings, Settings),
     ("Indexer", IndexerSettings, ElasticsearchSettings),
     ("Embedded stack (`dragoman up`)", EmbeddedSettings, Settings),
 )

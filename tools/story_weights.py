@@ -19,14 +19,14 @@ from typing import Any
 from benchmarks.corpus import SHARED
 from benchmarks.quality.stories.corpora import FILES, load
 from benchmarks.quality.stories.fit import BY_HAND, L2, ORDERS, STEPS, train
-from services.dedup.pairs import CAPITAL_KINDS, FEATURES, VECTOR_KINDS, WEIGHTS, Weights
+from services.dedup.pairs import CAPITAL_KINDS, FEATURES, VECTOR_KINDS, WEIGHTS, PairWeights
 from services.worker.stages import stage_slice
 from tools.story_edits import read_edit_pairs
 
 MANIFEST = Path(__file__).with_name("story_weights_manifest.json")
 
 
-def write(weights: Weights, path: Path = WEIGHTS) -> None:
+def write(weights: PairWeights, path: Path = WEIGHTS) -> None:
     """The weights as readable JSON."""
     content: dict[str, Any] = {"thresholds": {"join": weights.join, "merge": weights.merge}}
     for capitals, row in zip(CAPITAL_KINDS, weights.models.tolist(), strict=True):

@@ -1,1 +1,1 @@
-"""Articles a second, CPU and memory: each stage, each service, the whole pipeline, the lane with many articles."""
+"""Articles a second, CPU and memory: each stage, each service, the whole pipeline, dedup with many articles."""

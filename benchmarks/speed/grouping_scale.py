@@ -1,4 +1,4 @@
-"""The lane with many live articles: time an article and memory against their number.
+"""Dedup with many live articles: time per article and memory by their number.
 
     python -m benchmarks.speed.grouping_scale [--sizes 10000,100000] [--json PATH]
 
@@ -30,7 +30,7 @@ from schemas.article import EnrichedArticle, Fingerprint, KeyFlag, Keys, StoryRe
 from services.common.messages import decode
 from services.dedup.grouping import Grouper
 from services.dedup.profiles import sample, to_profile
-from services.dedup.rows import Decision, Row
+from services.dedup.rows import ArticleRow, Decision
 
 RESULTS = Path(__file__).with_name("grouping_scale.json")
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
@@ -111,21 +111,21 @@ class Maker:
         )
 
 
-class LazyRows(MutableMapping[str, Row]):
+class LazyRows(MutableMapping[str, ArticleRow]):
     """Rows as the store on disk has them: made again when one is read, so that they take no memory here."""
 
     def __init__(self, template: EnrichedArticle) -> None:
-        self._kept: dict[str, Row] = {}
+        self._kept: dict[str, ArticleRow] = {}
         self._template = template
 
     def get(self, key: str, default: Any = None) -> Any:
         """The row, where it was written by `take`: the others are only read by their key."""
         return self._kept.get(key, default)
 
-    def __getitem__(self, key: str) -> Row:
+    def __getitem__(self, key: str) -> ArticleRow:
         return self._kept.get(key) or to_row(self._template.model_copy(update={"article_id": key}), 0)
 
-    def __setitem__(self, key: str, row: Row) -> None:
+    def __setitem__(self, key: str, row: ArticleRow) -> None:
         self._kept[key] = row
 
     def __delitem__(self, key: str) -> None:
@@ -138,12 +138,10 @@ class LazyRows(MutableMapping[str, Row]):
         return len(self._kept)
 
 
-def to_row(article: EnrichedArticle, arrival: int) -> Row:
+def to_row(article: EnrichedArticle, arrival: int) -> ArticleRow:
     """The article's row, in a story of its own."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-    return Row(
-        article=article, arrival=arrival, owner_offset=arrival, decision=alone, story_opened_at=article.fetched_at
-    )
+    return ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
 
 
 def measure(size: int) -> dict[str, float]:
@@ -165,17 +163,17 @@ def measure(size: int) -> dict[str, float]:
     found["duplicate_bytes_per_article"] = round(kept + posted)
     for name, vector in (("with_vectors", True), ("without_vectors", False)):
         taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
-        found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, size, name).items()}
+        found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, name).items()}
     found["duplicates_per_second"] = _clock_duplicates(grouper, maker, size)
     return found
 
 
-def _clock(grouper: Grouper, taken: list[EnrichedArticle], size: int, name: str) -> dict[str, float]:
+def _clock(grouper: Grouper, taken: list[EnrichedArticle], name: str) -> dict[str, float]:
     seconds = []
     for number, article in enumerate(taken):
         other = article.model_copy(update={"article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}"))})
         began = time.perf_counter()
-        grouper.take(other, size + number)
+        grouper.take(other)
         seconds.append(time.perf_counter() - began)
     return {
         "mean_ms": round(float(np.mean(seconds)) * 1000, 2),

@@ -188,7 +188,7 @@ def write_grouped(material: Material) -> Path:
     enrich = make_enricher("bench", vectors=True)
     with source.open("rb") as lines, path.open("wb") as file, FileGrouper() as grouper:
         for number, line in enumerate(lines, 1):
-            grouper.take(enrich(line, number), number)
+            grouper.take(enrich(line, number))
         file.writelines(line + b"\n" for line in grouper.results())
     return path
 

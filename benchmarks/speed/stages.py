@@ -20,7 +20,7 @@ import orjson
 from benchmarks.speed.measures import PER, peak_mib, run_child, spread
 from schemas.article import ArticleDraft, ContentType, EnrichedArticle, GroupedArticle, RawArticle
 from services.common.messages import decode, encode
-from services.dedup.grouping import Grouper, Result
+from services.dedup.grouping import Grouper, GroupingResult
 from services.indexer.bulk import make_action
 from services.indexer.documents import to_article_document
 from services.producer.ledger.articles import to_raw_article
@@ -59,7 +59,7 @@ class Step:
 
 def steps() -> list[Step]:
     """Every step in the order in which an article meets them."""
-    return [*_worker_steps(), *_lane_steps(), *_indexer_steps()]
+    return [*_worker_steps(), *_dedup_steps(), *_indexer_steps()]
 
 
 def _worker_steps() -> list[Step]:
@@ -80,18 +80,18 @@ def _worker_steps() -> list[Step]:
     ]
 
 
-def _lane_steps() -> list[Step]:
-    """The lane; its state is as large as the articles that came before, so the last cost more than the first."""
-    lane, other_lane = Grouper(WINDOW), Grouper(WINDOW)
+def _dedup_steps() -> list[Step]:
+    """The steps of dedup. Its state grows with every article, so the last articles cost more than the first ones."""
+    grouper, other_grouper = Grouper(WINDOW), Grouper(WINDOW)
     return [
         Step("dedup", "decode", ENRICHED_FILE, bytes, _load_enriched),
-        Step("dedup", "grouping", ENRICHED_FILE, _load_enriched, _taker(lane), GROUPED_FILE, _dump_grouped),
+        Step("dedup", "grouping", ENRICHED_FILE, _load_enriched, grouper.take, GROUPED_FILE, _dump_grouped),
         Step(
             "dedup",
             "encode",
             ENRICHED_FILE,
-            lambda line: _taker(other_lane)(_load_enriched(line)),
-            partial(_encode_result, other_lane),
+            lambda line: other_grouper.take(_load_enriched(line)),
+            partial(_encode_result, other_grouper),
         ),
     ]
 
@@ -123,21 +123,17 @@ def _to_page(line: bytes) -> ArticleDraft:
     return draft.model_copy(update={"content": html, "content_type": ContentType.HTML})
 
 
-def _taker(grouper: Grouper) -> Callable[[EnrichedArticle], Result]:
-    return lambda article: grouper.take(article, len(grouper.rows))
-
-
-def _dump_grouped(result: Result) -> bytes:
+def _dump_grouped(result: GroupingResult) -> bytes:
     if result.article is None:
         raise ValueError("an article came twice")
     return encode(result.article)
 
 
-def _encode_result(lane: Grouper, result: Result) -> int:
-    """What the lane writes for one article: message, story and row; the bytes of all three."""
+def _encode_result(grouper: Grouper, result: GroupingResult) -> int:
+    """The number of bytes that dedup writes for one article: message, story and row."""
     if result.article is None:
         return 0
-    story, row = lane.story(result.article.story_id), lane.rows[result.article.article_id]
+    story, row = grouper.story(result.article.story_id), grouper.rows[result.article.article_id]
     return sum(len(encode(record)) for record in (result.article, story, row) if record is not None)
 
 
@@ -224,7 +220,7 @@ def measure_all(corpus: Path, folder: Path, on_step: Callable[[str], None]) -> l
 
 
 def found_in(folder: Path) -> dict[str, Any]:
-    """What the articles are like to the lane: languages, near-duplicates, stories; needs `grouped`."""
+    """What dedup found in the articles: languages, near-duplicates, stories. Needs `grouped`."""
     languages: dict[str, int] = {}
     stories, duplicates, entities, count = set(), 0, 0, 0
     for line in _lines(folder, GROUPED_FILE):

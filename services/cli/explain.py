@@ -78,11 +78,11 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
 
 
 def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Both as the lane compares them now; where it cannot, what is stored of both."""
+    """Both articles as dedup compares them now. If dedup does not answer, the stored reasons of both."""
     from services.search.stories import title_of
 
     ids = (one["article_id"], other["article_id"])
-    compared, problem = ask_lane(*ids)
+    compared, problem = ask_dedup(*ids)
     return {
         "articles": list(ids),
         "titles": [title_of(article) for article in (one, other)],
@@ -94,31 +94,34 @@ def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def ask_lane(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
-    """The lane's comparison, or why there is none."""
-    address = lane_address()
+def ask_dedup(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
+    """The comparison that dedup makes, or the reason why there is none."""
+    address = dedup_address()
     if address is None:
-        return None, "The lane's address is not known: set DRAGOMAN_LANE_URL. What is stored:"
+        return None, "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. What is stored:"
     url = f"{address}/explain?{urllib.parse.urlencode({'one': one, 'other': other})}"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             return json.loads(answer.read()), None
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            return None, "One of them has left the lane's window, so they cannot be compared any more. What is stored:"
-        return None, f"The lane at {address} answers {error.code}. What is stored:"
+            return (
+                None,
+                "One of them has left the window of dedup, so they cannot be compared any more. What is stored:",
+            )
+        return None, f"Dedup at {address} answers {error.code}. What is stored:"
     except OSError:
-        return None, f"The lane at {address} does not answer. What is stored:"
+        return None, f"Dedup at {address} does not answer. What is stored:"
 
 
-def lane_address() -> str | None:
-    """The lane's metrics address: as configured, or of the stack that `up` started in this home."""
+def dedup_address() -> str | None:
+    """The metrics address of dedup: from the settings, or from the stack that `up` started in this home."""
     from services.cli.stack import metrics_urls
     from services.common.settings import Settings
 
     settings = Settings()
-    if settings.lane_url:
-        return settings.lane_url.rstrip("/")
+    if settings.dedup_url:
+        return settings.dedup_url.rstrip("/")
     url = metrics_urls(settings.home).get("dedup")
     return url.removesuffix("/metrics") if url else None
 

@@ -51,8 +51,8 @@ def group(input_file: Input, output_file: Output) -> None:
 
     with FileGrouper() as grouper:
 
-        def take(line: bytes, number: int) -> Iterator[bytes]:
-            grouper.take(line, number)
+        def take(line: bytes, _number: int) -> Iterator[bytes]:
+            grouper.take(line)
             return iter(())
 
         _convert(input_file, output_file, take, "grouping", grouper.results)

@@ -11,7 +11,7 @@ import typer
 from services.cli.output import fail, out, print_json
 
 if TYPE_CHECKING:
-    from services.search.search import Found, Hit
+    from services.search.search import Hit, SearchResult
 
 
 def search(
@@ -61,7 +61,7 @@ def _date(text: str | None, option: str) -> date | None:
         raise SearchError(f"{option} {text!r} is no date. Write it as 2021-03-19.") from error
 
 
-def show(found: Found) -> None:
+def show(found: SearchResult) -> None:
     """Print hits for a person."""
     from rich.markup import escape
 

@@ -64,7 +64,7 @@ def read_edits() -> list[StoryEdit]:
 
 
 def edits_of(records: Iterable[Any]) -> list[StoryEdit]:
-    """The edits of these records, oldest first; what is no edit is told and left out, as the lane leaves it out."""
+    """The edits of these records, oldest first; what is no edit is told and left out, as dedup leaves it out."""
     from schemas.story import StoryEdit
     from services.common.messages import RejectedMessage, decode
 
@@ -98,4 +98,4 @@ def report(edit: StoryEdit, *, done: bool, as_json: bool) -> None:
     else:
         out.print(f"{edit.action.value.capitalize()} {edit.edit_id} of {len(edit.articles)} articles is on its way.")
     if not done:
-        fail("The index does not show it yet: articles outside the lane's window stay as they are.", code=4)
+        fail("The index does not show it yet: articles outside the window of dedup stay as they are.", code=4)

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home, description="folder of state: stores, logs, quarantine")
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$")] = Field(
-        default="", description="desk: a prefix on topics, consumer groups and indices"
+        default="", description="prefix of topics, consumer groups and indices"
     )
     grouping_version: int = Field(
         default=1,
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         description="which grouping is made and indexed: each has topics and a group of its own",
     )
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka's bootstrap servers, comma-separated")
-    partitions: int = Field(default=4, ge=1, le=1024, description="partitions of every topic but the lane's")
+    partitions: int = Field(default=4, ge=1, le=1024, description="partitions of every topic whose number is not fixed")
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
     max_article_bytes: int = Field(
         default=1024 * 1024, ge=1024, description="largest article content; Kafka's and bulk limits derive from it"
@@ -59,8 +59,9 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="port of /metrics and /healthz; 0 takes a free one"
     )
     instance: str = Field(default="", description="name of this process: static membership in the consumer group")
-    lane_url: str = Field(
-        default="", description="where the lane's /explain is, like http://dedup:9100 (default: of the local stack)"
+    dedup_url: str = Field(
+        default="",
+        description="address of dedup for `dragoman explain`, like http://dedup:9100 (default: the local stack's)",
     )
     stall_seconds: float = Field(
         default=120.0, gt=0, description="exit when there is lag and no commit for so long, to be restarted"
@@ -86,11 +87,11 @@ class Settings(BaseSettings):
         return int(self.max_message_bytes * LETTER_OVERHEAD) + 64 * 1024
 
     def name(self, name: str) -> str:
-        """A group's or an index's name inside this desk."""
+        """The name of a consumer group or an index inside this namespace."""
         return f"{self.namespace}.{name}" if self.namespace else name
 
     def topic(self, topic: Topic) -> str:
-        """A topic's name inside this desk, and of this grouping version where it holds decisions of grouping."""
+        """The name of a topic inside this namespace, with the grouping version if it holds grouping decisions."""
         return self.name(self.versioned(topic.name) if topic.versioned else topic.name)
 
     def group(self, service: str) -> str:

@@ -33,7 +33,7 @@ from services.common.topics import ensure_topics
 MAX_UNACKED = 500
 """Events whose sends are not confirmed yet: the back-pressure."""
 MAX_BUSY_SECONDS = 1800.0
-"""A table is recovered, or the lane rebuilt from it (1.2 ms an article), in at most so long; longer is a stall."""
+"""Recovering a table and rebuilding dedup from it (1.2 ms an article) take at most so long; longer is a stall."""
 log = get_logger(__name__)
 
 

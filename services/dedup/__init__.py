@@ -1,1 +1,1 @@
-"""The lane: near-duplicates and stories, in one order, with state that survives."""
+"""The dedup service: finds near-duplicates and stories in one fixed order, with state that survives a restart."""

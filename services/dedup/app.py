@@ -1,4 +1,4 @@
-"""Wires the lane to Kafka: articles and edits in, one state, articles and stories out."""
+"""The dedup service: reads articles and edits from Kafka, keeps one state, writes articles and stories to Kafka."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.metrics import STAGE_SECONDS
 from services.common.settings import Settings
 from services.common.stream import Handled, StreamWorker, prepare
-from services.dedup.grouping import Grouper, Result
+from services.dedup.grouping import Grouper, GroupingResult
 from services.dedup.outbox import Send, StoryOutbox
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
 from services.dedup.store import RecordTable
 
 SERVICE = "dedup"
 EDIT_SERVICE = "dedup_edits"
-"""The label under which edits are counted, so that the articles' books stay theirs."""
-LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the lane's window.")
-LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the lane's window.")
+"""The service label of edits in metrics. It is separate, so that `dedup` counts articles only."""
+LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the window of dedup.")
+LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the window of dedup.")
 DUPLICATES = Counter("dragoman_duplicates_total", "Near-duplicates found, by level.", ["level"])
 MERGED_STORIES = Counter("dragoman_merged_stories_total", "Stories that were merged into another.")
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Lane:
-    """The grouper behind two message handlers; rebuilt from the tables for each new assignment."""
+class DedupService:
+    """Handles articles and edits with one grouper, which each new assignment of partitions rebuilds from the tables."""
 
     settings: Settings
-    rows: RecordTable[Row]
+    rows: RecordTable[ArticleRow]
     edits: RecordTable[StoryEdit]
     window: timedelta
     generation: Callable[[], int]
@@ -54,17 +54,17 @@ class Lane:
         self.grouper = Grouper(self.window, self.settings.grouping_version)
 
     def handle(self, received: Received) -> Handled:
-        """Decide on one article; what it changed is confirmed before it is acknowledged."""
+        """Decide on one article. Its message is acknowledged after every change is confirmed."""
         article = decode(EnrichedArticle, received.value)
         with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
             self._rebuild_if_reassigned()
-            result = self.grouper.take(article, received.offset, received.timestamp_ms)
+            result = self.grouper.take(article, timestamp_ms=received.timestamp_ms)
         self._count(result)
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
         return self._handled(result, headers)
 
     def handle_edit(self, received: Received) -> Handled:
-        """Do what a person asked."""
+        """Carry out one edit of a person."""
         edit = decode(StoryEdit, received.value)
         with self._lock:
             self._rebuild_if_reassigned()
@@ -73,19 +73,19 @@ class Lane:
         return self._handled(result, ())
 
     def story(self, story_id: str) -> Story | None:
-        """A story as it is now."""
+        """The current state of a story, or None if it has no live article."""
         with self._lock:
             return self.grouper.story(story_id)
 
     def explain(self, query: dict[str, str]) -> tuple[int, object]:
-        """The page behind `dragoman explain ARTICLE ARTICLE`: both as the lane compares them now."""
+        """The answer to `dragoman explain ARTICLE ARTICLE`: how dedup compares the two articles now."""
         one, other = query.get("one", ""), query.get("other", "")
         with self._lock:
             if self._built_for != self.generation():
                 return 503, {"error": "the state is rebuilt with the next message"}
             absent = [article_id for article_id in (one, other) if article_id not in self.grouper.live]
             if absent:
-                return 404, {"error": "not in the lane's window", "articles": absent}
+                return 404, {"error": "not in the window of dedup", "articles": absent}
             return 200, self.grouper.explain(one, other)
 
     def _rebuild_if_reassigned(self) -> None:
@@ -95,7 +95,7 @@ class Lane:
             self._built_for = generation
             log.info("state rebuilt", articles=len(self.grouper.live), stories=len(self.grouper.stories))
 
-    def _handled(self, result: Result, headers: tuple[tuple[str, bytes], ...]) -> Handled:
+    def _handled(self, result: GroupingResult, headers: tuple[tuple[str, bytes], ...]) -> Handled:
         own = [self._outgoing(result.article, headers)] if result.article is not None else []
         moved = [self._outgoing(article, ()) for article in result.moved]
         emptied = [
@@ -111,7 +111,7 @@ class Lane:
     def _outgoing(self, article: GroupedArticle, headers: tuple[tuple[str, bytes], ...]) -> Outgoing:
         return Outgoing(self.settings.topic(GROUPED), article.article_id.encode(), encode(article), headers)
 
-    def _count(self, result: Result) -> None:
+    def _count(self, result: GroupingResult) -> None:
         LIVE_ARTICLES.set(len(self.grouper.live))
         LIVE_STORIES.set(len(self.grouper.stories))
         MERGED_STORIES.inc(len(result.emptied))
@@ -120,7 +120,7 @@ class Lane:
 
 
 def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], Story | None]) -> Send:
-    """Sends a story as it is now to its topic; None where it has no articles any more."""
+    """Make a function that sends the current state of a story, or returns None if it has no articles any more."""
     topic = app.topic(
         settings.topic(STORIES), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
@@ -141,19 +141,19 @@ def main() -> None:
     prepare(settings, SERVICE, ENRICHED, EDITS, GROUPED, STORIES, DEAD)
     folder = settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
     app = make_app(settings, settings.group(SERVICE), folder)
-    outbox = StoryOutbox(make_story_sender(app, settings, lambda story_id: lane.story(story_id)))  # noqa: PLW0108 - made below
-    lane = Lane(
+    outbox = StoryOutbox(make_story_sender(app, settings, lambda story_id: service.story(story_id)))  # noqa: PLW0108 - made below
+    service = DedupService(
         settings,
-        RecordTable(app, settings, "articles", Row),
+        RecordTable(app, settings, "articles", ArticleRow),
         RecordTable(app, settings, "edits", StoryEdit),
         timedelta(days=settings.window_days),
         lambda: int(app.consumer_generation_id),
         outbox,
     )
     worker = StreamWorker(
-        settings, SERVICE, app, ENRICHED, lane.handle, beside=((EDITS, lane.handle_edit, EDIT_SERVICE),)
+        settings, SERVICE, app, ENRICHED, service.handle, beside=((EDITS, service.handle_edit, EDIT_SERVICE),)
     )
-    worker.start_probes({"/explain": lane.explain})
+    worker.start_probes({"/explain": service.explain})
 
     app.task(outbox.run)
     run_app(app)

@@ -1,7 +1,7 @@
-"""Near-duplicates: containment of word bigrams, with vetoes of the facts.
+"""Finds near-duplicates by the containment of word bigrams. Facts can veto a decision.
 
-Containment and not Jaccard, so that a truncated reprint costs nothing; the vetoes keep template news apart, which
-shares every sentence and differs in numbers and names. Parameters: docs/adr/0006.
+Containment is used instead of the Jaccard index, so that a truncated reprint loses no score. The vetoes separate
+template news: such reports share every sentence and differ in numbers and names. Parameters: docs/adr/0006.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from services.dedup.postings import CountTable, PostingIndex
 from services.dedup.profiles import Hashes, Profile, as_hashes
 
 MOST_ORIGINALS = 64
-"""A shingle of more live originals finds nothing: it is a turn of phrase, or a template."""
+"""A shingle that more live originals have finds no candidates: it is a common phrase or part of a template."""
 TABLE_BITS = 22
 MIN_SHARED_SAMPLES = 2
 MIN_SAMPLE_SHARE = 0.20
@@ -31,29 +31,30 @@ MIN_FACTS = 4
 MIN_FACT_SHARE = 0.50
 MIN_DIGITS = 5
 MIN_DIGIT_SHARE = 0.65
-"""Without capitals no names are among the facts, but the numbers of template news still differ."""
+"""In scripts without capitals the facts contain no names, but the numbers of template news still differ."""
 MIN_OWN_FACTS = 2
 MIN_OWN_FACT_SHARE = 0.50
-"""Of the words that only one of two texts has. An edited copy differs in words of all kinds: of 1,430 true pairs one
-reaches it, without two facts on each side; of 5,355 pairs of reports of one template 96 % do (docs/adr/0006)."""
+"""Minimum share of facts among the words that only one of two texts has. An edited copy differs in words of all kinds:
+of 1,430 true pairs one reaches this share, but it has fewer than two facts on one side. Of 5,355 pairs of reports from
+one template 96 % reach it (docs/adr/0006)."""
 LINK_SHINGLES = 0.30
-"""Share of the smaller text from which another original is told as a link."""
+"""Minimum share of the smaller text at which another original is reported as a link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two articles share; of near-duplicates `duplicate`, and `veto` of those that only seem so."""
+    """What two articles share. A near-duplicate has `duplicate`, a pair that only looks like one has `veto`."""
 
     other: Profile
     shingles: float
     common: int
-    """Word bigrams in common."""
+    """Number of word bigrams that both have."""
     duplicate: DuplicateReason | None = None
     veto: str | None = None
 
 
 def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
-    """One article against each of the others: containments over the smaller set of each pair."""
+    """Compare one article with each of the others. Each containment is measured on the smaller set of the pair."""
     common, fewer = shared_counts(one.shingles, [other.shingles for other in others])
     shares = np.minimum(1.0, common / np.maximum(fewer, 1))
     return [
@@ -63,7 +64,7 @@ def overlaps(one: Profile, others: Sequence[Profile]) -> list[Overlap]:
 
 
 def judge(one: Profile, found: Overlap) -> Overlap:
-    """The overlap with the decision: a near-duplicate by words and word bigrams, unless the facts speak against it."""
+    """Add the decision to an overlap: a near-duplicate by words and word bigrams, unless the facts contradict it."""
     if found.shingles < REWRITE_SHINGLES:
         return found
     shared_words, fewer_words = _counts(one.words, found.other.words)
@@ -86,7 +87,10 @@ def judge(one: Profile, found: Overlap) -> Overlap:
 
 
 def find_veto(one: Profile, other: Profile, shared: int, fewer: int) -> str | None:
-    """Why two articles that share their text, and so many of the fewer facts, are two reports of one template."""
+    """Why two articles with mostly the same text are reports from one template, or None if they are near-duplicates.
+
+    `shared` of the facts of the article with fewer facts (`fewer`) are in both.
+    """
     if fewer >= MIN_FACTS and share_of(shared, fewer) < MIN_FACT_SHARE:
         return f"{shared} of {fewer} facts are shared"
     if not (one.has_capitals and other.has_capitals):
@@ -99,28 +103,28 @@ def find_veto(one: Profile, other: Profile, shared: int, fewer: int) -> str | No
 
 
 def _differs_in_facts(one: Profile, other: Profile) -> bool:
-    """Whether most words that only the first one has are facts."""
+    """Whether at least half of the words that only the first article has are facts."""
     words = np.setdiff1d(as_hashes(one.words), as_hashes(other.words), assume_unique=True)
     facts = np.setdiff1d(as_hashes(one.facts), as_hashes(other.words + other.facts))
     return len(facts) >= MIN_OWN_FACTS and len(facts) >= MIN_OWN_FACT_SHARE * len(words)
 
 
 def share_of(shared: int, fewer: int) -> float:
-    """What is shared of the smaller set; 0 for an empty one."""
+    """The shared part of the smaller set, or 0 if that set is empty."""
     return min(1.0, shared / fewer) if fewer else 0.0
 
 
 def _counts(one: bytes, other: bytes) -> tuple[int, int]:
-    """How many hashes both sets have, and how many the smaller one has."""
+    """The number of hashes in both sets, and the size of the smaller set."""
     shared, fewer = shared_counts(one, [other])
     return int(shared[0]), int(fewer[0])
 
 
 @dataclass(slots=True)
 class DuplicateIndex:
-    """The live first members of all duplicate groups, found by sampled shingles.
+    """The live first members of all duplicate groups. They are found by sampled shingles.
 
-    Only first members, so that an article spliced from two others cannot join their groups.
+    The index holds first members only, so that an article made of two others cannot join their two groups.
     """
 
     _profiles: dict[int, Profile] = field(default_factory=dict)
@@ -128,19 +132,22 @@ class DuplicateIndex:
     _counts: CountTable = field(default_factory=lambda: CountTable(TABLE_BITS))
 
     def add(self, profile: Profile, sampled: Hashes) -> None:
-        """Make a first member findable."""
+        """Add a first member."""
         self._profiles[profile.slot] = profile
         self._postings.add(profile.slot, sampled)
         self._counts.change(sampled, 1)
 
     def remove(self, profile: Profile, sampled: Hashes) -> None:
-        """Forget an article."""
+        """Remove an article."""
         if self._profiles.pop(profile.slot, None) is not None:
             self._postings.remove(profile.slot)
             self._counts.change(sampled, -1)
 
     def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
-        """Originals that share text: the largest share of the smaller first, then the most, then who came first."""
+        """Originals that share text with an article, best first.
+
+        The order is: the share of the smaller text, then the number of shared bigrams, then the order of arrival.
+        """
         slots, _ = self._postings.find(sampled[self._counts.of(sampled) <= MOST_ORIGINALS])
         found, counts = np.unique(slots, return_counts=True)
         smaller = np.minimum(len(sampled), self._postings.sizes(found))
@@ -149,4 +156,6 @@ class DuplicateIndex:
         candidates = [self._profiles[slot] for slot in found[enough][order].tolist()]
         if not candidates:
             return []
-        return sorted(overlaps(profile, candidates), key=lambda one: (-one.shingles, -one.common, one.other.slot))
+        return sorted(
+            overlaps(profile, candidates), key=lambda overlap: (-overlap.shingles, -overlap.common, overlap.other.slot)
+        )

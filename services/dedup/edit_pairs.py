@@ -1,4 +1,4 @@
-"""What people decided on stories, as pairs of articles to train on."""
+"""Turns the edits of people into pairs of articles for training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.story import EditAction, StoryEdit
 
 
 def pairs_of(edits: Iterable[StoryEdit]) -> Iterator[tuple[str, str, bool]]:
-    """Two article ids and whether they belong together; of edits that contradict each other the later one counts."""
+    """Pairs of article ids, and whether the two belong together. If edits contradict each other, the later one wins."""
     pairs: dict[tuple[str, str], bool] = {}
     for edit in edits:
         anchor = edit.articles[0] if edit.action is EditAction.MERGE else edit.other
@@ -23,9 +23,9 @@ def pairs_of(edits: Iterable[StoryEdit]) -> Iterator[tuple[str, str, bool]]:
 
 
 def to_raw(document: dict[str, Any]) -> dict[str, Any]:
-    """The raw article behind an indexed one; ValueError where it is none.
+    """The raw article of an indexed document. Raises ValueError if the document is not an article.
 
-    A date that was found in the text is left to be found again: the source did not state it.
+    A date that was found in the text is left out, because the source did not state it. The pipeline finds it again.
     """
     fields = {name: document[name] for name in RawArticle.model_fields if document.get(name) is not None}
     if document.get("published_at_source") != DateSource.FEED:

@@ -1,4 +1,4 @@
-"""Decisions in words and figures: what two articles share, what each feature added, what lost and by how much."""
+"""Explains decisions: what two articles share, what each feature added, which story lost and by how much."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.article import DuplicateReason, EnrichedArticle, KeyFlag, ScorePart, StoryReason
 from services.dedup.duplicates import overlaps
-from services.dedup.pairs import FEATURES, VECTOR, Comparison, Weights, compare, gap_days
+from services.dedup.pairs import FEATURES, VECTOR, Comparison, PairWeights, compare, gap_days
 from services.dedup.profiles import Profile
 from services.dedup.stories import StoryIndex, StoryMatch
 
@@ -17,7 +17,7 @@ MAX_SHARED = 8
 MAX_NUMBERS = 6
 MAX_FACTS = 12
 SMALLEST_PART = 0.005
-"""Of the score: parts that add less are left out."""
+"""Parts that add less to the score are left out."""
 
 
 def story_reason(
@@ -27,9 +27,9 @@ def story_reason(
     joined: StoryMatch | None,
     runner_up: StoryMatch | None,
     vetoes: Sequence[str],
-    weights: Weights,
+    weights: PairWeights,
 ) -> StoryReason:
-    """Why an article joined a story, or none of those that it was compared with."""
+    """Why an article joined a story, or why it joined none of the stories that it was compared with."""
     shown = joined or runner_up
     if comparison is None or shown is None:
         return StoryReason(opened=True)
@@ -57,23 +57,23 @@ def story_reason(
 def shared_labels(
     article: EnrichedArticle, comparison: Comparison, place: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The shared names and entities, and the shared numbers, as they stand in the article; rarest first."""
+    """The shared names and entities, and the shared numbers, as the article writes them. The rarest come first."""
     keys = article.fingerprint.keys
     places = np.flatnonzero(comparison.shared[place])
     order = places[np.argsort(-comparison.worth[places], kind="stable")].tolist()
-    names = [keys.labels[one] for one in order if not keys.flags[one] & KeyFlag.NUMBER]
-    numbers = [keys.labels[one] for one in order if keys.flags[one] & KeyFlag.NUMBER]
+    names = [keys.labels[key] for key in order if not keys.flags[key] & KeyFlag.NUMBER]
+    numbers = [keys.labels[key] for key in order if keys.flags[key] & KeyFlag.NUMBER]
     return tuple(names[:MAX_SHARED]), tuple(numbers[:MAX_NUMBERS])
 
 
 def cosine_of(comparison: Comparison, place: int) -> float | None:
-    """Of the two vectors; None where one article has none."""
+    """The cosine of the two vectors, or None if one article has no vector."""
     value = float(comparison.features[place, VECTOR])
     return round(value, 4) if comparison.kinds.has_vectors[place] else None
 
 
-def score_parts(comparison: Comparison, place: int, weights: Weights) -> tuple[ScorePart, ...]:
-    """What each feature added to the pair's score, largest first."""
+def score_parts(comparison: Comparison, place: int, weights: PairWeights) -> tuple[ScorePart, ...]:
+    """What each feature added to the score of the pair. The largest contribution comes first."""
     chosen = weights.of(comparison.kinds)[place]
     values = comparison.features[place]
     parts = [
@@ -85,7 +85,7 @@ def score_parts(comparison: Comparison, place: int, weights: Weights) -> tuple[S
 
 
 def with_facts(reason: DuplicateReason, article: EnrichedArticle, original: EnrichedArticle) -> DuplicateReason:
-    """The same with some of the facts themselves."""
+    """The reason with examples of shared and missing facts."""
     ours, theirs = set(article.fingerprint.facts), set(original.fingerprint.facts)
     fewer = min(ours, theirs, key=len)
     return reason.model_copy(
@@ -99,7 +99,7 @@ def with_facts(reason: DuplicateReason, article: EnrichedArticle, original: Enri
 def explain_pair(
     article: EnrichedArticle, one: Profile, other: Profile, stories: StoryIndex, notes: Sequence[str]
 ) -> dict[str, Any]:
-    """Two live articles as the lane sees them now, for `dragoman explain`."""
+    """How dedup compares two live articles now, for `dragoman explain`."""
     comparison = compare(one, [other], stories.frequencies, stories.weights)
     names, numbers = shared_labels(article, comparison, 0)
     overlap = overlaps(one, [other])[0]

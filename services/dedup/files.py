@@ -1,4 +1,4 @@
-"""Grouping of JSON lines, without Kafka."""
+"""Groups articles in JSON lines without Kafka."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from services.dedup.settings import DedupSettings
 
 
 class FileGrouper:
-    """Takes enriched lines and gives back grouped ones when all were seen: a later one may change earlier decisions.
+    """Takes lines with enriched articles, and returns grouped ones when all lines were taken.
 
-    Grouped articles wait in a temporary file, not in memory.
+    It waits until then because a later article may change earlier decisions. The grouped articles wait in a temporary
+    file and not in memory.
     """
 
     def __init__(self) -> None:
@@ -34,9 +35,9 @@ class FileGrouper:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self._spool.close()
 
-    def take(self, line: bytes, number: int) -> None:
-        """Decide on one line; RejectedMessage for a bad one."""
-        result = self._grouper.take(decode(EnrichedArticle, line), number)
+    def take(self, line: bytes) -> None:
+        """Decide on one line. Raises RejectedMessage if the line is bad."""
+        result = self._grouper.take(decode(EnrichedArticle, line))
         if result.article is None:
             reason = "an older revision of an article that came before"
             raise RejectedMessage("grouping", ErrorClass.INVALID_MESSAGE, reason)
@@ -45,7 +46,7 @@ class FileGrouper:
             self._keep(article)
 
     def results(self) -> Iterator[bytes]:
-        """A `GroupedArticle` line for each line taken, in their order, under the last decision."""
+        """A `GroupedArticle` line with the last decision for each line that was taken, in the same order."""
         for article_id in self._order:
             start, length = self._places[article_id]
             self._spool.seek(start)

@@ -1,4 +1,4 @@
-"""The lane's decisions: a pure function of the articles and edits taken so far, rebuilt from its rows at any time."""
+"""The grouping decisions. They depend only on the articles and edits so far, and can be rebuilt from the rows."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
 from services.dedup.moves import Mover
-from services.dedup.pairs import Weights, load_weights
+from services.dedup.pairs import PairWeights, load_weights
 from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample, to_profile
-from services.dedup.rows import Decision, Row, Rows, to_grouped
+from services.dedup.rows import ArticleRow, Decision, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
 from services.dedup.summaries import EntityNames, View, summarise
 from services.dedup.updates import is_update
 
 EXPIRED_PER_ARTICLE = 4
-"""Old rows forgotten with each new one: more than come in, so the window is kept without a pause."""
+"""At most so many old rows are removed with each new one. More can leave than come in, so no pause is needed."""
 MAX_LINKS = 5
 MERGED_AT_ONCE = 2
-"""Other stories that one article's coming may merge into its own."""
+"""Maximum number of other stories that a new article may merge into its own story."""
 DRIFT_MEMBERS = 50
-"""Latest members whose stated dates say where in time a story is."""
+"""Number of latest members. The median of their stated dates is the date of the story."""
 
 
-class Outcome(StrEnum):
-    """How a message ends in the lane."""
+class GroupingOutcome(StrEnum):
+    """What dedup did with a message."""
 
     GROUPED = "grouped"
     REPEATED = "repeated"
     SUPERSEDED = "superseded"
     EDITED = "edited"
     PENDING = "pending"
-    """An edit of articles that are not here; it counts when they come."""
+    """An edit of articles that dedup does not have. It takes effect when they come."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the lane made of one message: the article, others whose decision changed, stories that changed.
+class GroupingResult:
+    """The effects of one message: its article, `moved` articles with a changed decision, ids of `changed` stories.
 
-    `emptied` are stories whose articles went to another, as they are to be told one last time.
+    `emptied` are stories whose articles all moved to another story. Their last state is sent once more.
     """
 
-    outcome: Outcome
+    outcome: GroupingOutcome
     article: GroupedArticle | None = None
     moved: tuple[GroupedArticle, ...] = ()
     changed: tuple[str, ...] = ()
@@ -58,10 +58,10 @@ class Result:
 
 @dataclass(slots=True)
 class Grouper:
-    """All live articles with their indexes; `version` names the grouping.
+    """All live articles with their indexes. `version` is the grouping version.
 
-    `rows` and `edits` are the state; everything else derives from them. `window` is measured on fetched_at and driven
-    by the stream.
+    `rows` and `edits` are the state, and everything else is derived from them. `window` is compared with `fetched_at`.
+    The articles of the stream move it on, not the clock.
     """
 
     window: timedelta
@@ -83,9 +83,9 @@ class Grouper:
         rows: Rows,
         edits: MutableMapping[str, StoryEdit] | None = None,
         version: int = 1,
-        weights: Weights | None = None,
+        weights: PairWeights | None = None,
     ) -> Grouper:
-        """The same state again, from the rows and edits alone."""
+        """Build the same state again from nothing but the rows and edits."""
         stories = StoryIndex(weights=weights or load_weights())
         grouper = cls(window, version, rows, edits if edits is not None else {}, stories=stories)
         grouper.constraints = Constraints.of(grouper.edits.values())
@@ -97,45 +97,48 @@ class Grouper:
             grouper._insert(profile, sampled)
         return grouper
 
-    def take(self, article: EnrichedArticle, offset: int, timestamp_ms: int | None = None) -> Result:
-        """Decide on one article that lies at this source offset, where Kafka put it at `timestamp_ms`."""
+    def take(self, article: EnrichedArticle, *, timestamp_ms: int | None = None) -> GroupingResult:
+        """Decide on one article. `timestamp_ms` is the time at which Kafka stored its message."""
         seen_at = article.fetched_at
-        if timestamp_ms is not None:  # a wrong clock somewhere must not move the window
+        if timestamp_ms is not None:  # a producer with a wrong clock must not move the window
             seen_at = min(seen_at, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
             article = article.model_copy(update={"fetched_at": seen_at}) if seen_at != article.fetched_at else article
         known = self.rows.get(article.article_id)
         if known is not None and article.revision < known.article.revision:
-            return Result(Outcome.SUPERSEDED)
+            return GroupingResult(GroupingOutcome.SUPERSEDED)
         if known is not None and article.revision == known.article.revision:
             return self._repeat(known)
         if known is None:
-            return self._decide(article, offset)
-        return self._revise(article, known, offset)
+            return self._decide(article)
+        return self._revise(article, known)
 
-    def apply(self, edit: StoryEdit) -> Result:
-        """Do what a person asked; the same edit again finishes what a crash left half done."""
+    def apply(self, edit: StoryEdit) -> GroupingResult:
+        """Carry out an edit. If a crash interrupted it, the redelivered edit completes it."""
         self.edits[edit.edit_id] = edit
         self.constraints.add(edit)
         mover = self._mover()
         mover.apply(edit)
-        outcome = Outcome.EDITED if any(article in self.live for article in edit.articles) else Outcome.PENDING
-        return Result(outcome, None, mover.grouped(), tuple(mover.changed), tuple(mover.emptied))
+        outcome = (
+            GroupingOutcome.EDITED
+            if any(article in self.live for article in edit.articles)
+            else GroupingOutcome.PENDING
+        )
+        return GroupingResult(outcome, None, mover.grouped(), tuple(mover.changed), tuple(mover.emptied))
 
-    def _repeat(self, known: Row) -> Result:
-        """Send again what was decided, and finish the merges that came with it."""
+    def _repeat(self, known: ArticleRow) -> GroupingResult:
+        """Send the decision again, and complete the merges that belong to it."""
         mover = self._mover()
         for story_id in known.absorbed:
             mover.absorb(known.article_id, known.decision.story_id, story_id)
         article = to_grouped(self.rows[known.article_id], self.version)
         changed = dict.fromkeys((known.decision.story_id, *mover.changed))
-        return Result(Outcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+        return GroupingResult(GroupingOutcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
-    def _decide(self, article: EnrichedArticle, offset: int) -> Result:
+    def _decide(self, article: EnrichedArticle) -> GroupingResult:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-        row = Row(
+        row = ArticleRow(
             article=article,
             arrival=self._arrivals,
-            owner_offset=offset,
             decision=opened,
             story_opened_at=article.fetched_at,
         )
@@ -149,17 +152,19 @@ class Grouper:
         decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
         return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
 
-    def _revise(self, article: EnrichedArticle, known: Row, offset: int) -> Result:
-        """A new revision of a known article: new content under the decision that stands."""
+    def _revise(self, article: EnrichedArticle, known: ArticleRow) -> GroupingResult:
+        """Take a new revision of a known article: the content is new, the decision stays."""
         self._forget(known)
-        update = {"article": article, "arrival": self._arrivals, "owner_offset": offset, "absorbed": ()}
+        update = {"article": article, "arrival": self._arrivals, "absorbed": ()}
         row = known.model_copy(update=update)
         return self._settle(row, to_profile(row), sample(article))
 
-    def _settle(self, row: Row, profile: Profile, sampled: Hashes) -> Result:
-        """Put a decided row where it belongs, and do the merges that it brings."""
+    def _settle(self, row: ArticleRow, profile: Profile, sampled: Hashes) -> GroupingResult:
+        """Store a row with its decision, and carry out the merges that it causes."""
         members = self.stories.members(row.decision.story_id)
-        first = int(row.article.fetched_at.timestamp())  # so that a story that came and went is not older than itself
+        first = int(
+            row.article.fetched_at.timestamp()
+        )  # so that a story id that is used again does not start at an older revision
         revision = max([first, row.story_revision, *(member.story_revision for member in members)]) + 1
         opened_at = datetime.fromtimestamp(members[0].opened, UTC) if members else row.story_opened_at
         row = row.model_copy(update={"story_revision": revision, "story_opened_at": opened_at})
@@ -173,26 +178,26 @@ class Grouper:
         self._expire()
         changed = dict.fromkeys((row.decision.story_id, *mover.changed))
         article = to_grouped(row, self.version)
-        return Result(Outcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+        return GroupingResult(GroupingOutcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
     def _mover(self) -> Mover:
         return Mover(self.rows, self.live, self.stories, self.version)
 
     def _forbidden(self, article_id: str) -> dict[str, str]:
-        """The stories that a person has split this article from, and the words of the edit."""
+        """The stories that a person split this article from, each with its edit in words."""
         partners = self.constraints.apart.get(article_id, {})
         return {self.live[other].story_id: words for other, words in partners.items() if other in self.live}
 
     def _pinned(self, article_id: str) -> Decision | None:
-        """The story that a person put this article into before it came."""
+        """The decision for a story that a person chose for this article before it came."""
         for other, words in self.constraints.together.get(article_id, {}).items():
             if other in self.live:
                 reason = StoryReason(opened=False, nearest=other, moved_by=words)
                 return Decision(story_id=self.live[other].story_id, story_score=0.0, story_reason=reason)
         return None
 
-    def _duplicate(self, row: Row, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
-        """The decision on a near-duplicate, or on an agency's update, which is none; otherwise nothing."""
+    def _duplicate(self, row: ArticleRow, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
+        """The decision on a near-duplicate, or on an agency update (no duplicate). None for all other articles."""
         for overlap in overlaps:
             if (overlap.duplicate is None and overlap.veto is None) or overlap.other.story_id in forbidden:
                 continue
@@ -210,8 +215,10 @@ class Grouper:
             return decision.model_copy(update={**update, "duplicate_reason": found})
         return None
 
-    def _join(self, row: Row, profile: Profile, forbidden: Mapping[str, str]) -> tuple[Decision, tuple[str, ...]]:
-        """The best story that an article may join, or one of its own; and stories that turn out to be the same."""
+    def _join(
+        self, row: ArticleRow, profile: Profile, forbidden: Mapping[str, str]
+    ) -> tuple[Decision, tuple[str, ...]]:
+        """The best story that an article may join, or a new story; and further stories that are the same story."""
         comparison, ranked = self.stories.rank(profile)
         threshold = self.stories.weights.join
         vetoes: list[str] = []
@@ -235,7 +242,7 @@ class Grouper:
         return decision, tuple(match.story_id for match in taken[1:] if joined and self._are_one(joined, match))
 
     def _veto(self, profile: Profile, story_id: str) -> str | None:
-        """Why a story takes no more articles, or not this one."""
+        """Why a story takes no more articles, or not this one. None if it may take this one."""
         members = self.stories.members(story_id)
         now = max(self._latest, profile.fetched)
         if now - members[0].opened > self.window.total_seconds():
@@ -248,7 +255,7 @@ class Grouper:
         return None
 
     def _are_one(self, joined: StoryMatch, other: StoryMatch) -> bool:
-        """Whether two stories that one article belongs to are one story, and no person has said otherwise."""
+        """Whether two stories that one article belongs to are the same story, and no edit keeps them apart."""
         ones, others = self.stories.members(joined.story_id), self.stories.members(other.story_id)
         ids = {member.article_id for member in others}
         if any(ids & self.constraints.apart.get(member.article_id, {}).keys() for member in ones):
@@ -263,13 +270,13 @@ class Grouper:
         self._arrivals = max(self._arrivals, profile.slot + 1)
         self._latest = max(self._latest, profile.fetched)
 
-    def _forget(self, row: Row) -> None:
+    def _forget(self, row: ArticleRow) -> None:
         profile = self.live.pop(row.article_id)
         self._duplicates.remove(profile, sample(row.article))
         self.stories.remove(profile)
 
     def _expire(self) -> None:
-        """Forget what fell out of the window; articles lie in order of arrival, so only the oldest are looked at."""
+        """Remove articles that left the window. They are in order of arrival, so only the first ones are checked."""
         limit = self._latest - self.window.total_seconds()
         for profile in list(islice(self.live.values(), EXPIRED_PER_ARTICLE)):
             if profile.fetched >= limit:
@@ -278,7 +285,7 @@ class Grouper:
             del self.rows[profile.article_id]
 
     def explain(self, one: str, other: str) -> dict[str, Any]:
-        """Two live articles as they compare now; KeyError for one that is not live."""
+        """Compare two live articles as of now. Raises KeyError if one is not live."""
         left, right = self.live[one], self.live[other]
         notes = [self.constraints.apart.get(one, {}).get(other), self.constraints.together.get(one, {}).get(other)]
         if left.story_id != right.story_id:
@@ -287,14 +294,14 @@ class Grouper:
         return explain_pair(article, left, right, self.stories, [note for note in notes if note])
 
     def story(self, story_id: str) -> Story | None:
-        """A story as it is now; None where it has no live article."""
+        """The current state of a story, or None if it has no live article."""
         if not self.stories.members(story_id):
             return None
         return summarise(story_id, View(self.stories, self.rows, self.names, self.version))
 
 
 def _links(overlaps: Iterable[Overlap], decision: Decision) -> tuple[DuplicateLink, ...]:
-    """Other originals that share much text: an article spliced from two has a link to the second."""
+    """Other originals that share much text. An article made of two others has a link to the second one."""
     known = {decision.duplicate_of, decision.supersedes}
     return tuple(
         DuplicateLink(article_id=overlap.other.article_id, shingle_containment=min(1.0, round(overlap.shingles, 4)))

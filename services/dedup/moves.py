@@ -1,7 +1,7 @@
-"""Moves articles from one story to another: merges that an article's coming brings, and what people ask for.
+"""Moves articles from one story to another, for merges that a new article causes and for edits of people.
 
-Every move raises the article's `decision_seq`, so that its document is replaced. A move that is done already is told
-again and changes nothing: so a redelivery finishes what a crash left half done.
+Every move raises the article's `decision_seq`, so that its document in the index is replaced. If a message is
+redelivered after a crash, moves that were already made are reported again, and the missing moves are made.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 
 from schemas.article import GroupedArticle
 from schemas.story import EditAction, Story, StoryEdit
-from services.dedup.edits import describe, split_story_id
+from services.dedup.edits import describe_edit, split_story_id
 from services.dedup.profiles import Profile
-from services.dedup.rows import Row, Rows, to_grouped
+from services.dedup.rows import ArticleRow, Rows, to_grouped
 from services.dedup.stories import StoryIndex
 
 
 @dataclass(slots=True)
 class Mover:
-    """The moves of one message: stories that changed, stories that were emptied, articles that went elsewhere."""
+    """The moves of one message: the stories that it changed or emptied, and the articles that it moved."""
 
     rows: Rows
     live: Mapping[str, Profile]
@@ -31,19 +31,19 @@ class Mover:
     _moved: dict[str, None] = field(default_factory=dict)
 
     def grouped(self) -> tuple[GroupedArticle, ...]:
-        """The articles that moved, as they are now."""
+        """The moved articles with their current decisions."""
         return tuple(to_grouped(self.rows[article_id], self.version) for article_id in self._moved)
 
     def absorb(self, by: str, survivor: str, absorbed: str, words: str | None = None) -> None:
-        """Move every article of one story into another; `by` is the article or the edit behind it."""
+        """Move every article of one story into another. `by` is the article or the edit that causes it."""
         words = words or f"merge of {absorbed} when {by} came"
         moved = [member.article_id for member in self.stories.members(absorbed)]
         if moved:
             self.move(moved, survivor, by, words)
-        self._tell_again(survivor, by)
+        self._report_moved(survivor, by)
 
     def move(self, article_ids: list[str], story_id: str, by: str, words: str) -> None:
-        """Move articles, with what is known of them, into a story that is there or begins with them."""
+        """Move articles into a story. The story may be new."""
         members = self.stories.members(story_id)
         revision = max([member.story_revision for member in members], default=0)
         opened = members[0].opened if members else None
@@ -59,7 +59,7 @@ class Mover:
         self.changed[story_id] = None
 
     def apply(self, edit: StoryEdit) -> None:
-        """What a person asked; articles that are not here are left out."""
+        """Carry out an edit. Articles that are not live are left out."""
         here = [article_id for article_id in edit.articles if article_id in self.live]
         if edit.action is EditAction.MERGE:
             self._merge(here, edit)
@@ -69,30 +69,30 @@ class Mover:
             self._gather(here, self.live[edit.other].story_id, edit)
         for story_id in dict.fromkeys(self.live[article_id].story_id for article_id in here):
             self.changed[story_id] = None
-            self._tell_again(story_id, edit.edit_id)
+            self._report_moved(story_id, edit.edit_id)
 
-    def _tell_again(self, story_id: str, by: str) -> None:
-        """Every article that this message moved here, now or before a crash, and the stories that it emptied."""
+    def _report_moved(self, story_id: str, by: str) -> None:
+        """Report every article that this message moved here, now or before a crash, and the stories that it emptied."""
         rows = [self.rows[member.article_id] for member in self.stories.members(story_id)]
         moved = [row for row in rows if row.moved_by == by]
         self._moved |= dict.fromkeys(row.article_id for row in moved)
         for left in dict.fromkeys(row.moved_from for row in moved):
             if left and not self.stories.members(left) and all(story.story_id != left for story in self.emptied):
-                self._tell_emptied(left, story_id, [row.article_id for row in moved if row.moved_from == left])
+                self._report_emptied(left, story_id, [row.article_id for row in moved if row.moved_from == left])
         if moved:
             self.changed[story_id] = None
 
     def _merge(self, here: list[str], edit: StoryEdit) -> None:
-        """All stories of these articles become the largest of them, of equals the oldest."""
+        """Merge all stories of these articles into the largest one. Among equally large stories the oldest wins."""
         stories = sorted(
             {self.live[article_id].story_id for article_id in here},
             key=lambda story_id: (-len(self.stories.members(story_id)), self.stories.members(story_id)[0].slot),
         )
         for absorbed in stories[1:]:
-            self.absorb(edit.edit_id, stories[0], absorbed, describe(edit))
+            self.absorb(edit.edit_id, stories[0], absorbed, describe_edit(edit))
 
     def _split(self, here: list[str], edit: StoryEdit) -> None:
-        """These articles, with their near-duplicates, become a story of their own."""
+        """Move these articles and their near-duplicates into a story of their own."""
         if edit.other is None or edit.other not in self.live:
             return
         story_id = self.live[edit.other].story_id
@@ -101,7 +101,7 @@ class Mover:
             self._gather(leaving, split_story_id(story_id, edit.edit_id), edit)
 
     def _gather(self, article_ids: list[str], story_id: str, edit: StoryEdit) -> None:
-        """Move articles and their near-duplicates, where they are not there yet."""
+        """Move articles and their near-duplicates into a story, except those that are already in it."""
         wanted = dict.fromkeys(article_ids)
         for article_id in article_ids:
             for member in self.stories.members(self.live[article_id].story_id):
@@ -109,7 +109,7 @@ class Mover:
                     wanted[member.article_id] = None
         missing = [article_id for article_id in wanted if self.live[article_id].story_id != story_id]
         if missing:
-            self.move(missing, story_id, edit.edit_id, describe(edit))
+            self.move(missing, story_id, edit.edit_id, describe_edit(edit))
 
     def _write(self, profile: Profile, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
         row = self.rows[profile.article_id]
@@ -128,19 +128,19 @@ class Mover:
         self._save(row, profile)
 
     def _touch(self, members: list[Profile], leaving: set[str]) -> None:
-        """Raise the revision of a story before it loses articles: written first, so no crash can leave it out."""
+        """Raise the revision of a story before it loses articles. The write comes first, so no crash can skip it."""
         stays = next((member for member in members if member.article_id not in leaving), None)
         if stays is not None:
             revision = max(member.story_revision for member in members) + 1
             self._save(self.rows[stays.article_id].model_copy(update={"story_revision": revision}), stays)
 
-    def _save(self, row: Row, profile: Profile) -> None:
+    def _save(self, row: ArticleRow, profile: Profile) -> None:
         self.rows[row.article_id] = row
         self.stories.move(profile, row.decision.story_id, row.story_opened_at.timestamp())
         profile.story_revision = row.story_revision
 
-    def _tell_emptied(self, story_id: str, survivor: str, moved: list[str]) -> None:
-        """The last state of a story that has no articles any more: where they are now."""
+    def _report_emptied(self, story_id: str, survivor: str, moved: list[str]) -> None:
+        """Report the last state of a story without articles: it says where its articles are now."""
         rows = [self.rows[article_id] for article_id in moved]
         times = [row.article.fetched_at for row in rows]
         self.changed.pop(story_id, None)

@@ -1,7 +1,7 @@
-"""Story updates, at most one a story and second: what is held back is not forgotten.
+"""Sends story updates, at most one per story and second. Later updates of a story wait for the next second.
 
-An article is acknowledged only when an update that shows it is confirmed. So updates that were held back when the
-process died come again with their articles, and nothing has to be remembered of them.
+An article is acknowledged only after a story update that includes it is confirmed. If the process dies, the articles of
+the waiting updates are redelivered, so the waiting updates need not be stored.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ SECONDS = 1.0
 TICK_SECONDS = 0.1
 
 Send = Callable[[str], Awaitable[Awaitable[object] | None]]
-"""Sends a story as it is now; the future of its delivery, or None where there is nothing to send."""
+"""Sends the current state of a story. Returns the future of the delivery, or None if there is nothing to send."""
 
 
 @dataclass(slots=True)
 class StoryOutbox:
-    """Updates that wait for their story's second to be over. `now` is a clock in seconds."""
+    """Updates that wait until a second has passed since the last update of their story. `now` is a clock in seconds."""
 
     send: Send
     now: Callable[[], float] = time.monotonic
@@ -29,18 +29,18 @@ class StoryOutbox:
     _sent_at: dict[str, float] = field(default_factory=dict)
 
     def add(self, story_ids: Iterable[str]) -> tuple[Awaitable[object], ...]:
-        """A future for each story, done when an update from now on is delivered."""
+        """A future for each story. It is done when an update that is sent after this call is delivered."""
         loop = asyncio.get_running_loop()
         return tuple(self._waiting.setdefault(story_id, loop.create_future()) for story_id in story_ids)
 
     async def run(self) -> None:
-        """Send what is due, for ever."""
+        """Send due updates until the task is cancelled."""
         while True:
             await self.flush()
             await asyncio.sleep(TICK_SECONDS)
 
     async def flush(self) -> None:
-        """Send the stories whose last update is a second old; each one's future follows its delivery."""
+        """Send the stories whose last update is at least a second old. Each future ends as the delivery ends."""
         now = self.now()
         self._sent_at = {story_id: at for story_id, at in self._sent_at.items() if now - at < SECONDS}
         for story_id in [story_id for story_id in self._waiting if story_id not in self._sent_at]:
@@ -48,7 +48,7 @@ class StoryOutbox:
             self._sent_at[story_id] = now
             try:
                 delivery = await self.send(story_id)
-            except Exception as error:  # noqa: BLE001 - whoever waits for the update has to hear of it
+            except Exception as error:  # noqa: BLE001 - the waiting handler must get the error
                 _fail(waiting, error)
                 continue
             if delivery is None:

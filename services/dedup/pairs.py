@@ -1,9 +1,9 @@
-"""The learned score of two articles: do they report one event?
+"""The learned score of a pair of articles: do both report the same event?
 
-A logistic regression over rare names, numbers and entities, words of one language, how much of a lede's names the other
-covers, vectors and time (features after Miranda et al. 2018, Multilingual Clustering of Streaming News; what each is
-worth: docs/adr/0006). One article is compared with many at once. Weights: `weights.json`, written by
-tools/story_weights.py.
+It is a logistic regression. Its features are rare names, numbers and entities, the words of one language, the share of
+one lede's names that the other article covers, vectors and time. The features follow Miranda et al. 2018, Multilingual
+Clustering of Streaming News; docs/adr/0006 says what each one is worth. One article is compared with many at once. The
+weights are in `weights.json`, written by tools/story_weights.py.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ FEATURES = (
 CAPITAL_KINDS = ("without_capitals", "with_capitals")
 VECTOR_KINDS = ("without_vectors", "with_vectors")
 TABLE_BITS = 23
-"""Frequencies are counted under this many bits of a key's hash, 32 MB: at 100,000 articles few keys share a count."""
+"""Bits of a key's hash under which frequencies are counted (32 MB). At 100,000 articles few keys share a count."""
 MIN_IDF = 0.1
 RARE = 3
 FREE_DAYS = 2.0
@@ -71,11 +71,12 @@ Flags = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """A model for each kind of pair, and the thresholds of joining and merging.
+class PairWeights:
+    """One model for each kind of pair, and the thresholds for joining and merging.
 
-    `models` is (2, 2, len(FEATURES)): by whether both are in scripts with capitals, and whether both have vectors.
-    Without capitals only known entities count as names, so that nothing shared says less.
+    `models` has the shape (2, 2, len(FEATURES)). The first index says whether both articles are in scripts with
+    capitals, the second whether both have vectors. Without capitals only known entities count as names, so a pair that
+    shares no name is weaker evidence there.
     """
 
     models: Array
@@ -83,25 +84,25 @@ class Weights:
     merge: float
 
     def of(self, kinds: Kinds) -> Array:
-        """The weights of pairs of these kinds, (n, len(FEATURES))."""
+        """The weights for pairs of these kinds, (n, len(FEATURES))."""
         chosen: Array = self.models[kinds.has_capitals.astype(int), kinds.has_vectors.astype(int)]
         return chosen
 
 
 @cache
-def load_weights(path: Path = WEIGHTS) -> Weights:
-    """The weights as trained."""
+def load_weights(path: Path = WEIGHTS) -> PairWeights:
+    """Read the trained weights."""
     read = json.loads(path.read_text(encoding="utf8"))
     models = [
         [[read[capitals][vectors][feature] for feature in FEATURES] for vectors in VECTOR_KINDS]
         for capitals in CAPITAL_KINDS
     ]
-    return Weights(np.array(models), float(read["thresholds"]["join"]), float(read["thresholds"]["merge"]))
+    return PairWeights(np.array(models), float(read["thresholds"]["join"]), float(read["thresholds"]["merge"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What kind of pair each is, (n,) each."""
+    """The kind of each pair. Both arrays have the shape (n,)."""
 
     has_capitals: npt.NDArray[np.bool_]
     has_vectors: npt.NDArray[np.bool_]
@@ -109,18 +110,18 @@ class Kinds:
 
 @dataclass(slots=True)
 class Frequencies:
-    """In how many live articles each key stands."""
+    """The number of live articles that have each key."""
 
     articles: int = 0
     counts: CountTable = field(default_factory=lambda: CountTable(TABLE_BITS))
 
     def change(self, profile: Profile, by: int) -> None:
-        """Count an article in (1) or out (-1)."""
+        """Add an article to the counts (1) or remove it (-1)."""
         self.articles += by
         self.counts.change(profile.all_keys, by)
 
     def of(self, keys: Hashes) -> Counts:
-        """Live articles with each key."""
+        """The number of live articles with each key."""
         return self.counts.of(keys)
 
     def idf(self, keys: Hashes) -> Array:
@@ -130,25 +131,25 @@ class Frequencies:
 
     @property
     def solid(self) -> float:
-        """The weight of one rare name: what a lede must have for its coverage to count in full."""
+        """The weight of one rare name. It is added to the weight of a lede: covering a short lede counts less."""
         return math.log(self.articles + 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One article against many: features (n, len(FEATURES)), scores (n,), and what kind of pair each is."""
+    """One article compared with n others: features (n, len(FEATURES)), scores (n,) and the kind of each pair."""
 
     features: Array
     scores: Array
     kinds: Kinds
     shared: npt.NDArray[np.bool_]
-    """(n, keys of the one): which of its keys the other has too."""
+    """(n, keys of the one article): which of its keys the other article has too."""
     worth: Array
-    """(keys of the one,): idf, damped where the key is always in the news."""
+    """(keys of the one article,): the idf of each key, damped if the key is always in the news."""
 
 
 class Joined:
-    """Arrays of several articles in one, and which article each element is of."""
+    """The arrays of several articles joined into one array, with the article that each element belongs to."""
 
     def __init__(self, parts: Sequence[bytes], dtype: str) -> None:
         size = np.dtype(dtype).itemsize
@@ -158,15 +159,15 @@ class Joined:
         self.lengths = lengths
 
     def sum(self, values: npt.NDArray[np.generic]) -> Array:
-        """Sums by article, (n,)."""
+        """The sum for each article, (n,)."""
         sums: Array = np.bincount(self.owner, weights=values, minlength=len(self.lengths)).astype(np.float64)
         return sums
 
 
 def compare(
-    one: Profile, others: Sequence[Profile], frequencies: Frequencies, weights: Weights | None = None
+    one: Profile, others: Sequence[Profile], frequencies: Frequencies, weights: PairWeights | None = None
 ) -> Comparison:
-    """The features and scores of one article with each of the others (at least one)."""
+    """The features and scores of one article with each of the others. There must be at least one other."""
     features = np.zeros((len(others), len(FEATURES)))
     features[:, BIAS] = 1.0
     shared, worth = _compare_keys(one, others, frequencies, features)
@@ -182,11 +183,14 @@ def compare(
 def _compare_keys(
     one: Profile, others: Sequence[Profile], frequencies: Frequencies, out: Array
 ) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Names, numbers and entities; which of `one`'s keys each other has, and what each is worth."""
+    """Compare names, numbers and entities. Returns which keys of `one` each other article has, and their worth."""
     keys = np.frombuffer(one.keys, "<u4")
     weights, flags = np.frombuffer(one.key_weights, "<f2").astype(float), np.frombuffer(one.key_flags, np.uint8)
     idf, damped = frequencies.idf(keys), _damping(flags)
-    theirs, their_weights = Joined([other.keys for other in others], "<u4"), _floats([o.key_weights for o in others])
+    theirs, their_weights = (
+        Joined([other.keys for other in others], "<u4"),
+        _floats([other.key_weights for other in others]),
+    )
     their_flags = np.frombuffer(b"".join(other.key_flags for other in others), np.uint8)
     their_idf = frequencies.idf(theirs.values)
     place, is_shared = _match(keys, theirs.values)
@@ -208,7 +212,10 @@ def _compare_keys(
 
 @dataclass(frozen=True, slots=True)
 class _Cosines:
-    """Weighted keys of one article, and those of others, joined: each one's `place` in the one's, if `is_shared`."""
+    """The weighted keys of one article and those of the others, joined.
+
+    `place` is the index of each of their keys in the keys of the one article. It counts only where `is_shared`.
+    """
 
     mine: Array
     theirs: Array
@@ -219,7 +226,7 @@ class _Cosines:
     def of(
         self, my_part: npt.NDArray[np.bool_] | None = None, their_part: npt.NDArray[np.bool_] | None = None
     ) -> Array:
-        """The cosine with each other article, (n,), of all keys or of a part of both sides'."""
+        """The cosine with each other article, (n,). It is over all keys, or over a part of the keys of both sides."""
         mine = self.mine if my_part is None else np.where(my_part, self.mine, 0.0)
         theirs = self.theirs if their_part is None else np.where(their_part, self.theirs, 0.0)
         product = np.zeros(len(theirs))
@@ -231,7 +238,7 @@ class _Cosines:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """Flags of keys, and what each is worth."""
+    """The flags of the keys, and what each key is worth."""
 
     flags: Flags
     worth: Array
@@ -239,14 +246,17 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """Which keys are in both: of each other's, joined, (their keys,); and of the one's, (n, its keys)."""
+    """Which keys both articles of a pair have.
+
+    `theirs` marks the joined keys of the others, (their keys,). `mine` marks those of the one article, (n, its keys).
+    """
 
     theirs: npt.NDArray[np.bool_]
     mine: npt.NDArray[np.bool_]
 
 
 def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Shared, solid: float, out: Array) -> None:
-    """How much of each side's lede the other names, and numbers that differ."""
+    """Compare ledes: how much of each lede the other article names, and whether their numbers differ."""
     (mine, theirs), is_shared, shared = sides, common.theirs, common.mine
     my_worth = np.where(_has(mine.flags, KeyFlag.LEDE), mine.worth, 0.0)
     their_worth = np.where(_has(theirs.flags, KeyFlag.LEDE), theirs.worth, 0.0)
@@ -260,7 +270,7 @@ def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Share
 
 
 def _compare_terms(one: Profile, others: Sequence[Profile], frequencies: Frequencies, out: Array) -> None:
-    """Word stems, where both are in one language."""
+    """Compare word stems of articles in the same language."""
     same = np.array([other.language == one.language for other in others])
     out[:, SAME_LANGUAGE] = same
     places = np.flatnonzero(same)
@@ -279,13 +289,13 @@ def _compare_terms(one: Profile, others: Sequence[Profile], frequencies: Frequen
 
 
 def _compare_facts(one: Profile, others: Sequence[Profile], out: Array) -> None:
-    """The share of facts in common."""
+    """Compare facts: the shared part of the smaller set."""
     shared, fewer = shared_counts(one.facts, [other.facts for other in others])
     out[:, FACTS] = shared / np.maximum(fewer, 1)
 
 
 def shared_counts(one: bytes, others: Sequence[bytes]) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Of a set of uint16 and each other: how many elements both have, and how many the smaller has, (n,) each."""
+    """For one set of uint16 and each other set: the number of shared elements, and the size of the smaller set."""
     mine, joined = as_hashes(one), Joined(others, "<u2")
     table = np.zeros(2**16, dtype=bool)
     table[mine] = True
@@ -300,7 +310,7 @@ def _compare_times(one: Profile, others: Sequence[Profile], out: Array) -> None:
 
 
 def gap_days(one: Profile, other: Profile) -> float | None:
-    """Days between the dates that two articles state; None where one states none."""
+    """Days between the dates that two articles state, or None if one states no date."""
     return None if one.day is None or other.day is None else abs(one.day - other.day)
 
 
@@ -318,7 +328,7 @@ def _compare_vectors(one: Profile, others: Sequence[Profile], out: Array) -> npt
 def _match(
     keys: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """For each wanted key its place in `keys` (sorted), and whether it is there."""
+    """For each wanted key its place in `keys`, which are sorted, and whether it is there."""
     if not len(keys):
         return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

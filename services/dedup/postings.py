@@ -1,7 +1,7 @@
-"""An inverted index of hashed keys that stays small and keeps its order: sorted segments, as in Lucene.
+"""An inverted index of hashed keys in sorted segments, as in Lucene. It stays small and keeps the order of slots.
 
-New articles lie in a tail of plain lists; a full tail becomes a sorted segment, and full tiers of segments are merged.
-Eight bytes a posting. What a search finds depends on the live postings alone, not on how they are spread.
+New articles go to a tail of plain lists. A full tail becomes a sorted segment, and a full tier of segments is merged. A
+posting takes eight bytes. The result of a search depends on the live postings only, not on their segments.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Counts = npt.NDArray[np.int32]
 TAIL_ARTICLES = 512
 FAN_IN = 8
 LARGEST_SEGMENT = TAIL_ARTICLES * FAN_IN * FAN_IN
-"""Articles. Larger segments would be fewer to search, but one merge of them would pause the lane for seconds."""
+"""Articles. With larger segments there would be fewer to search, but one merge would pause dedup for seconds."""
 
 
 class CountTable:
-    """How often each hashed key is there, under the last bits of the hash: keys that share them share a count."""
+    """Counts of hashed keys. Only the last bits of a hash are used, so keys with equal last bits share a count."""
 
     def __init__(self, bits: int) -> None:
         self._counts: Counts = np.zeros(2**bits, dtype=np.int32)
         self._mask = np.uint32(2**bits - 1)
 
     def change(self, keys: Keys, by: int) -> None:
-        """Count distinct keys in (1) or out (-1)."""
+        """Add distinct keys to the counts (1) or remove them (-1)."""
         self._counts[keys & self._mask] += by
 
     def of(self, keys: Keys) -> Counts:
@@ -40,20 +40,20 @@ class CountTable:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Postings sorted by key, then by slot; `articles` were in it when it was made."""
+    """Postings sorted by key, then by slot. `articles` is the number of articles when the segment was made."""
 
     keys: Keys
     slots: npt.NDArray[np.uint32]
     articles: int
 
     def ranges(self, wanted: Keys) -> tuple[Slots, Slots]:
-        """Where the postings of each wanted key begin and end."""
+        """Where the postings of each wanted key begin and end in the segment."""
         return np.searchsorted(self.keys, wanted), np.searchsorted(self.keys, wanted, side="right")
 
 
 @dataclass(slots=True)
 class PostingIndex:
-    """Which live slots hold a key. Slots are numbers that only grow; a removed one is never used again."""
+    """Finds the live slots that have a key. Slot numbers only grow, and a removed slot is never used again."""
 
     _segments: list[Segment] = field(default_factory=list)
     _tail: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -62,7 +62,7 @@ class PostingIndex:
     _removed: int = 0
 
     def add(self, slot: int, keys: Keys) -> None:
-        """Make the distinct keys of a slot findable; slots come in growing order."""
+        """Add the distinct keys of a slot. Slots must come in growing order."""
         if slot >= len(self._sizes):
             self._sizes = np.concatenate([self._sizes, np.zeros(max(len(self._sizes), slot), dtype=np.uint32)])
         self._sizes[slot] = len(keys)
@@ -73,20 +73,20 @@ class PostingIndex:
             self._seal()
 
     def remove(self, slot: int) -> None:
-        """Forget a slot: it is found no more at once, and its postings go with the next merge."""
+        """Remove a slot. Searches skip it immediately, and the next merge deletes its postings."""
         self._sizes[slot] = 0
         self._removed += 1
         if self._removed >= TAIL_ARTICLES:
             self._removed = 0
-            self._segments = [one for one in self._segments if self._sizes[one.slots].any()]
+            self._segments = [segment for segment in self._segments if self._sizes[segment.slots].any()]
 
     def sizes(self, slots: Slots) -> npt.NDArray[np.uint32]:
-        """How many keys each slot has; 0 where it is not live."""
+        """The number of keys of each slot; 0 for a slot that is not live."""
         found: npt.NDArray[np.uint32] = self._sizes[slots]
         return found
 
     def find(self, keys: Keys) -> tuple[Slots, Slots]:
-        """For each posting of these keys, its slot and the place of its key in `keys`; ask for rare keys only."""
+        """The slot of each posting of these keys, and the place of its key in `keys`. Only rare keys are fast."""
         found = [self._find_in(segment, keys) for segment in self._segments]
         tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
         slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
@@ -116,7 +116,7 @@ class PostingIndex:
             tier = [segment for segment in self._segments if segment.articles == size]
             if len(tier) < FAN_IN:
                 break
-            joined = [np.concatenate([getattr(one, name) for one in tier]) for name in ("keys", "slots")]
+            joined = [np.concatenate([getattr(segment, name) for segment in tier]) for name in ("keys", "slots")]
             rest = [segment for segment in self._segments if segment.articles != size]
             size *= FAN_IN
             self._segments = [*rest, self._sorted(joined[0], joined[1], size)]

@@ -1,4 +1,4 @@
-"""What the lane keeps of a live article in memory: a few kilobytes, packed for comparing one with many at once."""
+"""The profile of a live article in memory: a few kilobytes, packed to compare one article with many at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.article import EnrichedArticle, KeyFlag
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 
 DAMPING = 0.3
-"""Weight of what is always in the news (measured: design of grouping, docs/adr/0006)."""
+"""Weight of keys that are always in the news (measured, see docs/adr/0006)."""
 MOST_DIGITS = 3
 SAMPLE_MODULUS = 6
 SMALL_SAMPLE = 6
@@ -59,7 +59,7 @@ UNCASED = frozenset(
         "zh",
     ]
 )
-"""Languages whose scripts have no capitals, so that only known entities are found as names."""
+"""Languages whose scripts have no capitals. There only known entities are found as names."""
 Hashes = npt.NDArray[np.uint32]
 
 
@@ -67,12 +67,13 @@ Hashes = npt.NDArray[np.uint32]
 class Profile:
     """One live article.
 
-    `keys` and `terms` are uint32, `key_weights` and `term_weights` float16 (1 + ln of the count, damped where the key
-    is always in the news), flags a byte each. `shingles`, `words`, `facts` and `digits` (of the numbers among the
-    facts, up to `MOST_DIGITS` each, so that a long number says more than a short one) are uint16: sets are so small
-    that a shorter hash costs half a per cent of false matches and halves the memory.
-    `vector` is 512 int8 or nothing. `day` is the date that the article states, in days since 1970; `fetched` and
-    `opened` (when the story's first article was fetched) are Unix seconds.
+    `keys` and `terms` are uint32, and each flag is a byte. `key_weights` and `term_weights` are float16: 1 + ln of the
+    count, damped if the key is always in the news.
+    `shingles`, `words`, `facts` and `digits` are sets of uint16. The sets are so small that the shorter hash causes
+    0.5 % of false matches, and it halves the memory. `digits` are the first `MOST_DIGITS` digits of each number among
+    the facts, so that a long number says more than a short one.
+    `vector` is 512 int8, or None. `day` is the date that the article states, in days since 1970. `fetched` and `opened`
+    are Unix seconds; `opened` is the time at which the story's first article was fetched.
     """
 
     article_id: str
@@ -98,21 +99,21 @@ class Profile:
     digits: bytes
     vector: bytes | None
 
-    def place(self, row: Row) -> None:
-        """Take over what was decided since the profile was made."""
+    def place(self, row: ArticleRow) -> None:
+        """Copy the decision of the row, which was made after the profile."""
         self.story_id, self.is_duplicate = row.decision.story_id, row.decision.duplicate_of is not None
         self.opened, self.story_revision = row.story_opened_at.timestamp(), row.story_revision
 
     @property
     def all_keys(self) -> Hashes:
-        """Names, numbers, entities and word stems: by which stories are found."""
+        """The names, numbers, entities and word stems by which stories are found."""
         return np.frombuffer(self.keys + self.terms, "<u4")
 
 
 def sample(article: EnrichedArticle) -> Hashes:
-    """The word bigrams by which near-duplicates are found: every sixth on average, every second of few.
+    """The word bigrams by which near-duplicates are found: on average every sixth, or every second of a short text.
 
-    A function of each one's hash, so that two texts sample the same.
+    The hash of a bigram decides whether it is sampled, so that two texts sample the same bigrams.
     """
     shingles: Hashes = np.frombuffer(article.fingerprint.shingles, "<u4")
     chosen: Hashes = shingles[shingles % SAMPLE_MODULUS == 0]
@@ -121,8 +122,8 @@ def sample(article: EnrichedArticle) -> Hashes:
     return chosen
 
 
-def to_profile(row: Row) -> Profile:
-    """The row's article as it is compared."""
+def to_profile(row: ArticleRow) -> Profile:
+    """The profile of the row's article."""
     article, found = row.article, row.article.fingerprint
     flags = np.frombuffer(found.keys.flags, np.uint8)
     damped = np.where(flags & KeyFlag.ALWAYS_IN_THE_NEWS, DAMPING, 1.0)
@@ -144,16 +145,16 @@ def to_profile(row: Row) -> Profile:
         terms=found.terms,
         term_weights=count_weights(found.term_counts).astype("<f2").tobytes(),
         term_flags=found.term_flags,
-        shingles=fold(np.frombuffer(found.shingles, "<u4")),
-        words=fold(np.frombuffer(found.words, "<u4")),
-        facts=fold(hash_facts(article.fingerprint.facts)),
-        digits=fold(hash_facts(split_digits(article.fingerprint.facts))),
+        shingles=pack_short_hashes(np.frombuffer(found.shingles, "<u4")),
+        words=pack_short_hashes(np.frombuffer(found.words, "<u4")),
+        facts=pack_short_hashes(hash_facts(article.fingerprint.facts)),
+        digits=pack_short_hashes(hash_facts(split_digits(article.fingerprint.facts))),
         vector=article.embedding,
     )
 
 
 def count_weights(counts: bytes) -> npt.NDArray[np.float64]:
-    """1 + ln of counts of one and more."""
+    """1 + ln of each count. Counts are at least one."""
     return 1.0 + np.log(np.frombuffer(counts, np.uint8).astype(np.float64))
 
 
@@ -163,7 +164,7 @@ def hash_facts(facts: Sequence[str]) -> Hashes:
 
 
 def split_digits(facts: Iterable[str]) -> list[str]:
-    """A name for each of the first digits of each number: `1984` is three, `7` is one."""
+    """A name for each of the first `MOST_DIGITS` digits of each number: three for `1984`, one for `7`."""
     numbers = [fact for fact in facts if fact.isdecimal()]
     return [f"{number}#{place}" for number in numbers for place in range(min(len(number), MOST_DIGITS))]
 
@@ -173,6 +174,6 @@ def as_hashes(packed: bytes) -> npt.NDArray[np.uint16]:
     return np.frombuffer(packed, "<u2")
 
 
-def fold(hashes: Hashes) -> bytes:
-    """Distinct 16-bit hashes, sorted, from 32-bit ones."""
+def pack_short_hashes(hashes: Hashes) -> bytes:
+    """Pack 32-bit hashes as distinct 16-bit hashes, sorted."""
     return np.unique((hashes ^ (hashes >> 16)).astype("<u2")).tobytes()

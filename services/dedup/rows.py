@@ -1,17 +1,21 @@
-"""The lane's one kind of state: a row per live article. Everything else is derived from the rows."""
+"""The state of dedup: one row per live article, and the edits. Everything else is derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from typing import Annotated
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from schemas.article import DuplicateLink, DuplicateReason, EnrichedArticle, GroupedArticle, StoryReason
 from schemas.base import ArticleId, Record, ShortText, Timestamp
 
+Dropped = Annotated[None, BeforeValidator(lambda _: None)]
+"""A field of an older row: any value is accepted, and none is kept."""
+
 
 class Decision(Record):
-    """What the lane decided on one article."""
+    """What dedup decided on one article."""
 
     duplicate_of: ArticleId | None = None
     duplicate_score: float | None = None
@@ -23,20 +27,18 @@ class Decision(Record):
     story_reason: StoryReason
 
 
-class Row(Record):
-    """One live article, whole, and what was decided, so that a changed decision can be sent again with the article.
+class ArticleRow(Record):
+    """One live article and the decision on it. The whole article is kept, to send it again when the decision changes.
 
-    `arrival` numbers the articles in the order in which the lane took them; `owner_offset` is the source offset of the
-    message behind the decision. `story_opened_at` is when the story's first article was fetched: with it the story
-    leaves the window. `absorbed` are the stories that this article's coming merged into its own; `moved_by` names the
-    article or the edit that moved this one here, `moved_from` the story that it left: a redelivery finishes with them
-    what a crash left half done.
+    `arrival` numbers the articles in the order in which dedup took them. `story_opened_at` is the time at which the
+    story's first article was fetched. When that time leaves the window, the story is closed. `absorbed` are the stories
+    that were merged into this article's story when this article came. `moved_by` names the article or the edit that
+    moved this article into its story, and `moved_from` names the story that it left. With these three fields, a
+    redelivered message completes the work that a crash interrupted.
     """
 
-    schema_version: PositiveInt = 2
     article: EnrichedArticle
     arrival: NonNegativeInt
-    owner_offset: NonNegativeInt
     decision: Decision
     decision_seq: NonNegativeInt = 0
     story_revision: PositiveInt = 1
@@ -45,18 +47,24 @@ class Row(Record):
     moved_by: ShortText | None = None
     moved_from: ArticleId | None = None
 
+    # Rows that an older version wrote have these two fields. They are needed until all such rows have left the window:
+    # DRAGOMAN_WINDOW_DAYS after the upgrade. They are fields and not the work of a `model_validator(mode="before")`,
+    # because such a validator turns the JSON into Python objects, and a strict record then refuses lists and dates.
+    owner_offset: Dropped = Field(default=None, exclude=True, repr=False)
+    schema_version: Dropped = Field(default=None, exclude=True, repr=False)
+
     @property
     def article_id(self) -> str:
-        """The article's id, the row's key."""
+        """The id of the article, which is the key of the row."""
         return self.article.article_id
 
 
-Rows = MutableMapping[str, Row]
-"""Rows by article id: a dict, or the faust table behind `RowStore`."""
+Rows = MutableMapping[str, ArticleRow]
+"""Rows by article id: a dict, or a `RecordTable` of faust."""
 
 
-def to_grouped(row: Row, version: int) -> GroupedArticle:
-    """The row's article under its decision, as it is indexed."""
+def to_grouped(row: ArticleRow, version: int) -> GroupedArticle:
+    """The row's article with the decision on it, as it is indexed."""
     decision = row.decision
     article = {name: getattr(row.article, name) for name in EnrichedArticle.model_fields if name != "fingerprint"}
     return GroupedArticle.model_construct(

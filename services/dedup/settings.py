@@ -1,4 +1,4 @@
-"""Settings of the lane."""
+"""Settings of dedup."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from services.common.settings import Settings
 
 
 class DedupSettings(Settings):
-    """What the lane needs beside the common settings."""
+    """The settings of dedup, in addition to the common ones."""
 
     window_days: float = Field(
-        default=14.0, gt=0, description="how long an article can be found as an original or a story's member"
+        default=14.0, gt=0, description="how long an article stays available as an original and as a member of a story"
     )

@@ -1,4 +1,4 @@
-"""The lane's records in faust tables, whose changelog writes can be waited for."""
+"""The records of dedup in faust tables. A caller can wait for their changelog writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is generic in stubs only
-    """A table that keeps the futures of its changelog records: faust drops them, and with them the failed ones."""
+    """A table that keeps the futures of its changelog records. Faust drops them, and failed writes with them."""
 
     def __post_init__(self) -> None:
         self.unconfirmed: list[Awaitable[object]] = []
@@ -29,13 +29,13 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
         return future
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
-        """The futures since the last call."""
+        """The futures that were added since the last call."""
         futures, self.unconfirmed = tuple(self.unconfirmed), []
         return futures
 
 
 class RecordTable(MutableMapping[str, R]):
-    """Records by id in a faust table; a write counts once its future is done."""
+    """Records by id in a faust table. A write is durable when its future is done."""
 
     def __init__(self, app: faust.App, settings: Settings, name: str, record: type[R]) -> None:
         self._record = record
@@ -55,7 +55,7 @@ class RecordTable(MutableMapping[str, R]):
         app.tables.add(self._table)
 
     def __getitem__(self, key: str) -> R:
-        """The record; KeyError where there is none."""
+        """The record of a key. Raises KeyError if there is none."""
         return decode(self._record, self._table[key.encode()])
 
     def __setitem__(self, key: str, record: R) -> None:
@@ -67,12 +67,12 @@ class RecordTable(MutableMapping[str, R]):
         self._table.pop(key.encode(), None)
 
     def __iter__(self) -> Iterator[str]:
-        """Every key that is there."""
+        """Every key of the table."""
         return (bytes(key).decode() for key in self._table)
 
     def __len__(self) -> int:
         return len(self._table)
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
-        """The futures of the changelog records since the last call."""
+        """The futures of the changelog records that were sent since the last call."""
         return self._table.take_unconfirmed()

@@ -1,4 +1,4 @@
-"""A story as people see it: counts, titles, entities, hours, and other stories of the same actors."""
+"""Summarises a story for readers: counts, titles, entities, hours, and other stories of the same actors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from schemas.article import EnrichedArticle, EntityType, KeyFlag
 from schemas.story import Bucket, Edition, RelatedStory, Story, StoryEntity
 from services.dedup.pairs import Frequencies, Joined
 from services.dedup.profiles import Profile
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 from services.dedup.stories import StoryIndex
 
 MAX_ENTITIES = 25
 MAX_RELATED = 5
 MIN_SHARED_ACTORS = 2
 CENTRAL_MEMBERS = 200
-"""Latest originals among which the most central article is looked for."""
+"""The most central article is chosen among the latest so many originals."""
 ACTORS = 8
 ACTOR_ARTICLES = 2000
-"""An actor of more live articles relates no stories."""
+"""An actor in more live articles than this does not relate stories."""
 HOUR = 3600.0
 SENTENCES = 12
 SENTENCE_CHARACTERS = 300
@@ -34,12 +34,12 @@ SENTENCE = re.compile(r"[^.!?。！？।\n]+(?:[.!?。！？।]+[\"'”’»)]
 
 @dataclass(slots=True)
 class EntityNames:
-    """What the entities of live articles are called and where they are, by the hash of their id."""
+    """The names and places of the entities of live articles, by the hash of their id."""
 
     _known: dict[int, StoryEntity] = field(default_factory=dict)
 
     def add(self, article: EnrichedArticle) -> None:
-        """Take an article's entities in; bounded by the gazetteer."""
+        """Add the entities of an article. The gazetteer limits how many there can be."""
         for entity in article.entities:
             key = crc32(entity.id.encode())
             if key not in self._known:
@@ -55,23 +55,23 @@ class EntityNames:
                 )
 
     def counted(self, key: int, articles: int) -> StoryEntity | None:
-        """The entity with its number of articles; None for a hash that is none's."""
+        """The entity with its number of articles, or None if no entity has this hash."""
         known = self._known.get(key)
         return known.model_copy(update={"articles": articles}) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a summary is made of: the lane's state, read only."""
+    """The parts of the dedup state that a summary reads."""
 
     stories: StoryIndex
-    rows: Mapping[str, Row]
+    rows: Mapping[str, ArticleRow]
     names: EntityNames
     version: int
 
 
 def summarise(story_id: str, view: View) -> Story:
-    """The story as it is now; it has at least one live article."""
+    """The current state of a story. It must have at least one live article."""
     members = view.stories.members(story_id)
     actors = count_actors(members)
     editions = make_editions(members, view)
@@ -96,7 +96,7 @@ def summarise(story_id: str, view: View) -> Story:
 
 
 def count_actors(members: Iterable[Profile]) -> list[tuple[int, int]]:
-    """Hashes of entity ids and the number of articles that name each, most named first."""
+    """The hashes of entity ids with the number of articles that name each. The most named come first."""
     counts = Counter[int]()
     for member in members:
         flags = np.frombuffer(member.key_flags, np.uint8)
@@ -105,7 +105,7 @@ def count_actors(members: Iterable[Profile]) -> list[tuple[int, int]]:
 
 
 def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
-    """Articles by the hour in which they were fetched; hours without any are left out."""
+    """The number of articles by the hour in which they were fetched. Hours without articles are left out."""
     hours = Counter(int(member.fetched // HOUR) for member in members)
     return tuple(
         Bucket(start_at=datetime.fromtimestamp(hour * HOUR, UTC), articles=count)
@@ -114,7 +114,7 @@ def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
 
 
 def make_editions(members: Sequence[Profile], view: View) -> tuple[Edition, ...]:
-    """The story in each of its languages."""
+    """The editions of a story: one for each of its languages."""
     originals = [member for member in members if not member.is_duplicate][-CENTRAL_MEMBERS:] or list(members)
     centrality, worth = measure_centrality(originals, view.stories.frequencies)
     best: dict[str, tuple[float, Profile]] = {}
@@ -138,7 +138,7 @@ def make_editions(members: Sequence[Profile], view: View) -> tuple[Edition, ...]
 
 
 def measure_centrality(members: Sequence[Profile], frequencies: Frequencies) -> tuple[list[float], dict[int, float]]:
-    """Cosine of each member's names, numbers and entities with the sum of all, and what each key weighs in that sum."""
+    """The cosine of each member's keys with the sum over all members, and the weight of each key in that sum."""
     joined = Joined([member.keys for member in members], "<u4")
     weights = np.frombuffer(b"".join(member.key_weights for member in members), "<f2").astype(np.float64)
     weights *= frequencies.idf(joined.values)
@@ -150,7 +150,7 @@ def measure_centrality(members: Sequence[Profile], frequencies: Frequencies) -> 
 
 
 def choose_sentence(article: EnrichedArticle, worth: Mapping[int, float]) -> str | None:
-    """The sentence near the beginning that names most of what the story is about; long ones gain nothing."""
+    """The sentence near the beginning that names most of the story's keys. Long sentences get no advantage."""
     keys = article.fingerprint.keys
     hashes = np.frombuffer(keys.hashes, "<u4").tolist()
     labels = [
@@ -170,7 +170,7 @@ def choose_sentence(article: EnrichedArticle, worth: Mapping[int, float]) -> str
 
 
 def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[RelatedStory, ...]:
-    """Other stories that share at least two of a story's actors, those with the rarest first."""
+    """Other stories that share at least two of a story's actors. Stories with the rarest actors come first."""
     keys = np.array(sorted(actors), dtype=np.uint32)
     keys = keys[view.stories.frequencies.of(keys) <= ACTOR_ARTICLES]
     if len(keys) < MIN_SHARED_ACTORS:

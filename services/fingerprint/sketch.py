@@ -1,4 +1,4 @@
-"""Sketches of words, facts and names. Measured choices: docs/adr/0006."""
+"""Sketches of words, facts and names. The choices were measured: docs/adr/0006."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.article import ArticleDraft, Entity, EntityType, Fingerprint, KeyFl
 VERSION = "fingerprint@2"
 Hashes = npt.NDArray[np.uint32]
 PAIR_FACTOR = np.uint32(2654435761)
-"""Knuth's multiplier (2**32 / golden ratio): a b and b a get different hashes."""
+"""Knuth's multiplier (2**32 / golden ratio). With it, the pairs `a b` and `b a` get different hashes."""
 MAX_TOKENS = 8000
 MAX_TERMS = 150
 MAX_NAMES = 120
@@ -29,11 +29,11 @@ MAX_COUNT = 255
 LEDE_CHARACTERS = 400
 STEM_CHARACTERS = 6
 ROOT_CHARACTERS = 4
-"""Letters that a country and its adjective share: Russia, Russian; China, Chinese."""
+"""Letters that the names of a country and its adjective share: Russia, Russian; China, Chinese."""
 PROMINENT = 0.4
-"""Names of entities that are always in the news count as actors only, where grouping damps them."""
+"""Entities of at least this prominence are always in the news. They count as actors only, and grouping damps them."""
 ADJECTIVE_ENDING = 2
-"""Consonants that turn a country's name into its adjective: Russia, Russian; China, Chinese."""
+"""Maximum number of consonants that turn a country's name into its adjective: Russia, Russian; China, Chinese."""
 CAPITALISED_WORDS = frozenset(
     [
         "monday",
@@ -96,17 +96,17 @@ CAPITALISED_WORDS = frozenset(
         "united",
     ]
 )
-"""Words written with a capital that name nobody."""
+"""Words that have a capital but are not names."""
 MIN_TERM = 3
-MIN_SKELETON = 2
+MIN_CONSONANTS = 2
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
-"""Words; single characters in scripts without spaces."""
+"""Words, or single characters in scripts without spaces."""
 CAPITALISED = re.compile(r"(?<![^\W_])[^\W\d_a-zа-яß-öø-ÿ][^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
-"""What may begin with a capital, found quickly; `isupper` decides."""
+"""A quick search for words that may begin with a capital. `isupper` decides."""
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f' ]*\d|\d")
 SENTENCE_START = re.compile(r"(?:^|[.!?…。！？:\n]|[.!?][\"'”’»)])\s*[\"'“”‘’«»(\[–—-]*\s*$")
 SEPARATORS = re.compile(r"\D")
-SKELETON_STEPS = (
+CONSONANT_STEPS = (
     (re.compile(r"sch|sh"), "s"),
     (re.compile(r"ch|ck|q|c"), "k"),
     (re.compile(r"ph|v|w"), "f"),
@@ -141,7 +141,7 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
 
 
 def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], lede_end: int) -> Keys:
-    """Names, numbers and entities with their counts and places, sorted by hash."""
+    """The names, numbers and entities with their counts and flags, sorted by hash."""
     rows: dict[int, tuple[int, int, str]] = {}
     for key, (count, flags, label) in name_keys(whole, capitals, lede_end, entities).items():
         rows[crc32(key.encode())] = (count, flags, label)
@@ -153,19 +153,19 @@ def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], led
     hashes = sorted(rows)
     return Keys(
         hashes=np.array(hashes, dtype="<u4").tobytes(),
-        counts=bytes(min(rows[one][0], MAX_COUNT) for one in hashes),
-        flags=bytes(rows[one][1] for one in hashes),
-        labels=tuple(rows[one][2] for one in hashes),
+        counts=bytes(min(rows[key][0], MAX_COUNT) for key in hashes),
+        flags=bytes(rows[key][1] for key in hashes),
+        labels=tuple(rows[key][2] for key in hashes),
     )
 
 
 def name_keys(
     whole: str, capitals: list[Token], lede_end: int, entities: Iterable[Entity]
 ) -> dict[str, tuple[int, int, str]]:
-    """Count, flags and spelling of each skeleton of a name and of each `#` + number."""
+    """The count, flags and spelling of each consonant key of a name and of each `#` + number."""
     kept = unknown_names(name_counts(whole, capitals), entities)
     flags, labels = dict.fromkeys(kept, 0), dict[str, str]()
-    places = [(skeleton(token.text), token.start, token.text) for token in capitals]
+    places = [(consonant_key(token.text), token.start, token.text) for token in capitals]
     places += [(f"#{SEPARATORS.sub('', match[0])}", match.start(), match[0]) for match in NUMBER.finditer(whole)]
     for key, start, spelling in places:
         if key in kept:
@@ -178,7 +178,7 @@ def name_keys(
 
 
 def pack_terms(terms: Counter[str], lede: Counter[str], language: str) -> dict[str, bytes]:
-    """`terms`, `term_counts` and `term_flags`: the most frequent stems, hashed with their language, sorted by hash."""
+    """`terms`, `term_counts` and `term_flags`: the most frequent stems, hashed with the language, sorted by hash."""
     hashed = {
         crc32(f"{language}:{term}".encode()): (count, KeyFlag.LEDE if term in lede else 0)
         for term, count in terms.most_common(MAX_TERMS)
@@ -186,21 +186,21 @@ def pack_terms(terms: Counter[str], lede: Counter[str], language: str) -> dict[s
     hashes = sorted(hashed)
     return {
         "terms": np.array(hashes, dtype="<u4").tobytes(),
-        "term_counts": bytes(min(hashed[one][0], MAX_COUNT) for one in hashes),
-        "term_flags": bytes(hashed[one][1] for one in hashes),
+        "term_counts": bytes(min(hashed[term][0], MAX_COUNT) for term in hashes),
+        "term_flags": bytes(hashed[term][1] for term in hashes),
     }
 
 
 def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str, int]:
-    """Without the names of entities that are always in the news, and without a country's adjectives (`Chinese`)."""
+    """Remove the names of entities that are always in the news, and the adjectives of countries (`Chinese`)."""
     prominent = [entity for entity in entities if entity.prominence >= PROMINENT]
     known = {
-        skeleton(token)
+        consonant_key(token)
         for entity in prominent
         for mention in entity.mentions
         for token in TOKEN.findall(mention.surface)
     }
-    stems = tuple({skeleton(entity.name) for entity in prominent if entity.type is EntityType.LOCATION} - {""})
+    stems = tuple({consonant_key(entity.name) for entity in prominent if entity.type is EntityType.LOCATION} - {""})
     return {
         name: count
         for name, count in names.items()
@@ -210,7 +210,7 @@ def unknown_names(names: dict[str, int], entities: Iterable[Entity]) -> dict[str
 
 
 def unknown_terms(terms: Counter[str], entities: Iterable[Entity]) -> Counter[str]:
-    """Without the words of those names and adjectives: an actor counts once, as an actor."""
+    """Remove the words of the same names and adjectives, so that an actor counts only once."""
     prominent = [entity for entity in entities if entity.prominence >= PROMINENT]
     tokens = {token for entity in prominent for mention in entity.mentions for token in tokenize(mention.surface)}
     stems = {token[:STEM_CHARACTERS] for token in tokens}
@@ -225,23 +225,23 @@ def unknown_terms(terms: Counter[str], entities: Iterable[Entity]) -> Counter[st
 
 
 def tokenize(text: str) -> list[str]:
-    """Words after NFKC and case folding; characters where the script has no spaces."""
+    """Words after NFKC and case folding, or characters if the script has no spaces."""
     return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
 
 
 def hash_tokens(tokens: list[str]) -> Hashes:
-    """CRC-32 of each token, in order."""
+    """The CRC-32 of each token, in order."""
     return np.fromiter(map(hash_token, tokens), dtype="<u4", count=len(tokens))
 
 
 @lru_cache(maxsize=65536)
 def hash_token(token: str) -> int:
-    """CRC-32 of a token."""
+    """The CRC-32 of a token."""
     return crc32(token.encode("utf8", "surrogatepass"))
 
 
 def hash_pairs(tokens: list[str]) -> Hashes:
-    """A hash of each two tokens that follow each other; of the token itself where there is only one."""
+    """A hash of each pair of neighbouring tokens. If there is only one token, its own hash."""
     hashes = hash_tokens(tokens)
     return hashes[:-1] * PAIR_FACTOR + hashes[1:] if len(hashes) > 1 else hashes
 
@@ -252,7 +252,7 @@ def pack(hashes: Hashes) -> bytes:
 
 
 class Token(NamedTuple):
-    """A word with a capital: where it begins, and whether a sentence begins with it."""
+    """A word with a capital: its text, where it begins, and whether it begins a sentence."""
 
     text: str
     start: int
@@ -260,7 +260,7 @@ class Token(NamedTuple):
 
 
 def capitalised_tokens(text: str) -> list[Token]:
-    """Words of two letters and more that begin with a capital."""
+    """Words of at least two letters that begin with a capital."""
     return [
         Token(match[0], match.start(), bool(SENTENCE_START.search(text, max(0, match.start() - 12), match.start())))
         for match in CAPITALISED.finditer(text)
@@ -274,13 +274,13 @@ def numbers(text: str) -> list[str]:
 
 
 def facts(text: str, capitals: Iterable[Token] | None = None) -> set[str]:
-    """Numbers without separators, and capitalised tokens inside sentences: what template news differs in."""
+    """Numbers without separators, and capitalised tokens inside sentences. Template news differs in these."""
     tokens = capitalised_tokens(text) if capitals is None else capitals
     return {*numbers(text), *(token.text.casefold() for token in tokens if not token.opens_sentence)}
 
 
 def term_counts(tokens: list[str]) -> Counter[str]:
-    """Crude stems: the first six characters of words; CJK bigrams."""
+    """Counts of crude stems: the first six characters of a word, or bigrams of CJK characters."""
     counts: Counter[str] = Counter()
     for first, second in pairwise([*tokens, ""]):
         if len(first) == 1 and ord(first) > 0x2E80:
@@ -291,23 +291,26 @@ def term_counts(tokens: list[str]) -> Counter[str]:
 
 
 def name_counts(text: str, capitals: list[Token] | None = None) -> dict[str, int]:
-    """Counts of skeletons of tokens with a capital inside a sentence and never without one, and of `#` + digits."""
+    """Counts of the consonant keys of names, and of `#` + digits.
+
+    A name is a token that has a capital inside a sentence and never occurs without one.
+    """
     tokens = capitalised_tokens(text) if capitals is None else capitals
     lower = {token for token in TOKEN.findall(text) if token.islower()} | CAPITALISED_WORDS
     inside = {token.text.casefold() for token in tokens if not token.opens_sentence} - lower
     counts: Counter[str] = Counter()
     for token in tokens:
-        key = skeleton(token.text) if token.text.casefold() in inside else ""
-        if len(key) >= MIN_SKELETON:
+        key = consonant_key(token.text) if token.text.casefold() in inside else ""
+        if len(key) >= MIN_CONSONANTS:
             counts[key] += 1
     counts.update(f"#{digits}" for digits in numbers(text) if len(digits) > 1)
     return dict(counts.most_common(MAX_NAMES))
 
 
 @lru_cache(maxsize=65536)
-def skeleton(name: str) -> str:
-    """Consonants of a name in ASCII, spelling variants folded: Sergej, Sergei and Сергей are one."""
+def consonant_key(name: str) -> str:
+    """The consonants of a name in ASCII, the same for all spelling variants: Sergej, Sergei and Сергей have one key."""
     text = anyascii(name).lower()
-    for pattern, replacement in SKELETON_STEPS:
+    for pattern, replacement in CONSONANT_STEPS:
         text = pattern.sub(replacement, text)
     return text

@@ -1,4 +1,4 @@
-"""A plain consumer with manual commits: poll, write, dead letters, commit; nothing is committed without an end."""
+"""A consumer with manual commits: it polls, writes, sends dead letters, and commits only messages with an outcome."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from services.indexer.writer import BulkWriter
 
 SERVICE = "indexer"
 STORY_SERVICE = "indexer_stories"
-"""The label under which stories are counted, so that the articles' books stay theirs."""
+"""The service label of stories in metrics. It is separate, so that `indexer` counts articles only."""
 POLL_MS = 500
 LATENCY = Histogram(
     "dragoman_end_to_end_seconds",
-    "From fetching an article to writing it to Elasticsearch (it can be found up to a refresh later).",
+    "Seconds from fetching an article to writing it to Elasticsearch (searchable after the next refresh).",
     buckets=LATENCY_BUCKETS,
 )
 log = get_logger(__name__)
@@ -66,7 +66,7 @@ class Indexer:
         )
 
     def run(self) -> None:
-        """Until `stopping` is set; what was polled is finished and committed first."""
+        """Run until `stopping` is set. Polled messages are processed and committed first."""
         while not self.stopping.is_set():
             polled = self._poll()
             records = [record for partition in polled.values() for record in partition]
@@ -78,7 +78,7 @@ class Indexer:
                 self._stay_in_group(float("inf"))
 
     def _poll(self) -> dict[TopicPartition, list[Any]]:
-        """Records of one bulk request: what there is, and what comes within the linger."""
+        """The records for one bulk request: those that are there, and those that come within `bulk_linger_seconds`."""
         gathered: dict[TopicPartition, list[Any]] = {}
         missing, deadline = self.settings.bulk_documents, None
         while missing > 0:
@@ -94,7 +94,7 @@ class Indexer:
         return gathered
 
     def _process(self, received: Sequence[Received]) -> None:
-        """Give every message its outcome, in the order of the messages: the halt rule looks at that order."""
+        """Give every message its outcome, in the order of the messages, because the halt rule depends on the order."""
         made: list[tuple[Action, datetime | None] | RejectedMessage] = []
         with STAGE_SECONDS.labels(SERVICE, "document").time():
             for message in received:
@@ -147,10 +147,10 @@ class Indexer:
         try:
             self.consumer.commit(offsets)
         except CommitFailedError:
-            log.warning("partitions were reassigned before the commit; they are indexed again, to no effect")
+            log.warning("partitions were reassigned before the commit; indexing their messages again changes nothing")
 
     def _stay_in_group(self, seconds: float) -> None:
-        """Keep polling paused partitions, so that an outage is no rebalance; nothing that comes is lost."""
+        """Poll paused partitions, so that an outage causes no rebalance. Records that still come are read again."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.stopping.is_set():
@@ -162,7 +162,7 @@ class Indexer:
         self.consumer.resume(*self.consumer.assignment())
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Healthy while articles can be written; an outage that is ridden out is told, not alarmed."""
+        """Healthy while articles can be written. A temporary outage shows in the details but is not unhealthy."""
         details: dict[str, object] = {"service": SERVICE, "waiting": self.writer.waiting}
         if self.writer.stopped_reason:
             details["stopped"] = self.writer.stopped_reason
@@ -170,7 +170,7 @@ class Indexer:
 
 
 def make_consumer(settings: IndexerSettings) -> Any:
-    """A consumer of both topics that commits only when told."""
+    """A consumer of both topics that commits only on request."""
     group = settings.group(SERVICE)
     return KafkaConsumer(
         settings.topic(GROUPED),
@@ -190,7 +190,7 @@ def make_consumer(settings: IndexerSettings) -> Any:
 
 
 def wait_for_elasticsearch(settings: IndexerSettings) -> None:
-    """Templates and aliases, as soon as the server answers."""
+    """Wait until Elasticsearch answers, then create templates, indices and aliases."""
     backoff = Backoff(cap_seconds=10)
     while True:
         client = make_client(settings)
@@ -215,13 +215,13 @@ def main() -> None:
         signal.signal(number, lambda *_: indexer.stopping.set())
     serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
     topics = (settings.topic(GROUPED), settings.topic(STORIES))
-    assigned = lambda: {(p.topic, p.partition) for p in indexer.consumer.assignment()}  # noqa: E731
+    assigned = lambda: {(part.topic, part.partition) for part in indexer.consumer.assignment()}  # noqa: E731
     excused = lambda: indexer.halt.is_halted or indexer.writer.waiting  # noqa: E731
     LivenessProbe(settings, SERVICE, settings.group(SERVICE), topics, assigned, excused).start()
     try:
         indexer.run()
     except KafkaError:
-        log.exception("Kafka failed; exiting to be restarted, with nothing lost")
+        log.exception("Kafka failed; exiting for a restart, nothing is lost")
         raise SystemExit(1) from None
     finally:
         indexer.consumer.close()

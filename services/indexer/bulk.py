@@ -1,4 +1,4 @@
-"""What each answer of Elasticsearch means: pure, and the one place that knows."""
+"""Interprets the answers of Elasticsearch. Only pure functions, and the only place with this knowledge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RETRIED_TYPES = frozenset(
 
 
 class Verdict(StrEnum):
-    """What becomes of one document, or of a whole request."""
+    """The result for one document, or for a whole request."""
 
     INDEXED = "indexed"
     UNCHANGED = "unchanged"
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One document to write, under an external version: a repeated or older one changes nothing."""
+    """One document to write with an external version. A repeated or older version changes nothing."""
 
     index: str
     id: str
@@ -51,12 +51,12 @@ class Action:
 
 
 def make_action(index: str, identifier: str, version: int, document: Mapping[str, Any]) -> Action:
-    """An action from a document."""
+    """Make an action from a document."""
     return Action(index, identifier, version, orjson.dumps(document))
 
 
 def classify(status: int, error_type: str) -> Verdict:
-    """The verdict on one item, or on a request that failed as a whole."""
+    """The verdict on one item, or on a request that failed completely."""
     if error_type in RETRIED_TYPES or status == TOO_MANY or status >= SERVER_ERROR:
         return Verdict.RETRY
     if status < HTTP_OK_BELOW:
@@ -72,14 +72,14 @@ def classify(status: int, error_type: str) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ItemAnswer:
-    """The verdict on one document, and Elasticsearch's words where it is not written."""
+    """The verdict on one document, and Elasticsearch's reason if it was not written."""
 
     verdict: Verdict
     reason: str
 
 
 def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
-    """The verdicts in the order of the request."""
+    """The verdicts on the documents, in the order of the request."""
     answers = []
     for item in answer["items"]:
         result = next(iter(item.values()))
@@ -91,7 +91,7 @@ def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
 
 
 def batches(actions: Sequence[Action], max_documents: int, max_bytes: int) -> Iterator[list[Action]]:
-    """Requests of at most so many documents and, but for a single larger document, so many bytes."""
+    """Split actions into requests with limits on documents and bytes. A document above `max_bytes` goes alone."""
     batch: list[Action] = []
     size = 0
     for action in actions:

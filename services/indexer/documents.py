@@ -1,4 +1,4 @@
-"""Records to documents: the fields as in the schema, and a few that only the index has."""
+"""Turns records into documents: the fields of the schema, and a few fields that only the index has."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from services.indexer.bulk import Action, make_action
 
 
 def to_article_document(article: GroupedArticle, message: bytes) -> dict[str, Any]:
-    """The document of an article: its vector as signed hex, `localized` for its language's analyzer only.
+    """The document of an article. The vector is signed hex, and `localized` has only the analyzer of its language.
 
-    `message` is the JSON that the article was decoded from: reading it again costs a tenth of writing the record.
+    `message` is the JSON of the article. Parsing it again costs a tenth of encoding the record.
     """
     document: dict[str, Any] = orjson.loads(message)
     document["embedding"] = article.embedding.hex() if article.embedding else None
@@ -30,7 +30,7 @@ def to_article_document(article: GroupedArticle, message: bytes) -> dict[str, An
 
 
 def to_story_document(story: Story) -> dict[str, Any]:
-    """The document of a story: its places as points on the map, too."""
+    """The document of a story, with its places also as points on the map."""
     document: dict[str, Any] = story.model_dump(mode="json")
     for entity in document["entities"]:
         if entity["lat"] is not None and entity["lon"] is not None:
@@ -39,7 +39,10 @@ def to_story_document(story: Story) -> dict[str, Any]:
 
 
 def to_action(value: bytes | None, index: str, *, is_story: bool) -> tuple[Action, datetime | None]:
-    """The write of a grouped article or a story, and when the article was fetched; RejectedMessage for neither."""
+    """The write for a grouped article or a story, and the time at which the article was fetched (None for a story).
+
+    Raises RejectedMessage if the message is neither.
+    """
     if is_story:
         story = decode(Story, value)
         return make_action(index, story.story_id, story.revision, to_story_document(story)), None

@@ -1,4 +1,4 @@
-"""Index templates, versioned indices, and the aliases that everybody reads and writes through."""
+"""Index templates, versioned indices, and the aliases for reading and writing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ VERSION = 1
 ARTICLES = "articles"
 STORIES = "stories"
 INDEX_ONLY = {ARTICLES: frozenset({"localized", "places.location"}), STORIES: frozenset({"entities.location"})}
-"""Mapped fields that no record has: made by `documents.py` for searching."""
+"""Mapped fields that no record has. `documents.py` makes them for searching."""
 GROUPING = re.compile(r"-v\d+\.g(\d+)(?:\.|$)")
 
 
 def mapping(alias: str) -> dict[str, Any]:
-    """The mapping behind an alias; articles get `localized.<analyzer>` for every analyzer of the table."""
+    """The mapping of an alias. Articles have `localized.<analyzer>` for each analyzer of ANALYZERS and brazilian."""
     read: dict[str, Any] = json.loads((TEMPLATES / f"{alias}.json").read_text(encoding="utf8"))
     if alias == ARTICLES:
         read["properties"]["localized"] = {
@@ -35,32 +35,33 @@ def mapping(alias: str) -> dict[str, Any]:
 
 
 def write_alias(settings: IndexerSettings, alias: str) -> str:
-    """What the indexer of this grouping version writes through; people read through the alias itself."""
+    """The alias through which the indexer of this grouping version writes. People read through the alias itself."""
     return settings.name(settings.versioned(f"{alias}-write"))
 
 
 def index_name(settings: IndexerSettings, alias: str) -> str:
-    """The name of the first index behind an alias; those of further grouping versions say which."""
+    """The name of the first index of an alias. From grouping version 2 on, the name contains the version."""
     grouping = "" if settings.grouping_version == 1 else f".g{settings.grouping_version}"
     return f"{settings.name(alias)}-v{VERSION}{grouping}"
 
 
 def grouping_of(index: str) -> int:
-    """The grouping version whose documents an index holds, by its name."""
+    """The grouping version of an index, from its name."""
     found = GROUPING.search(index)
     return int(found[1]) if found else 1
 
 
 def indices_of(client: Elasticsearch, alias: str) -> list[str]:
-    """The indices behind an alias; none where there is no such alias."""
+    """The indices of an alias. Empty if there is no such alias."""
     found = client.options(ignore_status=404).indices.get_alias(name=alias)
     return [] if "error" in found else sorted(found)
 
 
 def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
-    """Put the templates; make each alias with its first index where it is not there yet.
+    """Put the templates, and create each missing alias with its first index.
 
-    A further grouping version gets an index of its own to write to, and people read the old one until `reindex` swaps.
+    A new grouping version writes to an index of its own. People read the old index until `dragoman reindex` swaps the
+    aliases.
     """
     for alias in (ARTICLES, STORIES):
         name, writing = settings.name(alias), write_alias(settings, alias)
@@ -69,16 +70,16 @@ def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
         own = [index for index in readers if grouping_of(index) == settings.grouping_version]
         if client.indices.exists_alias(name=writing):
             pass
-        elif own:  # of before the write aliases
+        elif own:  # an index from a version without write aliases
             client.indices.put_alias(index=own[0], name=writing, is_write_index=True)
         else:
             _create(client, index_name(settings, alias), (writing,) if readers else (writing, name))
-        # fields that are new since the index was made; a changed field is refused, and needs `dragoman reindex`
+        # New fields are added to the index. Changing an existing field is refused and needs `dragoman reindex`.
         client.indices.put_mapping(index=writing, **mapping(alias))
 
 
 def put_template(client: Elasticsearch, settings: IndexerSettings, alias: str) -> None:
-    """The template that every index behind this alias is made from."""
+    """Put the template for every index of this alias."""
     name = settings.name(alias)
     client.indices.put_index_template(
         name=f"dragoman-{name}",

@@ -1,6 +1,6 @@
-"""Builds the index again from the compacted topics, beside the live indexer, and swaps the aliases.
+"""Builds new indices from the compacted topics while the live indexer runs, and swaps the aliases.
 
-Document versions are external, so that it does not matter who writes a document first, or twice.
+Document versions are external. So it does not matter which writer writes a document first, or whether both do.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
 
 SMALL_LAG = 500
-"""Messages: with fewer to read, the new index is as good as the old one, and the aliases may be swapped."""
+"""Messages. When at most so many are unread, the new index is good enough to swap the aliases."""
 POLL_MS = 500
 ALIASES = (ARTICLES, STORIES_ALIAS)
 
 
 class ReindexError(Exception):
-    """The new index is not as it should be; the message is for a person."""
+    """The new index is not complete or cannot be built. The message is for a person."""
 
 
 class NoTopicError(ReindexError):
-    """Nobody makes what was to be indexed."""
+    """The topics to index do not exist."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the messages, by where they lie: tombstones, and those that cannot be indexed with the reason.
+    """The results of the messages. `tombstones` and `rejected` (with the reason) name messages by their position.
 
-    `documents` are the ids that were written, by alias: about 150 bytes each.
+    `documents` are the ids that were written, by alias. Each takes about 150 bytes.
     """
 
     read: int = 0
@@ -60,8 +60,8 @@ class Counts:
 def find_problems(counts: Counts, known: set[str], seen: Mapping[str, int], made: Mapping[str, int]) -> Iterator[str]:
     """Why the aliases should not be swapped.
 
-    `known` are dead letters: the old index lacks them too. `seen` and `made` are documents that readers see now, and of
-    the new indices, by alias; an alias that cannot be compared is not in `seen`.
+    `known` are dead letters, which the old index does not have either. `seen` is the number of documents that readers
+    see now, by alias; an alias that cannot be compared is missing. `made` is the number in the new indices.
     """
     lost = counts.rejected.keys() - known
     if lost:
@@ -74,17 +74,17 @@ def find_problems(counts: Counts, known: set[str], seen: Mapping[str, int], made
 
 
 def swap_actions(behind: Mapping[str, Sequence[str]], targets: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One request that moves every alias to its target, or none: it fails if one is not where it was any more."""
+    """The actions of one request that moves all aliases or none. It fails if an alias was moved meanwhile."""
     actions: list[dict[str, Any]] = []
     for alias, target in targets.items():
-        actions += [{"remove": {"index": one, "alias": alias, "must_exist": True}} for one in behind[alias]]
+        actions += [{"remove": {"index": index, "alias": alias, "must_exist": True}} for index in behind[alias]]
         actions.append({"add": {"index": target, "alias": alias, "is_write_index": True}})
     return actions
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C and SIGTERM do nothing meanwhile: whether a request was carried out is not left open."""
+    """Ignore Ctrl-C and SIGTERM meanwhile, so that the result of a request is always known."""
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -95,9 +95,9 @@ def undisturbed() -> Iterator[None]:
 
 @dataclass(slots=True)
 class Reindex:
-    """One run: new indices, a consumer of its own that commits nothing, and what was counted.
+    """One run: its new indices, its own consumer that commits nothing, and its counts.
 
-    `on_progress` is called with the messages read and those there are.
+    `on_progress` is called with the number of messages read and the total number.
     """
 
     settings: IndexerSettings
@@ -130,13 +130,13 @@ class Reindex:
         )
 
     def plan(self) -> int:
-        """Find the topics, and the number of messages there are; NoTopicError where no lane ever made them."""
+        """Find the topics and count their messages. Raises NoTopicError if dedup never created the topics."""
         self._consumer.assign(self._partitions())
         self._consumer.seek_to_beginning()
         return self._lag(self._ends())
 
     def build(self) -> None:
-        """New indices with everything that is on the topics but for a small rest."""
+        """Create the new indices and index the topics, except for a small rest."""
         self.plan()
         for alias, index in self.indices.items():
             put_template(self.client, self.settings, alias)
@@ -145,10 +145,11 @@ class Reindex:
             pass
 
     def swap(self, *, force: bool = False) -> list[str]:
-        """Point the aliases at the new indices, read on to what is there now; the old indices of this grouping.
+        """Point the aliases at the new indices, then read to the end again. Returns this grouping's old indices.
 
-        What the live indexer wrote to the old index until the swap lies before the end of the topics after it.
-        ReindexError, with nothing changed, where the new indices are less than they should be, but for `force`.
+        The second read is needed because the live indexer writes to the old index until the swap. All that it wrote
+        there comes before the end of the topics after the swap. Raises ReindexError and changes nothing if the new
+        indices are incomplete, unless `force` is set.
         """
         problems = [] if force else self._problems()
         if problems:
@@ -162,7 +163,7 @@ class Reindex:
         return sorted(index for index in left if grouping_of(index) == self.settings.grouping_version)
 
     def discard(self) -> bool:
-        """Remove the new indices, unless readers may see them already; whether it did."""
+        """Remove the new indices, unless readers may already see them. Returns whether it did."""
         if self.is_swap_sent:
             return False
         for index in self.indices.values():
@@ -170,7 +171,7 @@ class Reindex:
         return True
 
     def close(self) -> None:
-        """Give the consumer back."""
+        """Close the consumer."""
         self._consumer.close()
 
     def _names(self, alias: str) -> tuple[str, str]:
@@ -186,7 +187,7 @@ class Reindex:
             raise
 
     def _problems(self) -> list[str]:
-        """What readers see is counted before the end of the topics is asked: all of it lies before that end."""
+        """Why not to swap. First count what readers see: all of that comes before the end that is read afterwards."""
         seen: dict[str, int] = {}
         for alias in ALIASES:
             name = self.settings.name(alias)
@@ -209,12 +210,12 @@ class Reindex:
         for name in (self.settings.topic(topic) for topic in (GROUPED, STORIES)):
             numbers = self._consumer.partitions_for_topic(name)
             if not numbers:
-                raise NoTopicError(f"there is no topic {name}: no lane makes this grouping")
+                raise NoTopicError(f"there is no topic {name}: no dedup process makes this grouping")
             partitions += [TopicPartition(name, number) for number in sorted(numbers)]
         return partitions
 
     def _read_to_end(self) -> int:
-        """Write everything up to the end at this moment; how much has come since."""
+        """Write everything up to the current end. Returns how many messages have come since."""
         ends = self._ends()
         deadline = time.monotonic() + READ_TIMEOUT_SECONDS
         while lag := self._lag(ends):
@@ -259,7 +260,7 @@ class Reindex:
             self.counts.documents[alias].add(action.id)
 
     def _wait(self, seconds: float) -> None:
-        """Ride an outage out; what a person must mend ends the run."""
+        """Wait during an outage. Raises ReindexError if a person must fix something."""
         if self._writer.stopped_reason:
             raise ReindexError(f"Elasticsearch refuses documents: {self._writer.stopped_reason}")
         time.sleep(seconds)

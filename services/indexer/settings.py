@@ -8,13 +8,17 @@ from services.common.settings import ElasticsearchSettings
 
 
 class IndexerSettings(ElasticsearchSettings):
-    """What the indexer needs beside Elasticsearch's settings."""
+    """The settings of the indexer, in addition to those of Elasticsearch."""
 
-    bulk_documents: int = Field(default=500, ge=1, le=5000, description="documents of one bulk request")
+    bulk_documents: int = Field(
+        default=500, ge=1, le=5000, description="maximum number of documents in one bulk request"
+    )
     bulk_linger_seconds: float = Field(
         default=0.25, ge=0, le=10, description="how long a bulk request waits for more documents"
     )
-    bulk_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, description="bytes of one bulk request, about")
+    bulk_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=1024, description="approximate maximum of bytes in one bulk request"
+    )
     replicas: int = Field(default=0, ge=0, description="replicas of each index")
     shards: int = Field(default=1, ge=1, description="primary shards of each index")
-    refresh_interval: str = Field(default="1s", description="how soon an indexed document can be found")
+    refresh_interval: str = Field(default="1s", description="how soon an indexed document becomes searchable")

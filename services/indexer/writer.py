@@ -1,4 +1,4 @@
-"""Writes a batch of actions until every one has an end; waits as long as an outage takes."""
+"""Writes a batch of actions until each one has a final answer. It waits as long as an outage lasts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from services.indexer.bulk import Action, ItemAnswer, Verdict, batches, classify
 
 log = get_logger(__name__)
 STOPPED_SECONDS = 15.0
-"""Pause between tries while a person is needed."""
+"""Pause between attempts while a person must fix something."""
 
 
 @dataclass(slots=True)
 class BulkWriter:
-    """`wait(seconds)` is called while nothing can be written, and must keep the consumer in its group."""
+    """Writes actions. `wait(seconds)` is called during an outage, and must keep the consumer in its group."""
 
     client: Elasticsearch
     service: str
@@ -32,7 +32,7 @@ class BulkWriter:
     _backoff: Backoff = field(default_factory=Backoff)
 
     def write(self, actions: Sequence[Action]) -> list[ItemAnswer]:
-        """The final answer to each action, in order; only INDEXED, UNCHANGED, DEAD or TOO_LARGE."""
+        """Write all actions. Returns their final answers in order: INDEXED, UNCHANGED, DEAD or TOO_LARGE."""
         answers: dict[int, ItemAnswer] = {}
         pending = list(range(len(actions)))
         while pending:
@@ -54,7 +54,7 @@ class BulkWriter:
     def _send(self, batch: list[Action]) -> list[ItemAnswer]:
         body = b"".join(action.lines() for action in batch)
         try:
-            answer = self.client.bulk(operations=[body[:-1]], require_alias=self.require_alias)  # type: ignore[list-item]  # bytes pass as they are
+            answer = self.client.bulk(operations=[body[:-1]], require_alias=self.require_alias)  # type: ignore[list-item]  # the client sends bytes unchanged
             return read_answer(answer.body)
         except ApiError as error:
             verdict = classify(error.status_code, str(error.error))
@@ -73,7 +73,7 @@ class BulkWriter:
         reason = next(result.reason for result in results if result.verdict in (Verdict.RETRY, Verdict.STOP))
         if stop is not None and self.stopped_reason is None:
             HALTED.labels(self.service).set(1)
-            log.error("stopped until somebody mends it", reason=stop.reason)
+            log.error("stopped until a person fixes it", reason=stop.reason)
         self.stopped_reason = stop.reason if stop else None
         RETRIES.labels(self.service, "elasticsearch").inc()
         seconds = STOPPED_SECONDS if stop else self._backoff.next_seconds()

@@ -1,1 +1,1 @@
-"""Searching what was indexed."""
+"""Searches the index."""

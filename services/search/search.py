@@ -1,4 +1,4 @@
-"""One search over the articles: what the CLI asks, and later the API."""
+"""One search over the articles, for the CLI and later for the API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HIGHLIGHT_TAGS = ("<em>", "</em>")
 
 
 class SearchError(Exception):
-    """A search that cannot be done; the message is for a person."""
+    """A search that is not possible. The message is for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One article found; `duplicates` is how many copies were folded into it."""
+    """One article that matches. `duplicates` is the number of its copies that are not listed."""
 
     article: dict[str, Any]
     score: float
@@ -45,15 +45,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The best hits, and how many articles match in all."""
+class SearchResult:
+    """The best hits, and the number of all articles that match."""
 
     total: int
     hits: tuple[Hit, ...]
 
 
 def to_request(search: Search) -> dict[str, Any]:
-    """The Elasticsearch request of a search; SearchError for one that says nothing."""
+    """The Elasticsearch request of a search. Raises SearchError if the search is empty or not possible."""
     if not search.query.strip():
         raise SearchError("The query is empty. Say what to look for, or * for everything.")
     if len(search.query) > MAX_QUERY:
@@ -113,16 +113,16 @@ def _filters(search: Search) -> list[dict[str, Any]]:
     return filters
 
 
-def run_search(client: Elasticsearch, index: str, search: Search) -> Found:
-    """Ask Elasticsearch; SearchError in a sentence when it refuses or does not answer."""
+def run_search(client: Elasticsearch, index: str, search: Search) -> SearchResult:
+    """Run a search. Raises SearchError with a sentence if Elasticsearch refuses or does not answer."""
     answer = answered(lambda: client.search(index=index, **_as_arguments(to_request(search))), index)
     hits = tuple(_hit(hit) for hit in answer["hits"]["hits"])
     groups = answer.get("aggregations", {}).get("groups", {}).get("value")
-    return Found(groups if groups is not None else answer["hits"]["total"]["value"], hits)
+    return SearchResult(groups if groups is not None else answer["hits"]["total"]["value"], hits)
 
 
 def answered(ask: Callable[[], R], index: str) -> R:
-    """Elasticsearch's answer; SearchError in a sentence when it refuses or does not answer."""
+    """The answer of Elasticsearch. Raises SearchError with a sentence if it refuses or does not answer."""
     try:
         return ask()
     except NotFoundError as error:

@@ -1,4 +1,4 @@
-"""Stories and the articles in them, as Elasticsearch has them."""
+"""Reads stories and their articles from Elasticsearch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ LEFT_OUT = ["paragraphs", "embedding", "localized", "dates", "rejected_dates", "
 
 
 def title_of(article: dict[str, Any]) -> str:
-    """What an article is called: its title, or the beginning of its text."""
+    """The title of an article, or the beginning of its text."""
     return str(article["title"] or article["text"][:TITLE_CHARACTERS])
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The two indices behind their aliases."""
+    """Reads the articles and the stories through their aliases."""
 
     client: Elasticsearch
     articles: str
     stories: str
 
     def article(self, name: str) -> dict[str, Any]:
-        """The article of an id, the beginning of one, a guid or a URL; SearchError where it is none or several."""
+        """The article with an id, the start of an id, a guid or a URL. Raises SearchError unless it is exactly one."""
         exact = {"bool": {"should": [{"ids": {"values": [name]}}, {"term": {"guid": name}}, {"term": {"url": name}}]}}
         found = self._search(self.articles, exact, 2)
         if not found and len(name) >= MIN_PREFIX:
@@ -41,7 +41,7 @@ class Library:
         return found[0]
 
     def story(self, name: str) -> dict[str, Any]:
-        """The story of an id or the beginning of one; SearchError where it is none or several."""
+        """The story with an id or the beginning of an id. Raises SearchError unless it is exactly one."""
         query = {"ids": {"values": [name]}} if len(name) < MIN_PREFIX else {"prefix": {"story_id": name.lower()}}
         found = self._search(self.stories, query, 2)
         if len(found) != 1:
@@ -50,7 +50,7 @@ class Library:
         return found[0]
 
     def follow(self, story: dict[str, Any]) -> dict[str, Any]:
-        """The story in which a merged one ended; itself where it was not merged."""
+        """The story that a merged story is part of now, or the same story if it was not merged."""
         seen = {story["story_id"]}
         while story.get("merged_into") and story["merged_into"] not in seen:
             seen.add(story["merged_into"])
@@ -58,11 +58,11 @@ class Library:
         return story
 
     def members(self, story_id: str, size: int = MEMBERS_SHOWN) -> list[dict[str, Any]]:
-        """The story's articles, in the order in which they were fetched."""
+        """The articles of a story, in the order in which they were fetched."""
         return self._search(self.articles, {"term": {"story_id": story_id}}, size, sort=["fetched_at"])
 
     def latest(self, language: str | None, since: str | None, size: int) -> list[dict[str, Any]]:
-        """Stories that were not merged, the last one with news first."""
+        """Stories that were not merged into another. The story with the latest news comes first."""
         filters: list[dict[str, Any]] = []
         if language:
             filters.append({"term": {"languages": language}})
@@ -72,15 +72,18 @@ class Library:
         return self._search(self.stories, query, size, sort=[{"last_seen_at": "desc"}, {"articles": "desc"}])
 
     def titles(self, ids: list[str]) -> dict[str, str]:
-        """What articles and stories are called, by id; those that are not there are left out."""
+        """The titles of articles and stories, by id. Unknown ids are left out."""
         found = self._search(self.articles, {"ids": {"values": ids}}, max(1, len(ids)))
         titles = {article["article_id"]: title_of(article) for article in found}
-        others = [one for one in ids if one not in titles]  # most stories have the id of their first article
+        others = [name for name in ids if name not in titles]  # most stories have the id of their first article
         stories = self._search(self.stories, {"ids": {"values": others}}, len(others)) if others else []
         return titles | {story["story_id"]: story["title"] for story in stories if story["title"]}
 
     def member(self, name: str) -> dict[str, Any]:
-        """The article that this names, or the most central one of the story that it names; SearchError for neither."""
+        """The article that `name` names, or the most central article of the story that it names.
+
+        Raises SearchError if it names neither.
+        """
         try:
             return self.article(name)
         except SearchError as error:
@@ -95,7 +98,7 @@ class Library:
     def _search(
         self, index: str, query: dict[str, Any], size: int, sort: list[Any] | None = None
     ) -> list[dict[str, Any]]:
-        ask = lambda: self.client.search(  # noqa: E731 - one request, asked in `answered`
+        ask = lambda: self.client.search(  # noqa: E731 - `answered` sends this one request
             index=index, query=query, size=size, sort=sort, source={"excludes": LEFT_OUT}
         )
         return [hit["_source"] for hit in answered(ask, index)["hits"]["hits"]]

@@ -1,1 +1,1 @@
-"""What runs, what is behind, and whether the books balance."""
+"""Reads what runs, what is behind, and whether every article is accounted for."""

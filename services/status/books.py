@@ -1,4 +1,4 @@
-"""The books: everything the ledger promised is indexed, dead or still on its way."""
+"""The books: every article of the ledger must be indexed, dead or still on its way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Counts of articles, but `sent` and `in_flight`, which count messages.
+    """Counts of articles. Only `sent`, `superseded` and `in_flight` count messages.
 
     `superseded` are messages of the ledger that a later message of the same article replaced or repeated.
     """
@@ -20,7 +20,7 @@ class Books:
 
     @property
     def superseded(self) -> int:
-        """Messages beyond the first of each article."""
+        """The number of messages after the first one of each article."""
         return self.sent - self.articles
 
     @property
@@ -30,11 +30,11 @@ class Books:
 
     @property
     def balanced(self) -> bool:
-        """Whether what is missing can still be on its way."""
+        """Whether all missing articles can still be on their way."""
         return self.missing <= self.in_flight
 
     def to_dict(self) -> dict[str, int | bool]:
-        """Every figure, as shown and as JSON."""
+        """All figures, for the table and for JSON."""
         return {
             "sent": self.sent,
             "articles": self.articles,

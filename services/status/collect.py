@@ -1,4 +1,4 @@
-"""Reads the state of a running stack; each part that does not answer is left out, and said so."""
+"""Reads the state of a running stack. A part that does not answer is left out and named in `problems`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ ON_THE_WAY = (RAW, ENRICHED, GROUPED)
 
 @dataclass(slots=True)
 class Snapshot:
-    """One look: lag by topic, outcomes by service, the books where they can be told, and what did not answer.
+    """The state at one moment: lag by topic, outcomes by service, the books, and the parts that did not answer.
 
-    `vectors` is whether the workers make vectors; None where no worker answers.
+    `books` is None if Kafka or Elasticsearch did not answer. `vectors` is whether the workers make vectors, or None if
+    no worker answers.
     """
 
     lag: dict[str, int] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Snapshot:
 
 
 def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_urls: Iterable[str]) -> Snapshot:
-    """The snapshot; `ledger` is (messages, articles) of the producer's store."""
+    """Take a snapshot. `ledger` is (messages, articles) of the producer's store."""
     snapshot = Snapshot()
     samples = read_samples(metrics_urls)
     snapshot.outcomes = count_outcomes(samples)
@@ -64,7 +65,7 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
 
 
 def read_samples(metrics_urls: Iterable[str]) -> list[Sample]:
-    """Every sample of every metrics page that can be read."""
+    """All samples of all metrics pages that can be read."""
     samples: list[Sample] = []
     for url in metrics_urls:
         try:
@@ -77,7 +78,7 @@ def read_samples(metrics_urls: Iterable[str]) -> list[Sample]:
 
 
 def count_outcomes(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
-    """`dragoman_outcomes_total` by service and outcome, added up; counters start anew with a process."""
+    """The sums of `dragoman_outcomes_total` by service and outcome. Each process starts its counters at zero."""
     outcomes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for sample in samples:
         if sample.name == "dragoman_outcomes_total":
@@ -86,7 +87,7 @@ def count_outcomes(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
 
 
 def makes_vectors(samples: Iterable[Sample]) -> bool | None:
-    """Whether every worker makes vectors; None where none says so."""
+    """Whether every worker makes vectors, or None if no worker says."""
     stated = [sample.value for sample in samples if sample.name == "dragoman_vectors"]
     return all(stated) if stated else None
 
@@ -105,16 +106,16 @@ def _lag(settings: ElasticsearchSettings) -> dict[str, int]:
 
 
 def _dead_articles(settings: ElasticsearchSettings) -> list[str]:
-    """The keys of dead letters: article ids, where the message was an article's."""
+    """The keys of dead letters. They are article ids if the message was an article."""
     return sorted({article_id for article_id, _ in dead_articles(settings, read_letters(settings))})
 
 
 def _indexed(settings: ElasticsearchSettings, dead: list[str]) -> tuple[int, int]:
-    """Documents in the index, and how many of the dead are article ids that it has not."""
+    """The number of documents in the index, and how many of the dead articles it does not have."""
     client = make_client(settings, timeout_seconds=5)
     try:
         index = settings.name("articles")
-        client.indices.refresh(index=index)  # committed and not yet searchable is not missing
+        client.indices.refresh(index=index)  # an article that is written but not yet searchable is not missing
         count = int(client.count(index=index)["count"])
         candidates = [key for key in dead if len(key) == 36]
         if not candidates:

@@ -1,4 +1,4 @@
-"""The oracle: the ledger against the index and the dead letters, article by article."""
+"""Compares the ledger with the index and the dead letters, article by article."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHUNK = 1000
 
 @dataclass(slots=True)
 class Verification:
-    """What was found; `different` are indexed at an older revision or with another content hash."""
+    """The result. `different` articles are indexed at another revision or with another content hash."""
 
     articles: int = 0
     indexed: int = 0
@@ -27,7 +27,7 @@ class Verification:
     different: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """All figures, for JSON."""
         return {
             "articles": self.articles,
             "indexed": self.indexed,
@@ -38,7 +38,7 @@ class Verification:
 
 
 def verify_ledger(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]]) -> Verification:
-    """Every (article id, revision, content hash) of the ledger must be indexed as such, or dead."""
+    """Check that every (article id, revision, content hash) of the ledger is indexed exactly so, or dead."""
     dead: dict[str, int] = {}
     for article_id, revision in dead_articles(settings, read_letters(settings)):
         dead[article_id] = max(revision, dead.get(article_id, 0))

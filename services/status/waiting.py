@@ -1,4 +1,4 @@
-"""Waits until every article of a replay is searchable at its revision, or dead."""
+"""Waits until every article of a replay is dead, or searchable at its revision."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from services.common.settings import ElasticsearchSettings
 
 POLL_SECONDS = 0.4
 DEAD_LETTERS_EVERY = 4
-"""Polls between two looks at the dead letters."""
+"""The dead letters are read once in so many polls."""
 CHUNK = 1000
 CLOCK_SLACK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """How many articles ended how; `pending` are those still on their way when the patience ended."""
+    """How many articles are searchable or dead. `pending` articles were still on their way when the wait ended."""
 
     searchable: int
     dead: int
@@ -38,7 +38,7 @@ def wait_until_searchable(
     patience_seconds: float,
     on_progress: Callable[[int], None],
 ) -> Arrived:
-    """Wait for article ids at (at least) their revisions; gives up after `patience_seconds` without any progress."""
+    """Wait until articles have at least their revisions. Gives up after `patience_seconds` without progress."""
     pending = dict(revisions)
     searchable: set[str] = set()
     dead: set[str] = set()

@@ -30,7 +30,7 @@ from tests.conftest import DRAGOMAN, ROOT, Stack, start
 
 RATE = "25"
 BATCH = 150
-LANE_KILLS = 20
+DEDUP_KILLS = 20
 SEED = int(os.environ.get("SEED", "7"))
 
 
@@ -87,8 +87,8 @@ def wait_for_no_lag(stack: Stack, timeout: float = 180) -> None:
         time.sleep(0.5)
 
 
-def enriched_in_order(bootstrap: str) -> list[tuple[int, EnrichedArticle]]:
-    """What the lane has read, with offsets, straight from Kafka."""
+def enriched_in_order(bootstrap: str) -> list[EnrichedArticle]:
+    """What dedup has read, in its order, straight from Kafka."""
     partition = TopicPartition("articles.enriched", 0)
     consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     consumer.assign([partition])
@@ -98,14 +98,14 @@ def enriched_in_order(bootstrap: str) -> list[tuple[int, EnrichedArticle]]:
     while consumer.position(partition) < end:
         records += consumer.poll(timeout_ms=1000).get(partition, [])
     consumer.close()
-    return [(record.offset, decode(EnrichedArticle, record.value)) for record in records]
+    return [decode(EnrichedArticle, record.value) for record in records]
 
 
 def check_decisions(stack: Stack) -> None:
-    """The index holds what an undisturbed lane decides on the same articles in the same order."""
+    """The index holds what an undisturbed grouper decides on the same articles in the same order."""
     grouper = Grouper(timedelta(days=DedupSettings().window_days))
-    for offset, article in enriched_in_order(stack.json("status")["kafka_bootstrap"]):
-        grouper.take(article, offset)
+    for article in enriched_in_order(stack.json("status")["kafka_bootstrap"]):
+        grouper.take(article)
     expected = {
         row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq)
         for row in grouper.rows.values()
@@ -148,21 +148,21 @@ def test_kill_9_of_every_worker_in_mid_stream(fragile: Stack, tmp_path: Path) ->
     check_decisions(fragile)
 
 
-def test_twenty_kills_of_the_lane_change_no_decision(fragile: Stack, tmp_path: Path) -> None:
-    """At random moments of one stream, as soon as it runs again: every decision is that of an undisturbed lane."""
-    path = write_articles(tmp_path / "lane.jsonl", 400, seed=5)
+def test_twenty_kills_of_dedup_change_no_decision(fragile: Stack, tmp_path: Path) -> None:
+    """At random moments of one stream, as soon as it runs again: every decision is that of an undisturbed grouper."""
+    path = write_articles(tmp_path / "dedup.jsonl", 400, seed=5)
     rnd = random.Random(SEED)
     feed = replay_in_background(fragile, path, rate="6")
     killed: set[int] = set()
     deadline = time.monotonic() + 200
-    while len(killed) < LANE_KILLS and time.monotonic() < deadline:
+    while len(killed) < DEDUP_KILLS and time.monotonic() < deadline:
         pid = pid_of(fragile, "dedup")
         if pid and pid not in killed:
             time.sleep(rnd.uniform(0.5, 3.0))
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
         time.sleep(0.2)
-    assert len(killed) == LANE_KILLS
+    assert len(killed) == DEDUP_KILLS
     assert feed.wait(timeout=120) == 0
     settle(fragile)
     check_decisions(fragile)

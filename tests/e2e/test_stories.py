@@ -90,7 +90,9 @@ def test_a_second_grouping_is_built_beside_the_first(stack: Stack, told: dict[st
     """Another version reads everything again, with the edits, into topics of its own."""
     environment = {**os.environ, "DRAGOMAN_HOME": str(stack.home), "DRAGOMAN_GROUPING_VERSION": "2"}
     log = (stack.home / "second.log").open("wb")
-    lane = subprocess.Popen([sys.executable, "-m", "services.dedup"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    dedup = subprocess.Popen(
+        [sys.executable, "-m", "services.dedup"], cwd=ROOT, env=environment, stdout=log, stderr=log
+    )
     try:
         bootstrap = stack.json("status")["kafka_bootstrap"]
         wanted, found = grouped(bootstrap, "articles.grouped"), dict[str, GroupedArticle]()
@@ -99,8 +101,8 @@ def test_a_second_grouping_is_built_beside_the_first(stack: Stack, told: dict[st
             time.sleep(1)
             found = grouped(bootstrap, "articles.grouped.v2")
     finally:
-        lane.terminate()
-        lane.wait(timeout=30)
+        dedup.terminate()
+        dedup.wait(timeout=30)
         log.close()
     assert found.keys() == wanted.keys()
     assert {article.grouping_version for article in found.values()} == {2}

@@ -108,7 +108,7 @@ def test_a_file_too_large_is_in_quarantine_and_in_the_letters(stack: Stack, tmp_
 
 
 def test_an_article_as_large_as_allowed_arrives(stack: Stack, tmp_path: Path) -> None:
-    """One million bytes go through producer, stages, lane, bulk and search."""
+    """One million bytes go through producer, stages, dedup, bulk and search."""
     path = tmp_path / "limit.jsonl"
     sentence = "The harbour of Bergen was closed on Monday for repairs to the northern quay. "
     path.write_text(json.dumps({"guid": "limit", "content": sentence * (1_040_000 // len(sentence))}) + "\n")

@@ -21,14 +21,14 @@ from tests.examples import GROUPED_EXAMPLES
 
 
 @pytest.fixture(scope="module")
-def desk() -> str:
+def namespace() -> str:
     """A namespace of its own, so that no other test sees these documents."""
     return f"t{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
-def client(settings_of: Callable[..., Any], desk: str) -> Iterator[Elasticsearch]:
-    settings = settings_of(IndexerSettings, namespace=desk)
+def client(settings_of: Callable[..., Any], namespace: str) -> Iterator[Elasticsearch]:
+    settings = settings_of(IndexerSettings, namespace=namespace)
     made = make_client(settings)
     ensure_indices(made, settings)
     yield made
@@ -43,21 +43,21 @@ def writer(client: Elasticsearch, waits: list[float], lift: Callable[[], object]
     return BulkWriter(client, "indexer", 100, 1_000_000, wait)
 
 
-def action(desk: str, version: int, **fields: Any) -> Action:
+def action(namespace: str, version: int, **fields: Any) -> Action:
     data = GROUPED_EXAMPLES["v1-opened.json"]
     document = to_article_document(decode(GroupedArticle, data), data)
-    return make_action(f"{desk}.articles", "one", version, document | fields)
+    return make_action(f"{namespace}.articles", "one", version, document | fields)
 
 
-def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client: Elasticsearch, desk: str) -> None:
-    verdicts = [writer(client, []).write([action(desk, version)])[0].verdict for version in (5, 5, 4, 6)]
+def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client: Elasticsearch, namespace: str) -> None:
+    verdicts = [writer(client, []).write([action(namespace, version)])[0].verdict for version in (5, 5, 4, 6)]
     assert verdicts == [Verdict.INDEXED, Verdict.UNCHANGED, Verdict.UNCHANGED, Verdict.INDEXED]
 
 
-def test_every_example_is_indexed(client: Elasticsearch, desk: str) -> None:
+def test_every_example_is_indexed(client: Elasticsearch, namespace: str) -> None:
     for name, data in GROUPED_EXAMPLES.items():
         article = decode(GroupedArticle, data)
-        made = make_action(f"{desk}.articles", name, 1, to_article_document(article, data))
+        made = make_action(f"{namespace}.articles", name, 1, to_article_document(article, data))
         (answer,) = writer(client, []).write([made])
         assert answer.verdict is Verdict.INDEXED, answer.reason
 
@@ -71,21 +71,21 @@ REFUSED = {
 
 @pytest.mark.parametrize("fields", REFUSED.values(), ids=REFUSED)
 def test_a_document_that_can_never_be_indexed_is_dead_and_its_neighbours_are_not(
-    client: Elasticsearch, desk: str, fields: dict[str, Any]
+    client: Elasticsearch, namespace: str, fields: dict[str, Any]
 ) -> None:
-    bad = action(desk, 1000, **fields)
-    good = make_action(f"{desk}.articles", uuid.uuid4().hex, 1, {"article_id": "x"})
+    bad = action(namespace, 1000, **fields)
+    good = make_action(f"{namespace}.articles", uuid.uuid4().hex, 1, {"article_id": "x"})
     answers = writer(client, []).write([bad, good])
     assert [answer.verdict for answer in answers] == [Verdict.DEAD, Verdict.INDEXED]
     assert answers[0].reason
 
 
-def test_a_write_block_is_waited_out(client: Elasticsearch, desk: str) -> None:
-    index = f"{desk}.articles-v1"
+def test_a_write_block_is_waited_out(client: Elasticsearch, namespace: str) -> None:
+    index = f"{namespace}.articles-v1"
     client.indices.put_settings(index=index, settings={"index.blocks.write": True})
     waits: list[float] = []
     lift = lambda: client.indices.put_settings(index=index, settings={"index.blocks.write": False})  # noqa: E731
-    answers = writer(client, waits, lift).write([make_action(f"{desk}.articles", "blocked", 1, {"guid": "x"})])
+    answers = writer(client, waits, lift).write([make_action(f"{namespace}.articles", "blocked", 1, {"guid": "x"})])
     assert answers[0].verdict is Verdict.INDEXED
     assert len(waits) == 1
 

@@ -38,8 +38,8 @@ EXAMPLE = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
 
 
 @pytest.fixture
-def desk(settings_of: SettingsOf) -> Iterator[IndexerSettings]:
-    """Topics and indices of a desk that no service works on."""
+def isolated(settings_of: SettingsOf) -> Iterator[IndexerSettings]:
+    """Settings of a namespace that no service works on, with its topics and indices."""
     settings: IndexerSettings = settings_of(IndexerSettings, namespace=f"t{uuid.uuid4().hex[:8]}")
     ensure_topics(settings, (GROUPED, STORIES, DEAD))
     client = make_client(settings)
@@ -51,8 +51,8 @@ def desk(settings_of: SettingsOf) -> Iterator[IndexerSettings]:
 
 
 @pytest.fixture
-def client(desk: IndexerSettings) -> Iterator[Elasticsearch]:
-    made = make_client(desk)
+def client(isolated: IndexerSettings) -> Iterator[Elasticsearch]:
+    made = make_client(isolated)
     yield made
     made.close()
 
@@ -68,89 +68,92 @@ def aliases_of(client: Elasticsearch, name: str) -> list[str]:
     return sorted(client.indices.get_alias(name=name).body)
 
 
-def test_the_latest_version_of_everything_is_in_the_new_index(desk: IndexerSettings, client: Elasticsearch) -> None:
+def test_the_latest_version_of_everything_is_in_the_new_index(isolated: IndexerSettings, client: Elasticsearch) -> None:
     old = EXAMPLE.model_copy(update={"title": "old"})
     new = EXAMPLE.model_copy(update={"title": "new", "decision_seq": EXAMPLE.decision_seq + 1})
-    send(desk, encode(new), encode(old), None)
-    run = Reindex(desk, client)
+    send(isolated, encode(new), encode(old), None)
+    run = Reindex(isolated, client)
     run.build()
-    before = aliases_of(client, desk.name("articles"))
+    before = aliases_of(client, isolated.name("articles"))
     replaced = run.swap()
     run.close()
     assert (run.counts.read, run.counts.indexed, run.counts.unchanged, len(run.counts.tombstones)) == (3, 1, 1, 1)
-    assert before == [f"{desk.name('articles')}-v1"]
-    assert replaced == sorted(f"{desk.name(alias)}-v1" for alias in ("articles", "stories"))
+    assert before == [f"{isolated.name('articles')}-v1"]
+    assert replaced == sorted(f"{isolated.name(alias)}-v1" for alias in ("articles", "stories"))
     for name in ("articles", "articles-write"):
-        assert aliases_of(client, desk.name(name)) == [run.indices["articles"]]
-    document = client.get(index=desk.name("articles"), id=EXAMPLE.article_id)
+        assert aliases_of(client, isolated.name(name)) == [run.indices["articles"]]
+    document = client.get(index=isolated.name("articles"), id=EXAMPLE.article_id)
     assert (document["_source"]["title"], document["_version"]) == ("new", new.document_version)
 
 
-def test_what_cannot_be_indexed_stops_the_swap(desk: IndexerSettings, client: Elasticsearch) -> None:
-    send(desk, encode(EXAMPLE), b"not json")
-    run = Reindex(desk, client)
+def test_what_cannot_be_indexed_stops_the_swap(isolated: IndexerSettings, client: Elasticsearch) -> None:
+    send(isolated, encode(EXAMPLE), b"not json")
+    run = Reindex(isolated, client)
     run.build()
     with pytest.raises(ReindexError, match="1 messages"):
         run.swap()
-    assert aliases_of(client, desk.name("articles")) == [f"{desk.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v1"]
     run.discard()
     run.close()
     assert not client.indices.exists(index=run.indices["articles"])
     (where,) = run.counts.rejected
-    assert where.startswith(desk.topic(GROUPED))
+    assert where.startswith(isolated.topic(GROUPED))
 
 
-def test_another_grouping_is_shown_and_the_first_goes_on(desk: IndexerSettings, client: Elasticsearch) -> None:
-    second = desk.model_copy(update={"grouping_version": 2})
+def test_another_grouping_is_shown_and_the_first_goes_on(isolated: IndexerSettings, client: Elasticsearch) -> None:
+    second = isolated.model_copy(update={"grouping_version": 2})
     ensure_topics(second, (GROUPED, STORIES))
     ensure_indices(client, second)
     send(second, encode(EXAMPLE.model_copy(update={"grouping_version": 2})))
     run = Reindex(second, client)
     run.build()
-    assert run.swap() == sorted(f"{desk.name(alias)}-v1.g2" for alias in ("articles", "stories"))
+    assert run.swap() == sorted(f"{isolated.name(alias)}-v1.g2" for alias in ("articles", "stories"))
     run.close()
-    assert aliases_of(client, desk.name("articles")) == [run.indices["articles"]]
-    assert aliases_of(client, desk.name("articles-write")) == [f"{desk.name('articles')}-v1"]
-    found = client.search(index=desk.name("articles"))["hits"]["hits"]
+    assert aliases_of(client, isolated.name("articles")) == [run.indices["articles"]]
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
+    found = client.search(index=isolated.name("articles"))["hits"]["hits"]
     assert [hit["_source"]["grouping_version"] for hit in found] == [2]
 
 
-def test_an_installation_without_write_aliases_gets_them(desk: IndexerSettings, client: Elasticsearch) -> None:
-    client.indices.delete_alias(index=f"{desk.name('articles')}-v1", name=desk.name("articles-write"))
-    ensure_indices(client, desk)
-    assert aliases_of(client, desk.name("articles-write")) == [f"{desk.name('articles')}-v1"]
+def test_an_installation_without_write_aliases_gets_them(isolated: IndexerSettings, client: Elasticsearch) -> None:
+    client.indices.delete_alias(index=f"{isolated.name('articles')}-v1", name=isolated.name("articles-write"))
+    ensure_indices(client, isolated)
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
 
 
 @pytest.fixture
-def own(stack: Stack, desk: IndexerSettings) -> Stack:
-    """The commands, inside the desk."""
-    return Stack(stack.home, {"DRAGOMAN_NAMESPACE": desk.namespace})
+def own(stack: Stack, isolated: IndexerSettings) -> Stack:
+    """The commands, inside the namespace."""
+    return Stack(stack.home, {"DRAGOMAN_NAMESPACE": isolated.namespace})
 
 
 def test_what_is_written_to_the_old_index_just_before_the_swap_is_in_the_new_one(
-    desk: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+    isolated: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = EXAMPLE.model_copy(update={"article_id": str(uuid.uuid5(uuid.NAMESPACE_URL, "late"))})
     swap = client.indices.update_aliases
 
     def write_then_swap(**arguments: Any) -> None:
-        send(desk, encode(late))
-        action, _ = to_action(encode(late), desk.name("articles-write"), is_story=False)
+        send(isolated, encode(late))
+        action, _ = to_action(encode(late), isolated.name("articles-write"), is_story=False)
         client.bulk(operations=[action.lines()[:-1]], require_alias=True)  # type: ignore[list-item]
         swap(**arguments)
 
     monkeypatch.setattr(client.indices, "update_aliases", write_then_swap)
-    send(desk, encode(EXAMPLE))
-    run = Reindex(desk, client)
+    send(isolated, encode(EXAMPLE))
+    run = Reindex(isolated, client)
     run.build()
     run.swap()
     run.close()
-    for index in (f"{desk.name('articles')}-v1", run.indices["articles"]):
+    for index in (f"{isolated.name('articles')}-v1", run.indices["articles"]):
         assert client.get(index=index, id=late.article_id)["_version"] == late.document_version
 
 
 def test_ctrl_c_after_the_swap_keeps_what_readers_see(
-    desk: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    isolated: IndexerSettings,
+    client: Elasticsearch,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     swap = client.indices.update_aliases
 
@@ -159,42 +162,42 @@ def test_ctrl_c_after_the_swap_keeps_what_readers_see(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(client.indices, "update_aliases", swap_then_stop)
-    send(desk, encode(EXAMPLE))
-    run = Reindex(desk, client)
+    send(isolated, encode(EXAMPLE))
+    run = Reindex(isolated, client)
     with pytest.raises(SystemExit) as ended:
         _run(run, force=False)
     run.close()
     assert ended.value.code == 130
     assert "stay" in capsys.readouterr().err
-    assert aliases_of(client, desk.name("articles")) == [run.indices["articles"]]
-    assert client.count(index=desk.name("articles"))["count"] == 1
+    assert aliases_of(client, isolated.name("articles")) == [run.indices["articles"]]
+    assert client.count(index=isolated.name("articles"))["count"] == 1
 
 
 @pytest.mark.parametrize(("stops", "code"), [(KeyboardInterrupt(), 130), (TransportError("gone"), 1)], ids=str)
 def test_whatever_stops_it_before_the_swap_leaves_nothing_behind(
-    desk: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch, stops: BaseException, code: int
+    isolated: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch, stops: BaseException, code: int
 ) -> None:
     def stop(**_: Any) -> None:
         raise stops
 
-    send(desk, encode(EXAMPLE))
-    run = Reindex(desk, client)
+    send(isolated, encode(EXAMPLE))
+    run = Reindex(isolated, client)
     monkeypatch.setattr(client.indices, "refresh", stop)
     with pytest.raises(SystemExit) as ended:
         _run(run, force=False)
     run.close()
     assert ended.value.code == code
     assert not client.indices.exists(index=run.indices["articles"])
-    assert aliases_of(client, desk.name("articles")) == [f"{desk.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v1"]
 
 
 def test_an_alias_that_was_moved_meanwhile_is_not_moved_again(
-    desk: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+    isolated: IndexerSettings, client: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs at once: the second one's request fails as a whole, and it removes what it made."""
     swap = client.indices.update_aliases
-    send(desk, encode(EXAMPLE))
-    first, second = Reindex(desk, client), Reindex(desk, client)
+    send(isolated, encode(EXAMPLE))
+    first, second = Reindex(isolated, client), Reindex(isolated, client)
     first.build()
 
     def overtaken(**arguments: Any) -> None:
@@ -207,46 +210,48 @@ def test_an_alias_that_was_moved_meanwhile_is_not_moved_again(
         _run(second, force=False)
     first.close()
     second.close()
-    assert aliases_of(client, desk.name("articles")) == [first.indices["articles"]]
+    assert aliases_of(client, isolated.name("articles")) == [first.indices["articles"]]
     assert not client.indices.exists(index=second.indices["articles"])
 
 
-def test_a_message_that_is_a_dead_letter_already_stops_nothing(desk: IndexerSettings, client: Elasticsearch) -> None:
-    send(desk, encode(EXAMPLE), b"not json")
-    run = Reindex(desk, client)
+def test_a_message_that_is_a_dead_letter_already_stops_nothing(
+    isolated: IndexerSettings, client: Elasticsearch
+) -> None:
+    send(isolated, encode(EXAMPLE), b"not json")
+    run = Reindex(isolated, client)
     run.build()
     ((where, _),) = run.counts.rejected.items()
     topic, partition, offset = where.split("/")
     received = Received(topic, int(partition), int(offset), None, b"k", b"not json")
     letter = make_letter(received, RejectedMessage("decode", ErrorClass.INVALID_MESSAGE, "no"), "indexer")
-    with SafeProducer(desk) as producer:
-        producer.send(desk.topic(DEAD), letter.letter_id.encode(), encode(letter))
+    with SafeProducer(isolated) as producer:
+        producer.send(isolated.topic(DEAD), letter.letter_id.encode(), encode(letter))
         producer.flush()
     run.swap()
     run.close()
-    assert aliases_of(client, desk.name("articles")) == [run.indices["articles"]]
+    assert aliases_of(client, isolated.name("articles")) == [run.indices["articles"]]
 
 
-def test_readers_are_not_shown_less_than_now(desk: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
+def test_readers_are_not_shown_less_than_now(isolated: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
     """A second grouping that has seen nothing yet, and one that nobody makes."""
-    action, _ = to_action(encode(EXAMPLE), desk.name("articles-write"), is_story=False)
+    action, _ = to_action(encode(EXAMPLE), isolated.name("articles-write"), is_story=False)
     client.bulk(operations=[action.lines()[:-1]], refresh=True)  # type: ignore[list-item]
-    ensure_topics(desk.model_copy(update={"grouping_version": 2}), (GROUPED, STORIES))
+    ensure_topics(isolated.model_copy(update={"grouping_version": 2}), (GROUPED, STORIES))
     empty = own.run("reindex", "--grouping-version", "2", check=False)
     assert (empty.returncode, "readers see 1 articles now, and the topic holds 0" in empty.stderr) == (4, True)
     unknown = own.run("reindex", "--grouping-version", "7", check=False)
-    assert (unknown.returncode, "no lane makes this grouping" in unknown.stderr) == (2, True)
-    assert list(client.indices.get(index=f"{desk.name('articles')}*").body) == [f"{desk.name('articles')}-v1"]
+    assert (unknown.returncode, "no dedup process makes this grouping" in unknown.stderr) == (2, True)
+    assert list(client.indices.get(index=f"{isolated.name('articles')}*").body) == [f"{isolated.name('articles')}-v1"]
     assert own.run("reindex", "--grouping-version", "2", "--force").returncode == 0
-    assert client.count(index=desk.name("articles"))["count"] == 0
+    assert client.count(index=isolated.name("articles"))["count"] == 0
 
 
-def test_a_changed_mapping_takes_effect(desk: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
-    name, writing = desk.name("articles"), desk.name("articles-write")
+def test_a_changed_mapping_takes_effect(isolated: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
+    name, writing = isolated.name("articles"), isolated.name("articles-write")
     client.indices.delete(index=f"{name}-v1")
     changed = {"properties": {"article_id": {"type": "text"}}}
     client.indices.create(index=f"{name}-v1", mappings=changed, aliases={name: {}, writing: {}})
-    send(desk, encode(EXAMPLE))
+    send(isolated, encode(EXAMPLE))
     assert own.json("reindex", "--delete-old")["documents"] == {"articles": 1, "stories": 0}
     (found,) = client.indices.get_mapping(index=name).body.values()
     assert found["mappings"]["properties"]["article_id"]["type"] == "keyword"
@@ -254,30 +259,30 @@ def test_a_changed_mapping_takes_effect(desk: IndexerSettings, client: Elasticse
 
 
 def test_the_first_grouping_keeps_its_index_when_readers_leave_it(
-    desk: IndexerSettings, client: Elasticsearch, own: Stack
+    isolated: IndexerSettings, client: Elasticsearch, own: Stack
 ) -> None:
     """Also where it had no write alias yet: it neither loses its index nor writes into the second one's."""
     for alias in ("articles", "stories"):
-        client.indices.delete_alias(index=f"{desk.name(alias)}-v1", name=desk.name(f"{alias}-write"))
-    second = desk.model_copy(update={"grouping_version": 2})
+        client.indices.delete_alias(index=f"{isolated.name(alias)}-v1", name=isolated.name(f"{alias}-write"))
+    second = isolated.model_copy(update={"grouping_version": 2})
     ensure_topics(second, (GROUPED, STORIES))
     send(second, encode(EXAMPLE))
     own.run("reindex", "--grouping-version", "2", "--delete-old")
-    ensure_indices(client, desk)
-    assert aliases_of(client, desk.name("articles-write")) == [f"{desk.name('articles')}-v1"]
-    assert client.count(index=desk.name("articles"))["count"] == 1
+    ensure_indices(client, isolated)
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
+    assert client.count(index=isolated.name("articles"))["count"] == 1
 
 
 def test_a_dry_run_changes_nothing_and_a_forced_one_names_what_it_leaves_out(
-    desk: IndexerSettings, client: Elasticsearch, own: Stack
+    isolated: IndexerSettings, client: Elasticsearch, own: Stack
 ) -> None:
-    send(desk, encode(EXAMPLE), b"not json", None)
-    before = dict(client.indices.get_alias(index=f"{desk.namespace}.*").body)
+    send(isolated, encode(EXAMPLE), b"not json", None)
+    before = dict(client.indices.get_alias(index=f"{isolated.namespace}.*").body)
     assert own.json("reindex", "--dry-run")["messages"] == 3
-    assert dict(client.indices.get_alias(index=f"{desk.namespace}.*").body) == before
+    assert dict(client.indices.get_alias(index=f"{isolated.namespace}.*").body) == before
     said = own.run("reindex", "--force")
     assert "1 tombstones, 1 rejected" in said.stdout
-    assert said.stderr.count(desk.topic(GROUPED)) == 2
+    assert said.stderr.count(isolated.topic(GROUPED)) == 2
 
 
 def latest_versions(settings: IndexerSettings) -> dict[str, dict[str, int]]:

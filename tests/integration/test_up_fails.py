@@ -68,6 +68,6 @@ def test_a_wrong_setting_is_said(broken: Stack) -> None:
 
 
 def test_a_service_that_cannot_start_takes_everything_down_again(broken: Stack) -> None:
-    """Only the lane refuses this value, and only once it runs."""
+    """Only dedup refuses this value, and only once it runs."""
     broken.environment["DRAGOMAN_WINDOW_DAYS"] = "-1"
     fail(broken, "dedup ended at once", "window_days")

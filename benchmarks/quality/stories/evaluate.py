@@ -26,7 +26,7 @@ from benchmarks.quality.stories.measures import Placed, measure_partition
 from benchmarks.quality.stories.pairs import profile_of
 from benchmarks.quality.stories.templates import KIND, template_rows
 from services.dedup.grouping import Grouper
-from services.dedup.pairs import Frequencies, Weights, compare, load_weights
+from services.dedup.pairs import Frequencies, PairWeights, compare, load_weights
 from services.dedup.stories import StoryIndex
 from services.worker.stages import Stage, stage_slice
 
@@ -38,11 +38,11 @@ SEMEVAL = Path("measure-only/semeval2022-task8-train.csv.gz")
 DUPLICATES = Path("wikinews/neardup.jsonl")
 
 
-def group(articles: Sequence[Labelled], weights: Weights) -> Grouper:
-    """The lane after these articles, in this order."""
+def group(articles: Sequence[Labelled], weights: PairWeights) -> Grouper:
+    """A grouper that took these articles in this order."""
     grouper = Grouper(WINDOW, stories=StoryIndex(weights=weights))
-    for offset, labelled in enumerate(articles):
-        grouper.take(labelled.article, offset)
+    for labelled in articles:
+        grouper.take(labelled.article)
     return grouper
 
 
@@ -71,7 +71,7 @@ def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str
 
 def halves(
     articles: Sequence[Labelled], seeds: Sequence[Labelled], splits: Sequence[str]
-) -> Iterator[tuple[Weights, dict[str, list[Labelled]]]]:
+) -> Iterator[tuple[PairWeights, dict[str, list[Labelled]]]]:
     """The streams of each half of each split, with weights of the other half."""
     for split, half in itertools.product(splits, (0, 1)):
         weights = train([labelled for labelled in articles if fold_of(labelled.unit, split) != half])
@@ -95,7 +95,7 @@ def measure_stories() -> Figures:
 
 
 def measure_stream(
-    stream: Sequence[Labelled], weights: Weights, seeds: Sequence[Labelled], orders: Sequence[int] = ORDERS
+    stream: Sequence[Labelled], weights: PairWeights, seeds: Sequence[Labelled], orders: Sequence[int] = ORDERS
 ) -> Figures:
     """Means over the orders, how far B³ F1 is from that of the file's order (mean, largest), and the seeds' stories."""
     found: dict[str, list[float]] = defaultdict(list)

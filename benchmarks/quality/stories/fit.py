@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.quality.stories.corpora import NTREX_8, Labelled
 from benchmarks.quality.stories.pairs import PairSet, collect_pairs
-from services.dedup.pairs import FEATURES, VECTOR, Array, Weights
+from services.dedup.pairs import FEATURES, VECTOR, Array, PairWeights
 
 BY_HAND = {"actor_share": -3.0}
 """At most so much: the corpora hardly have such pairs, and the seeds show that they matter."""
@@ -64,7 +64,7 @@ def fit(sets: Sequence[PairSet], by_hand: Mapping[str, float], left_out: Sequenc
     return np.round(original, DIGITS)
 
 
-def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> Weights:
+def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> PairWeights:
     """A model for each kind of pair; `extra` are pairs that people decided."""
     sets = training_sets(articles)
     if extra is not None:
@@ -77,4 +77,4 @@ def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> Weights
     uncased = [pairs.only(capitals=False) for name, pairs in sets.items() if name == "edits"]
     models[0, 1] = fit([many.only(capitals=False, vectors=True), *uncased], {})
     models[0, 0] = fit([many.only(capitals=False), *uncased], {}, NO_VECTOR)
-    return Weights(models, JOIN, MERGE)
+    return PairWeights(models, JOIN, MERGE)

@@ -10,14 +10,14 @@ import numpy as np
 
 from benchmarks.quality.stories.corpora import Labelled
 from schemas.article import EnrichedArticle, StoryReason
-from services.dedup.pairs import FEATURES, Array, Comparison, Kinds, Weights, compare
+from services.dedup.pairs import FEATURES, Array, Comparison, Kinds, PairWeights, compare
 from services.dedup.profiles import Profile, to_profile
-from services.dedup.rows import Decision, Row
+from services.dedup.rows import ArticleRow, Decision
 from services.dedup.stories import StoryIndex
 
 COLD_START = 20
 """Articles at a stream's beginning that are not trained on: everything is rare then."""
-UNTRAINED = Weights(np.zeros((2, 2, len(FEATURES))), 0.0, 0.0)
+UNTRAINED = PairWeights(np.zeros((2, 2, len(FEATURES))), 0.0, 0.0)
 """For features alone: what is being trained cannot be read yet."""
 
 
@@ -49,15 +49,13 @@ def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> Pair
 
 
 def profile_of(article: EnrichedArticle, arrival: int) -> Profile:
-    """The article as the lane holds it, in a story of its own."""
+    """The profile of the article, in a story of its own."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-    return to_profile(
-        Row(article=article, arrival=arrival, owner_offset=arrival, decision=alone, story_opened_at=article.fetched_at)
-    )
+    return to_profile(ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at))
 
 
 def collect_pairs(articles: Sequence[Labelled], seeds: Sequence[int]) -> PairSet:
-    """The candidate pairs of random orders, as the lane meets them."""
+    """The candidate pairs that dedup would compare, for articles in random orders."""
     comparisons: list[Comparison] = []
     labels: list[float] = []
     for seed in seeds:

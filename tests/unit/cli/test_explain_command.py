@@ -1,4 +1,4 @@
-"""`dragoman explain`: the decision that is stored, and the comparison that the lane makes."""
+"""`dragoman explain`: the decision that is stored, and the comparison that dedup makes."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
 
 
 @pytest.fixture
-def lane(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[[Any], list[str]]:
-    """A lane at DRAGOMAN_LANE_URL that answers with this, or raises it; the URLs that it was asked."""
+def dedup(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[[Any], list[str]]:
+    """A dedup at DRAGOMAN_DEDUP_URL that answers with this, or raises it. Returns the URLs that were asked for."""
     del home
 
     def serve(answer: Any) -> list[str]:
@@ -92,7 +92,7 @@ def lane(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[[Any], list[st
                 raise answer
             return io.BytesIO(json.dumps(answer).encode())
 
-        monkeypatch.setenv("DRAGOMAN_LANE_URL", "http://lane:9100/")
+        monkeypatch.setenv("DRAGOMAN_DEDUP_URL", "http://dedup:9100/")
         monkeypatch.setattr("urllib.request.urlopen", open_url)
         return asked
 
@@ -190,10 +190,10 @@ def test_an_unknown_article_is_refused(dragoman: Run) -> None:
 
 
 @pytest.mark.usefixtures("news")
-def test_json_of_a_comparison(dragoman: Run, lane: Callable[[Any], list[str]]) -> None:
-    asked = lane(compared())
+def test_json_of_a_comparison(dragoman: Run, dedup: Callable[[Any], list[str]]) -> None:
+    asked = dedup(compared())
     report = json.loads(dragoman("explain", FIRE, COPY, "--json").stdout)
-    assert asked == [f"http://lane:9100/explain?one={FIRE}&other={COPY}"]
+    assert asked == [f"http://dedup:9100/explain?one={FIRE}&other={COPY}"]
     assert report == {
         "articles": [FIRE, COPY],
         "titles": ["Fire", "Copy [2]"],
@@ -227,9 +227,9 @@ def test_json_of_a_comparison(dragoman: Run, lane: Callable[[Any], list[str]]) -
 )
 @pytest.mark.usefixtures("news")
 def test_a_comparison_is_told(
-    dragoman: Run, lane: Callable[[Any], list[str]], answer: dict[str, Any], lines: list[str]
+    dragoman: Run, dedup: Callable[[Any], list[str]], answer: dict[str, Any], lines: list[str]
 ) -> None:
-    lane(compared(**answer))
+    dedup(compared(**answer))
     said = dragoman("explain", FIRE, COPY).stdout.splitlines()
     assert said[:3] == ["Fire", "Copy [2]", "They are of one story and of one group of copies."]
     assert set(lines) <= set(said)
@@ -238,16 +238,16 @@ def test_a_comparison_is_told(
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (urllib.error.HTTPError("u", 404, "no", Message(), None), "One of them has left the lane's window, so they "),
-        (urllib.error.HTTPError("u", 500, "no", Message(), None), "The lane at http://lane:9100 answers 500."),
-        (OSError("refused"), "The lane at http://lane:9100 does not answer."),
+        (urllib.error.HTTPError("u", 404, "no", Message(), None), "One of them has left the window of dedup, so they "),
+        (urllib.error.HTTPError("u", 500, "no", Message(), None), "Dedup at http://dedup:9100 answers 500."),
+        (OSError("refused"), "Dedup at http://dedup:9100 does not answer."),
     ],
 )
 @pytest.mark.usefixtures("news")
-def test_where_the_lane_has_no_answer_what_is_stored_is_told(
-    dragoman: Run, lane: Callable[[Any], list[str]], answer: Exception, sentence: str
+def test_where_dedup_has_no_answer_what_is_stored_is_told(
+    dragoman: Run, dedup: Callable[[Any], list[str]], answer: Exception, sentence: str
 ) -> None:
-    lane(answer)
+    dedup(answer)
     result = dragoman("explain", COPY, FLOOD)
     assert result.exit_code == 0
     assert result.stderr.startswith(sentence)
@@ -260,13 +260,13 @@ def test_where_the_lane_has_no_answer_what_is_stored_is_told(
 @pytest.mark.usefixtures("news")
 def test_without_an_address_it_says_which_setting_is_missing(dragoman: Run) -> None:
     report = json.loads(dragoman("explain", FIRE, FLOOD, "--json").stdout)
-    assert report["problem"] == "The lane's address is not known: set DRAGOMAN_LANE_URL. What is stored:"
+    assert report["problem"] == "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. What is stored:"
     assert (report["compared"], report["same_story"], report["same_group"]) == (None, False, False)
 
 
 @pytest.mark.usefixtures("home")
-def test_the_lane_of_the_local_stack_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dedup_of_the_local_stack_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.cli.stack.metrics_urls", lambda _: {"dedup": "http://127.0.0.1:7/metrics"})
-    assert explain.lane_address() == "http://127.0.0.1:7"
-    monkeypatch.setenv("DRAGOMAN_LANE_URL", "http://lane/")
-    assert explain.lane_address() == "http://lane"
+    assert explain.dedup_address() == "http://127.0.0.1:7"
+    monkeypatch.setenv("DRAGOMAN_DEDUP_URL", "http://dedup/")
+    assert explain.dedup_address() == "http://dedup"

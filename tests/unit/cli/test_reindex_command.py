@@ -91,7 +91,10 @@ def test_a_dry_run_makes_no_index(dragoman: Run, news: FakeElasticsearch) -> Non
 def test_without_the_topics_nothing_is_done(dragoman: Run, news: FakeElasticsearch) -> None:
     result = dragoman("reindex", "--grouping-version", "2")
     assert result.exit_code == 2
-    assert result.stderr == "Nothing was done: there is no topic articles.grouped.v2: no lane makes this grouping.\n"
+    assert (
+        result.stderr
+        == "Nothing was done: there is no topic articles.grouped.v2: no dedup process makes this grouping.\n"
+    )
     assert dragoman("reindex", "--grouping-version", "2", "--dry-run").exit_code == 2
     assert news.indices.keys() == readers(news) == OLD
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.cli.search import headline, show
-from services.search.search import Found, Hit
+from services.search.search import Hit, SearchResult
 from tests.fakes import FakeElasticsearch
 
 Run = Callable[..., Any]
@@ -86,7 +86,7 @@ def test_highlights_stand_below_their_article(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "250")
     hit = Hit(example("articles.grouped", "v1-opened"), 2.5, ("a <em>visit</em> [to] China",), 0)
-    show(Found(1, (hit,)))
+    show(SearchResult(1, (hit,)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].endswith("score 2.50")
     assert lines[3:] == ["  … a visit [to] China …"]

@@ -89,7 +89,7 @@ def test_settings_take_the_environment_before_what_up_wrote(tmp_path: Path, monk
     assert settings.elasticsearch_url == "http://elsewhere:9200"
 
 
-def test_a_desk_prefixes_every_name() -> None:
+def test_a_namespace_prefixes_every_name() -> None:
     assert Settings(namespace="sports").topic(RAW) == "sports.articles.raw"
     assert Settings(namespace="").topic(RAW) == "articles.raw"
     with pytest.raises(ValidationError):

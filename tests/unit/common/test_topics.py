@@ -29,16 +29,16 @@ def admin(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> FakeAdmin:
 def test_missing_topics_are_made_with_their_partitions_and_retention(
     kafka: FakeKafka, admin: FakeAdmin, tmp_path: Path
 ) -> None:
-    settings = Settings(home=tmp_path, namespace="desk", partitions=3)
+    settings = Settings(home=tmp_path, namespace="news", partitions=3)
     ensure_topics(settings, (RAW, ENRICHED, GROUPED, DEAD))
-    counts = {name: len(kafka.partitions(f"desk.{name}")) for name in ("articles.raw", "articles.enriched")}
+    counts = {name: len(kafka.partitions(f"news.{name}")) for name in ("articles.raw", "articles.enriched")}
     assert counts == {"articles.raw": 3, "articles.enriched": 1}
-    assert admin.configs["desk.articles.raw"] == {
+    assert admin.configs["news.articles.raw"] == {
         "cleanup.policy": "delete",
         "retention.ms": str(7 * 24 * 60 * 60 * 1000),
         "max.message.bytes": str(settings.max_request_bytes),
     }
-    assert admin.configs["desk.articles.dead"]["cleanup.policy"] == "compact"
+    assert admin.configs["news.articles.dead"]["cleanup.policy"] == "compact"
     assert admin.closed
 
 
@@ -59,7 +59,7 @@ def test_a_topic_with_other_partitions_says_what_to_do(kafka: FakeKafka, admin: 
 
 
 @pytest.mark.usefixtures("admin")
-def test_a_second_partition_of_the_lane_is_refused(kafka: FakeKafka, tmp_path: Path) -> None:
+def test_a_second_partition_for_dedup_is_refused(kafka: FakeKafka, tmp_path: Path) -> None:
     kafka.make_topic("articles.enriched", 4)
     with pytest.raises(TopicMismatchError, match="has 4 partitions, not 1"):
         ensure_topics(Settings(home=tmp_path), (ENRICHED,))
@@ -67,10 +67,10 @@ def test_a_second_partition_of_the_lane_is_refused(kafka: FakeKafka, tmp_path: P
 
 def test_the_admin_client_gives_up_after_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(topics, "KafkaAdminClient", partial(dict))
-    options: object = admin_client(Settings(home=tmp_path, namespace="desk", kafka_bootstrap="a:1,b:2"))
+    options: object = admin_client(Settings(home=tmp_path, namespace="news", kafka_bootstrap="a:1,b:2"))
     assert options == {
         "bootstrap_servers": ["a:1", "b:2"],
-        "client_id": "desk.dragoman-admin",
+        "client_id": "news.dragoman-admin",
         "request_timeout_ms": 10_000,
         "bootstrap_timeout_ms": 10_000,
     }

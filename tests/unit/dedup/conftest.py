@@ -1,4 +1,4 @@
-"""Reports of a few events, written for these tests; articles that are enriched once."""
+"""Reports of a few events, which were written for these tests. Each one is enriched once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from schemas.article import EnrichedArticle
 from services.dedup.grouping import Grouper
-from services.dedup.pairs import Weights, load_weights
+from services.dedup.pairs import PairWeights, load_weights
 from services.dedup.stories import StoryIndex
 
 REPORTS = json.loads((Path(__file__).parent / "reports.json").read_text(encoding="utf8"))
@@ -22,16 +22,16 @@ WINDOW = timedelta(days=14)
 
 @pytest.fixture(scope="session")
 def reports(enriched: Callable[..., EnrichedArticle]) -> dict[str, EnrichedArticle]:
-    """The reports by name, each of an outlet of its own."""
+    """The reports by name. Each has its own outlet."""
     return {name: enriched(text, guid=name, source_id=f"outlet {name}") for name, text in REPORTS.items()}
 
 
 @pytest.fixture
 def eager() -> Callable[..., Grouper]:
-    """A lane that joins and merges on little: for what must hold of every join and merge."""
+    """Makes a grouper that joins and merges on little evidence, to test what must hold for every join and merge."""
 
     def make(**state: Any) -> Grouper:
         weights = load_weights()
-        return Grouper(WINDOW, stories=StoryIndex(weights=Weights(np.array(weights.models), -2.5, -20.0)), **state)
+        return Grouper(WINDOW, stories=StoryIndex(weights=PairWeights(np.array(weights.models), -2.5, -20.0)), **state)
 
     return make

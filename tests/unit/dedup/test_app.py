@@ -1,4 +1,4 @@
-"""The lane between Kafka and the grouper: what it sends, what it waits for, and when it starts anew."""
+"""The dedup service between Kafka and the grouper: what it sends, what it waits for, and when it rebuilds its state."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from services.common.dead_letters import Received
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, encode
 from services.common.stream import Handled, StreamWorker
 from services.dedup import app as module
-from services.dedup.app import Lane, make_story_sender
+from services.dedup.app import DedupService, make_story_sender
 from services.dedup.outbox import StoryOutbox
-from services.dedup.rows import Row
+from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
 from services.dedup.store import RecordTable
 from tests.examples import EXAMPLES
@@ -55,46 +55,46 @@ class Table(dict[str, V]):
         return writes
 
 
-class Desk:
-    """A lane with its tables; `generation` is the number of the assignment."""
+class Harness:
+    """A dedup service with its tables; `generation` is the number of the assignment."""
 
     def __init__(self, home: Path) -> None:
-        self.rows: Table[Row] = Table()
+        self.rows: Table[ArticleRow] = Table()
         self.edits: Table[StoryEdit] = Table()
         self.generation = 1
         self.updates: list[str] = []
         self.outbox = StoryOutbox(self.send)
-        self.lane = self.new_lane(home)
+        self.service = self.new_service(home)
         self.offset = 0
 
-    def new_lane(self, home: Path) -> Lane:
+    def new_service(self, home: Path) -> DedupService:
         tables: Any = (self.rows, self.edits)
-        settings = DedupSettings(home=home, namespace="desk")
-        return Lane(settings, *tables, timedelta(days=14), lambda: self.generation, self.outbox)
+        settings = DedupSettings(home=home, namespace="news")
+        return DedupService(settings, *tables, timedelta(days=14), lambda: self.generation, self.outbox)
 
     async def send(self, story_id: str) -> None:
         self.updates.append(story_id)
 
     def take(self, article: EnrichedArticle, headers: tuple[tuple[str, bytes], ...] = ()) -> Handled:
         self.offset += 1
-        return self.lane.handle(
-            Received("desk.articles.enriched", 0, self.offset, None, b"k", encode(article), headers)
+        return self.service.handle(
+            Received("news.articles.enriched", 0, self.offset, None, b"k", encode(article), headers)
         )
 
     def edit(self, edit: StoryEdit) -> Handled:
-        return self.lane.handle_edit(Received("desk.stories.edits", 0, 0, None, b"k", encode(edit)))
+        return self.service.handle_edit(Received("news.stories.edits", 0, 0, None, b"k", encode(edit)))
 
     def explain(self, one: str, other: str) -> tuple[int, Any]:
-        return self.lane.explain({"one": one, "other": other})
+        return self.service.explain({"one": one, "other": other})
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def in_loop(scenario: Callable[[], object]) -> None:
-    """Run it where futures can be made, as in the agent."""
+    """Run a scenario in an event loop, as in the agent."""
 
     async def run() -> None:
         scenario()
@@ -103,8 +103,8 @@ def in_loop(scenario: Callable[[], object]) -> None:
 
 
 def sent(handled: Handled) -> list[tuple[str, str, Any]]:
-    """What is sent, decoded: topic, key, record."""
-    records: dict[str, type[Any]] = {"desk.articles.grouped": GroupedArticle, "desk.stories": Story}
+    """The decoded messages: topic, key, record."""
+    records: dict[str, type[Any]] = {"news.articles.grouped": GroupedArticle, "news.stories": Story}
     return [
         (message.topic, (message.key or b"").decode(), decode(records[message.topic], message.value))
         for message in handled.outgoing
@@ -115,155 +115,155 @@ def metric(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_a_decided_article_goes_out_under_its_id_with_its_revision_alone(desk: Desk) -> None:
+def test_a_decided_article_goes_out_under_its_id_with_its_revision_alone(harness: Harness) -> None:
     def scenario() -> None:
         headers = ((REVISION_HEADER, b"7"), (ATTEMPTS_HEADER, b"2"), ("foreign", b"x"))
-        handled = desk.take(FULL, headers)
+        handled = harness.take(FULL, headers)
         ((topic, key, article),) = sent(handled)
-        assert (handled.outcome, topic, key) == ("grouped", "desk.articles.grouped", FULL.article_id)
+        assert (handled.outcome, topic, key) == ("grouped", "news.articles.grouped", FULL.article_id)
         assert (article.article_id, article.story_id) == (FULL.article_id, FULL.article_id)
         assert handled.outgoing[0].headers == ((REVISION_HEADER, b"7"),)
 
     in_loop(scenario)
 
 
-def test_the_tables_and_the_storys_update_are_waited_for(desk: Desk) -> None:
-    """An article whose row is not written would be forgotten by the next process."""
+def test_the_tables_and_the_storys_update_are_waited_for(harness: Harness) -> None:
+    """The next process would not know an article whose row was not written."""
 
     async def scenario() -> None:
-        confirmations = [asyncio.ensure_future(one) for one in desk.take(FULL).confirmations]
-        rows = [asyncio.ensure_future(one) for one in desk.rows.take_unconfirmed()]
-        assert rows == []  # taken
+        confirmations = [asyncio.ensure_future(confirmation) for confirmation in harness.take(FULL).confirmations]
+        rows = [asyncio.ensure_future(write) for write in harness.rows.take_unconfirmed()]
+        assert rows == []  # `take` has taken them
         assert len(confirmations) == 2
         row, update = confirmations
-        await desk.outbox.flush()
-        assert desk.updates == [FULL.article_id]
+        await harness.outbox.flush()
+        assert harness.updates == [FULL.article_id]
         assert update.done()
         assert not row.done()
 
     asyncio.run(scenario())
 
 
-def test_an_edit_is_written_before_it_is_acknowledged(desk: Desk) -> None:
+def test_an_edit_is_written_before_it_is_acknowledged(harness: Harness) -> None:
     def scenario() -> None:
-        handled = desk.edit(MERGE)
+        handled = harness.edit(MERGE)
         assert handled.outcome == "pending"
         assert handled.outgoing == ()
         assert len(handled.confirmations) == 1
-        assert desk.edits == {MERGE.edit_id: MERGE}
+        assert harness.edits == {MERGE.edit_id: MERGE}
 
     in_loop(scenario)
 
 
-def test_a_repeated_article_is_sent_again_under_the_same_decision(desk: Desk) -> None:
+def test_a_repeated_article_is_sent_again_under_the_same_decision(harness: Harness) -> None:
     """The process may have died before the first was acknowledged."""
 
     def scenario() -> None:
-        first, again = desk.take(FULL), desk.take(FULL)
+        first, again = harness.take(FULL), harness.take(FULL)
         assert again.outcome == "repeated"
         assert sent(again) == sent(first)
-        older = desk.take(FULL.model_copy(update={"revision": FULL.revision + 1}))
+        older = harness.take(FULL.model_copy(update={"revision": FULL.revision + 1}))
         assert older.outcome == "grouped"
-        assert (desk.take(FULL).outcome, desk.take(FULL).outgoing) == ("superseded", ())
+        assert (harness.take(FULL).outcome, harness.take(FULL).outgoing) == ("superseded", ())
 
     in_loop(scenario)
 
 
 @pytest.mark.parametrize("value", [None, b"no JSON", b"{}"])
-def test_what_is_no_article_and_no_edit_is_rejected_and_changes_nothing(desk: Desk, value: bytes | None) -> None:
-    received = Received("desk.articles.enriched", 0, 1, None, b"k", value)
-    for handle in (desk.lane.handle, desk.lane.handle_edit):
+def test_what_is_no_article_and_no_edit_is_rejected_and_changes_nothing(harness: Harness, value: bytes | None) -> None:
+    received = Received("news.articles.enriched", 0, 1, None, b"k", value)
+    for handle in (harness.service.handle, harness.service.handle_edit):
         with pytest.raises(RejectedMessage):
             handle(received)
-    assert (desk.rows, desk.edits) == ({}, {})
+    assert (harness.rows, harness.edits) == ({}, {})
 
 
-def test_a_merge_moves_articles_and_tells_the_empty_story_one_last_time(desk: Desk) -> None:
+def test_a_merge_moves_articles_and_tells_the_empty_story_one_last_time(harness: Harness) -> None:
     def scenario() -> None:
         for article in (ONE_LINE, FULL):
-            desk.take(article, ((REVISION_HEADER, b"7"),))
+            harness.take(article, ((REVISION_HEADER, b"7"),))
         edit = MERGE.model_copy(update={"articles": (ONE_LINE.article_id, FULL.article_id)})
         before = metric("dragoman_merged_stories_total")
-        handled = desk.edit(edit)
+        handled = harness.edit(edit)
         assert handled.outcome == "edited"
         (grouped, moved_id, moved), (stories, emptied_id, emptied) = sent(handled)
-        assert (grouped, stories) == ("desk.articles.grouped", "desk.stories")
+        assert (grouped, stories) == ("news.articles.grouped", "news.stories")
         assert moved_id == emptied_id  # the story had the id of its one article
         assert moved.story_id == emptied.merged_into
         assert {moved_id, moved.story_id} == {ONE_LINE.article_id, FULL.article_id}
         assert emptied.articles == 0
         assert all(message.headers == () for message in handled.outgoing)
-        assert len(desk.lane.grouper.stories) == 1
+        assert len(harness.service.grouper.stories) == 1
         assert metric("dragoman_merged_stories_total") == before
 
     in_loop(scenario)
 
 
-def test_a_copy_is_counted_by_its_level_and_the_lanes_size_is_published(desk: Desk) -> None:
+def test_a_copy_is_counted_by_its_level_and_the_size_of_the_window_is_published(harness: Harness) -> None:
     def scenario() -> None:
         copy = FULL.model_copy(update={"article_id": MERGE.articles[1], "source_id": "another"})
-        desk.take(FULL)
+        harness.take(FULL)
         levels = [sample.labels for metric in module.DUPLICATES.collect() for sample in metric.samples]
         before = sum(metric("dragoman_duplicates_total", **labels) for labels in levels)
-        (article,) = (record for _, _, record in sent(desk.take(copy)))
+        (article,) = (record for _, _, record in sent(harness.take(copy)))
         assert article.duplicate_of == FULL.article_id
         level = article.duplicate_reason.level
         assert metric("dragoman_duplicates_total", level=level) == before + 1
         assert (metric("dragoman_live_articles"), metric("dragoman_live_stories")) == (2, 1)
-        desk.take(copy)
+        harness.take(copy)
         assert metric("dragoman_duplicates_total", level=level) == before + 1
 
     in_loop(scenario)
 
 
-def test_a_merge_that_an_article_brings_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_merge_that_an_article_brings_is_counted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story.model_validate_json((EXAMPLES / "stories/valid/v1-merged.json").read_bytes())
-    result = module.Result("grouped", emptied=(story,))  # type: ignore[arg-type]
+    result = module.GroupingResult("grouped", emptied=(story,))  # type: ignore[arg-type]
     before = metric("dragoman_merged_stories_total")
-    monkeypatch.setattr(module.Grouper, "take", lambda *_: result)
-    in_loop(lambda: desk.take(FULL))
+    monkeypatch.setattr(module.Grouper, "take", lambda *_, **__: result)
+    in_loop(lambda: harness.take(FULL))
     assert metric("dragoman_merged_stories_total") == before + 1
 
 
-def test_a_new_assignment_starts_from_the_tables(desk: Desk, tmp_path: Path) -> None:
-    """Another process may have had the partition: only the tables know what it did."""
+def test_a_new_assignment_starts_from_the_tables(harness: Harness, tmp_path: Path) -> None:
+    """Another process may have had the partition. Only the tables know what it did."""
 
     def scenario() -> None:
-        desk.take(FULL)
-        known = desk.lane.grouper
-        desk.take(ONE_LINE)
-        assert desk.lane.grouper is known
-        other = desk.new_lane(tmp_path)
-        desk.generation = 2
+        harness.take(FULL)
+        known = harness.service.grouper
+        harness.take(ONE_LINE)
+        assert harness.service.grouper is known
+        other = harness.new_service(tmp_path)
+        harness.generation = 2
         copy = FULL.model_copy(update={"article_id": MERGE.articles[1], "source_id": "another"})
-        desk.edits[MERGE.edit_id] = MERGE
-        before = dict(desk.rows)
-        (article,) = (record for _, _, record in sent(desk.take(copy)))
-        assert desk.lane.grouper is not known
+        harness.edits[MERGE.edit_id] = MERGE
+        before = dict(harness.rows)
+        (article,) = (record for _, _, record in sent(harness.take(copy)))
+        assert harness.service.grouper is not known
         assert (article.story_id, article.story_reason.moved_by) == (FULL.article_id, "merge by ann (edit 5b1f)")
-        assert list(desk.lane.grouper.live) == [*before, copy.article_id]
+        assert list(harness.service.grouper.live) == [*before, copy.article_id]
         (again,) = (record for _, _, record in sent(other.handle(Received("t", 0, 9, None, b"k", encode(ONE_LINE)))))
         assert again.story_id == before[ONE_LINE.article_id].decision.story_id
 
     in_loop(scenario)
 
 
-def test_an_edit_as_the_first_message_rebuilds_too(desk: Desk) -> None:
+def test_an_edit_as_the_first_message_rebuilds_too(harness: Harness) -> None:
     def scenario() -> None:
-        desk.take(FULL)
-        desk.generation = 2
-        desk.lane.grouper = module.Grouper(timedelta(days=1))
-        desk.edit(MERGE)
-        assert list(desk.lane.grouper.live) == [FULL.article_id]
+        harness.take(FULL)
+        harness.generation = 2
+        harness.service.grouper = module.Grouper(timedelta(days=1))
+        harness.edit(MERGE)
+        assert list(harness.service.grouper.live) == [FULL.article_id]
 
     in_loop(scenario)
 
 
-def test_a_story_is_told_as_it_is_now(desk: Desk) -> None:
+def test_a_story_is_told_as_it_is_now(harness: Harness) -> None:
     def scenario() -> None:
-        assert desk.lane.story(FULL.article_id) is None
-        desk.take(FULL)
-        story = desk.lane.story(FULL.article_id)
+        assert harness.service.story(FULL.article_id) is None
+        harness.take(FULL)
+        story = harness.service.story(FULL.article_id)
         assert story is not None
         assert (story.articles, story.title) == (1, FULL.title)
 
@@ -271,34 +271,34 @@ def test_a_story_is_told_as_it_is_now(desk: Desk) -> None:
 
 
 class TestExplaining:
-    def test_before_the_first_message_of_an_assignment_there_is_no_answer(self, desk: Desk) -> None:
-        """The tables may still be read: an answer from the old state would be about another lane."""
+    def test_before_the_first_message_of_an_assignment_there_is_no_answer(self, harness: Harness) -> None:
+        """The tables may still be read: an answer from the old state would be wrong."""
 
         def scenario() -> None:
-            assert desk.explain(FULL.article_id, ONE_LINE.article_id)[0] == 503
-            desk.take(FULL)
-            desk.take(ONE_LINE)
-            assert desk.explain(FULL.article_id, ONE_LINE.article_id)[0] == 200
-            desk.generation = 2
-            code, answer = desk.explain(FULL.article_id, ONE_LINE.article_id)
+            assert harness.explain(FULL.article_id, ONE_LINE.article_id)[0] == 503
+            harness.take(FULL)
+            harness.take(ONE_LINE)
+            assert harness.explain(FULL.article_id, ONE_LINE.article_id)[0] == 200
+            harness.generation = 2
+            code, answer = harness.explain(FULL.article_id, ONE_LINE.article_id)
             assert (code, answer) == (503, {"error": "the state is rebuilt with the next message"})
 
         in_loop(scenario)
 
-    def test_articles_that_are_not_live_are_named(self, desk: Desk) -> None:
+    def test_articles_that_are_not_live_are_named(self, harness: Harness) -> None:
         def scenario() -> None:
-            desk.take(FULL)
-            code, answer = desk.explain(FULL.article_id, "nobody")
+            harness.take(FULL)
+            code, answer = harness.explain(FULL.article_id, "nobody")
             assert (code, answer["articles"]) == (404, ["nobody"])
-            assert desk.lane.explain({})[1] == {"error": "not in the lane's window", "articles": ["", ""]}
+            assert harness.service.explain({})[1] == {"error": "not in the window of dedup", "articles": ["", ""]}
 
         in_loop(scenario)
 
-    def test_two_live_articles_are_compared_in_json(self, desk: Desk) -> None:
+    def test_two_live_articles_are_compared_in_json(self, harness: Harness) -> None:
         def scenario() -> None:
-            desk.take(FULL)
-            desk.take(ONE_LINE)
-            code, answer = desk.explain(FULL.article_id, ONE_LINE.article_id)
+            harness.take(FULL)
+            harness.take(ONE_LINE)
+            code, answer = harness.explain(FULL.article_id, ONE_LINE.article_id)
             assert code == 200
             assert json.loads(json.dumps(answer))["articles"] == answer["articles"]
 
@@ -306,7 +306,7 @@ class TestExplaining:
 
 
 class Topics:
-    """Faust's app, as far as the sender of stories knows it."""
+    """The part of faust's app that the sender of stories uses."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes]] = []
@@ -328,7 +328,7 @@ def test_a_story_is_sent_under_its_id_and_one_without_articles_is_not(tmp_path: 
     topics = Topics()
 
     async def scenario() -> None:
-        settings = DedupSettings(home=tmp_path, namespace="desk", grouping_version=2)
+        settings = DedupSettings(home=tmp_path, namespace="news", grouping_version=2)
         send = make_story_sender(topics, settings, {story.story_id: story}.get)
         assert await send("nobody") is None
         delivery = await send(story.story_id)
@@ -336,7 +336,7 @@ def test_a_story_is_sent_under_its_id_and_one_without_articles_is_not(tmp_path: 
         assert await delivery == 1
 
     asyncio.run(scenario())
-    assert topics.names == ["desk.stories.v2"]
+    assert topics.names == ["news.stories.v2"]
     assert topics.sent == [(story.story_id.encode(), encode(story))]
 
 
@@ -362,6 +362,6 @@ def test_the_service_is_wired_as_the_map_says(tmp_path: Path, monkeypatch: pytes
     assert [(topic, label) for topic, _, label in worker.beside] == [(EDITS, "dedup_edits")]
     assert set(app.agents) == {"dedup", "dedup_edits"}
     assert list(pages) == ["/explain"]
-    lane = worker.handle.__self__
-    assert (type(lane.rows), lane.window) == (RecordTable, timedelta(days=14))
-    assert [task.__wrapped__ for task in app._app_tasks] == [lane.outbox.run]
+    service = worker.handle.__self__
+    assert (type(service.rows), service.window) == (RecordTable, timedelta(days=14))
+    assert [task.__wrapped__ for task in app._app_tasks] == [service.outbox.run]

@@ -10,14 +10,10 @@ import pytest
 
 from schemas.article import DuplicateLevel, EnrichedArticle
 from services.dedup.duplicates import Overlap, overlaps
-from services.dedup.grouping import Grouper, Result
+from services.dedup.grouping import Grouper
 
 SEED = "002_05a3f57faac5768a.txt"
 Enrich = Callable[..., EnrichedArticle]
-
-
-def take(grouper: Grouper, article: EnrichedArticle) -> Result:
-    return grouper.take(article, len(grouper.rows))
 
 
 def shuffled(text: str) -> str:
@@ -48,8 +44,8 @@ def test_an_edited_copy_is_a_duplicate_and_says_why(
 ) -> None:
     grouper = Grouper(timedelta(days=14))
     original = enriched(seed_texts[SEED], guid="original")
-    take(grouper, original)
-    result = take(grouper, enriched(edit(seed_texts[SEED]), guid="copy"))
+    grouper.take(original)
+    result = grouper.take(enriched(edit(seed_texts[SEED]), guid="copy"))
     assert result.article is not None
     assert result.article.duplicate_of == original.article_id
     assert result.article.duplicate_group == original.article_id
@@ -74,7 +70,7 @@ KEYS = ["index", "move", "points", "level", "day", "city", "firm", "a", "other",
 def test_template_news_with_other_facts_is_no_duplicate(enriched: Enrich) -> None:
     grouper = Grouper(timedelta(days=14))
     for number, values in enumerate(CLOSES):
-        result = take(grouper, enriched(TEMPLATE.format(**dict(zip(KEYS, values, strict=True))), guid=str(number)))
+        result = grouper.take(enriched(TEMPLATE.format(**dict(zip(KEYS, values, strict=True))), guid=str(number)))
         assert result.article is not None
         assert result.article.duplicate_of is None
 
@@ -100,30 +96,30 @@ WEATHER = (
 def test_texts_that_differ_in_facts_alone_are_two_reports(
     enriched: Enrich, changed: dict[str, str], *, is_copy: bool
 ) -> None:
-    """German nouns have capitals, so that most facts are shared; but whoever edits a copy changes other words too."""
+    """German nouns have capitals, so most facts are shared. But a person who edits a copy changes other words too."""
     grouper = Grouper(timedelta(days=14))
     values = {"place": "Kehl", "high": "21", "low": "4", "wind": "31"}
-    take(grouper, enriched(WEATHER.format(**values), guid="first"))
-    second = take(grouper, enriched(WEATHER.format(**values | changed), guid="second")).article
+    grouper.take(enriched(WEATHER.format(**values), guid="first"))
+    second = grouper.take(enriched(WEATHER.format(**values | changed), guid="second")).article
     assert second is not None
     assert (second.duplicate_of is not None) == is_copy
     if not is_copy:
-        first, other = (grouper.live[one] for one in grouper.rows)
+        first, other = (grouper.live[article_id] for article_id in grouper.rows)
         assert grouper.explain(first.article_id, other.article_id)["duplicate_veto"] == "they differ in facts alone"
 
 
 def test_only_first_members_are_matched(enriched: Enrich, seed_texts: dict[str, str]) -> None:
     """A chain of copies has one head, so that a splice cannot join two groups."""
     grouper = Grouper(timedelta(days=14))
-    ids = [take(grouper, enriched(replaced(seed_texts[SEED], 0.03 * n), guid=str(n))).article for n in range(4)]
+    ids = [grouper.take(enriched(replaced(seed_texts[SEED], 0.03 * n), guid=str(n))).article for n in range(4)]
     heads = {article.duplicate_of for article in ids[1:] if article}
     assert heads == {ids[0].article_id if ids[0] else None}
 
 
 def test_a_new_revision_of_an_article_is_no_duplicate_of_it(enriched: Enrich, seed_texts: dict[str, str]) -> None:
     grouper = Grouper(timedelta(days=14))
-    take(grouper, enriched(seed_texts[SEED], guid="a", revision=10))
-    result = take(grouper, enriched(seed_texts[SEED] + "\nUpdated on Friday evening.", guid="a", revision=11))
+    grouper.take(enriched(seed_texts[SEED], guid="a", revision=10))
+    result = grouper.take(enriched(seed_texts[SEED] + "\nUpdated on Friday evening.", guid="a", revision=11))
     assert result.article is not None
     assert (result.article.duplicate_of, result.article.revision) == (None, 11)
     assert len(grouper.rows) == 1
@@ -131,7 +127,7 @@ def test_a_new_revision_of_an_article_is_no_duplicate_of_it(enriched: Enrich, se
 
 def test_one_word_articles_do_not_crash_or_match_everything(enriched: Enrich) -> None:
     grouper = Grouper(timedelta(days=14))
-    found = [take(grouper, enriched(text, guid=text)).article for text in ("Yes", "No", "?", "1", "Yes no")]
+    found = [grouper.take(enriched(text, guid=text)).article for text in ("Yes", "No", "?", "1", "Yes no")]
     assert [article.duplicate_of for article in found if article] == [None] * 5
 
 
@@ -148,10 +144,10 @@ def with_words_replaced(text: str, every: int) -> str:
 
 
 def overlap_of(enriched: Enrich, one: str, other: str) -> Overlap:
-    """What two articles share, whether or not one would be looked for."""
+    """What two articles share, even if the index would not find the first one."""
     grouper = Grouper(timedelta(days=14))
     for guid, text in (("one", one), ("other", other)):
-        take(grouper, enriched(text, guid=guid))
+        grouper.take(enriched(text, guid=guid))
     first, second = (grouper.live[article_id] for article_id in grouper.rows)
     (found,) = overlaps(second, [first])
     return found
@@ -193,7 +189,7 @@ ADVERTISED = (
 
 
 def test_a_template_with_other_facts_is_no_duplicate_although_other_words_were_added(enriched: Enrich) -> None:
-    """It has words of all kinds of its own, so that only how few facts are shared speaks against it."""
+    """Each text has other words of its own. Only the low number of shared facts prevents a duplicate."""
     one, other = (TEMPLATE.format(**dict(zip(KEYS, values, strict=True))) + CLOSING for values in CLOSES)
     found = overlap_of(enriched, one, other + ADVERTISED)
     assert found.shingles >= 0.62

@@ -1,4 +1,4 @@
-"""The lane: five seeds, five stories; and the same decisions from the same rows, always."""
+"""The grouping: the five seeds are five stories, and the same rows always give the same decisions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import timedelta
 
 from schemas.article import EnrichedArticle, GroupedArticle
 from services.common.messages import decode, encode
-from services.dedup.grouping import Grouper, Outcome
-from services.dedup.rows import Row
+from services.dedup.grouping import Grouper, GroupingOutcome
+from services.dedup.rows import ArticleRow
 from tests.conftest import NOW
 
 WINDOW = timedelta(days=14)
 Enrich = Callable[..., EnrichedArticle]
 
 
-def group_all(grouper: Grouper, articles: list[EnrichedArticle], first: int = 0) -> list[GroupedArticle]:
-    found = [grouper.take(article, first + offset).article for offset, article in enumerate(articles)]
+def group_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[GroupedArticle]:
+    found = [grouper.take(article).article for article in articles]
     return [article for article in found if article is not None]
 
 
@@ -25,7 +25,7 @@ def seeds(enriched: Enrich, seed_texts: dict[str, str]) -> list[EnrichedArticle]
 
 
 def test_the_seeds_are_five_stories_and_no_duplicates(enriched: Enrich, seed_texts: dict[str, str]) -> None:
-    """All five share Xi, Putin, China and Russia: what is always in the news must not merge them."""
+    """All five share Xi, Putin, China and Russia. Names that are always in the news must not merge them."""
     for articles in (seeds(enriched, seed_texts), seeds(enriched, seed_texts)[::-1]):
         found = group_all(Grouper(WINDOW), articles)
         assert len({article.story_id for article in found}) == 5
@@ -70,8 +70,8 @@ def test_time_works_against_joining(enriched: Enrich) -> None:
     assert second.story_id != first.story_id
 
 
-def test_a_rebuilt_lane_decides_the_same(enriched: Enrich, seed_texts: dict[str, str]) -> None:
-    """After any number of articles the rows alone, through their bytes, give the same decisions."""
+def test_a_rebuilt_grouper_decides_the_same(enriched: Enrich, seed_texts: dict[str, str]) -> None:
+    """After any number of articles, the encoded rows are enough to give the same decisions."""
     articles = [*seeds(enriched, seed_texts)]
     articles += [enriched(text, guid=text[:9]) for text in (REPORT_A, OTHER, REPORT_B)]
     articles += [enriched(text[: len(text) // 2], guid=f"half {name}") for name, text in seed_texts.items()]
@@ -79,17 +79,17 @@ def test_a_rebuilt_lane_decides_the_same(enriched: Enrich, seed_texts: dict[str,
     for cut in range(1, len(articles)):
         before = Grouper(WINDOW)
         first = group_all(before, articles[:cut])
-        rows = [decode(Row, encode(row)) for row in before.rows.values()]
+        rows = [decode(ArticleRow, encode(row)) for row in before.rows.values()]
         after = Grouper.rebuild(WINDOW, {row.article_id: row for row in rows[::-1]})
-        assert first + group_all(after, articles[cut:], first=cut) == undisturbed
+        assert first + group_all(after, articles[cut:]) == undisturbed
 
 
 def test_a_redelivered_article_gets_its_own_decision_again(enriched: Enrich, seed_texts: dict[str, str]) -> None:
     """A crash between the row and the message must not make an article a duplicate of itself."""
     grouper = Grouper(WINDOW)
     article = seeds(enriched, seed_texts)[0]
-    first, again = grouper.take(article, 0), grouper.take(article, 0)
-    assert again.outcome is Outcome.REPEATED
+    first, again = grouper.take(article), grouper.take(article)
+    assert again.outcome is GroupingOutcome.REPEATED
     assert again.article == first.article
     assert again.changed == first.changed
 
@@ -97,16 +97,16 @@ def test_a_redelivered_article_gets_its_own_decision_again(enriched: Enrich, see
 def test_an_older_revision_changes_nothing(enriched: Enrich) -> None:
     grouper = Grouper(WINDOW)
     article_id = enriched(REPORT_A, guid="a", revision=10).article_id
-    grouper.take(enriched(REPORT_A, guid="a", revision=10), 0)
-    result = grouper.take(enriched(REPORT_B, guid="a", revision=9), 1)
-    assert (result.outcome, result.article, result.changed) == (Outcome.SUPERSEDED, None, ())
+    grouper.take(enriched(REPORT_A, guid="a", revision=10))
+    result = grouper.take(enriched(REPORT_B, guid="a", revision=9))
+    assert (result.outcome, result.article, result.changed) == (GroupingOutcome.SUPERSEDED, None, ())
     assert grouper.rows[article_id].article.revision == 10
 
 
 def test_document_versions_grow_with_the_revision(enriched: Enrich) -> None:
     grouper = Grouper(WINDOW)
-    old = grouper.take(enriched(REPORT_A, guid="a", revision=10), 0).article
-    new = grouper.take(enriched(REPORT_A + " More.", guid="a", revision=11), 1).article
+    old = grouper.take(enriched(REPORT_A, guid="a", revision=10)).article
+    new = grouper.take(enriched(REPORT_A + " More.", guid="a", revision=11)).article
     assert old is not None
     assert new is not None
     assert new.document_version > old.document_version
@@ -117,8 +117,8 @@ def test_stories_count_and_their_revision_grows(enriched: Enrich) -> None:
     grouper = Grouper(WINDOW)
     articles = [(REPORT_A, "a", "one"), (REPORT_B, "b", "two"), (REPORT_B, "c", "two")]
     told = []
-    for offset, (text, guid, source) in enumerate(articles):
-        (story_id,) = grouper.take(enriched(text, guid=guid, source_id=source), offset).changed
+    for text, guid, source in articles:
+        (story_id,) = grouper.take(enriched(text, guid=guid, source_id=source)).changed
         told.append(grouper.story(story_id))
     first, second, copy = told
     assert first is not None
@@ -131,21 +131,21 @@ def test_stories_count_and_their_revision_grows(enriched: Enrich) -> None:
 
 def test_the_stream_expires_rows_not_the_clock(enriched: Enrich) -> None:
     grouper = Grouper(WINDOW)
-    grouper.take(enriched(REPORT_A, guid="old"), 0)
+    grouper.take(enriched(REPORT_A, guid="old"))
     later = NOW + timedelta(days=15)
-    result = grouper.take(enriched(REPORT_B, guid="new", fetched_at=later), 1)
+    result = grouper.take(enriched(REPORT_B, guid="new", fetched_at=later))
     assert list(grouper.rows) == list(grouper.live) == [result.article.article_id if result.article else None]
-    fresh = grouper.take(enriched(REPORT_A, guid="copy", fetched_at=later), 2).article
+    fresh = grouper.take(enriched(REPORT_A, guid="copy", fetched_at=later)).article
     assert fresh is not None
     assert fresh.duplicate_of is None
 
 
 def test_a_clock_that_is_wrong_somewhere_does_not_move_the_window(enriched: Enrich) -> None:
-    """Kafka's own time bounds what an article says of when it was fetched."""
+    """`fetched_at` cannot be later than the time of the message in Kafka."""
     grouper = Grouper(WINDOW)
     sent_at = int(NOW.timestamp() * 1000)
-    grouper.take(enriched(REPORT_A, guid="a"), 0, sent_at)
-    future = grouper.take(enriched(OTHER, guid="b", fetched_at=NOW + timedelta(days=65_000)), 1, sent_at)
+    grouper.take(enriched(REPORT_A, guid="a"), timestamp_ms=sent_at)
+    future = grouper.take(enriched(OTHER, guid="b", fetched_at=NOW + timedelta(days=65_000)), timestamp_ms=sent_at)
     assert future.article is not None
     assert grouper.rows[future.article.article_id].article.fetched_at == NOW
     assert len(grouper.rows) == 2

@@ -1,4 +1,4 @@
-"""Stories that turn out to be one are merged; people merge, split and pin; a crash anywhere in it changes nothing."""
+"""Stories are merged by articles, and merged, split and pinned by people. A crash at any point changes nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from schemas.article import EnrichedArticle
 from schemas.story import EditAction, StoryEdit
 from services.common.messages import decode, encode
-from services.dedup.grouping import Grouper, Outcome, Result
-from services.dedup.rows import Row
+from services.dedup.grouping import Grouper, GroupingOutcome, GroupingResult
+from services.dedup.rows import ArticleRow
 from tests.unit.dedup.conftest import WINDOW
 
 Reports = dict[str, EnrichedArticle]
@@ -20,14 +20,14 @@ Eager = Callable[..., Grouper]
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Journal(dict[str, Row]):
+class Journal(dict[str, ArticleRow]):
     """Rows that remember every write, as the changelog does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[tuple[str, bytes | None]] = []
 
-    def __setitem__(self, key: str, row: Row) -> None:
+    def __setitem__(self, key: str, row: ArticleRow) -> None:
         self.writes.append((key, encode(row)))
         super().__setitem__(key, row)
 
@@ -36,10 +36,10 @@ class Journal(dict[str, Row]):
         super().__delitem__(key)
 
 
-def read(writes: list[tuple[str, bytes | None]]) -> dict[str, Row]:
-    """The rows that a recovery from these changelog records gives."""
+def read(writes: list[tuple[str, bytes | None]]) -> dict[str, ArticleRow]:
+    """The rows after a recovery from these changelog records."""
     rows = {key: value for key, value in dict(writes).items() if value is not None}
-    return {key: decode(Row, value) for key, value in rows.items()}
+    return {key: decode(ArticleRow, value) for key, value in rows.items()}
 
 
 def edit(action: EditAction, articles: list[EnrichedArticle], other: EnrichedArticle | None = None) -> StoryEdit:
@@ -57,8 +57,8 @@ def stories_of(grouper: Grouper) -> dict[str, str]:
     return {article_id: row.decision.story_id for article_id, row in grouper.rows.items()}
 
 
-def take_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[Result]:
-    return [grouper.take(article, offset) for offset, article in enumerate(articles)]
+def take_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[GroupingResult]:
+    return [grouper.take(article) for article in articles]
 
 
 def test_an_article_that_belongs_to_two_stories_merges_them(eager: Eager, reports: Reports) -> None:
@@ -67,7 +67,7 @@ def test_an_article_that_belongs_to_two_stories_merges_them(eager: Eager, report
     assert first.article is not None
     assert second.article is not None
     assert first.article.story_id != second.article.story_id
-    result = grouper.take(reports["bridge"], 2)
+    result = grouper.take(reports["bridge"])
     assert len(set(stories_of(grouper).values())) == 1
     (emptied,), (moved,) = result.emptied, result.moved
     assert (emptied.articles, emptied.merged_into) == (0, moved.story_id)
@@ -79,7 +79,7 @@ def test_stories_that_a_person_split_are_not_merged(eager: Eager, reports: Repor
     grouper = eager()
     take_all(grouper, [reports["fire 1"], reports["rate"]])
     grouper.apply(edit(EditAction.SPLIT, [reports["rate"]], reports["fire 1"]))
-    result = grouper.take(reports["bridge"], 2)
+    result = grouper.take(reports["bridge"])
     assert (result.emptied, result.moved) == ((), ())
     assert len(set(stories_of(grouper).values())) == 2
 
@@ -106,10 +106,12 @@ def test_the_document_of_a_moved_article_replaces_the_old_one(reports: Reports) 
     grouper = Grouper(WINDOW)
     results = take_all(grouper, [reports["fire 1"], reports["rate"]])
     (moved,) = grouper.apply(edit(EditAction.MERGE, [reports["fire 1"], reports["rate"]])).moved
-    before = next(r.article for r in results if r.article and r.article.article_id == moved.article_id)
+    before = next(
+        result.article for result in results if result.article and result.article.article_id == moved.article_id
+    )
     assert moved.document_version > before.document_version
-    again = grouper.take(reports["rate"], 1)
-    assert again.outcome is Outcome.REPEATED
+    again = grouper.take(reports["rate"])
+    assert again.outcome is GroupingOutcome.REPEATED
     assert again.article == moved
 
 
@@ -124,7 +126,7 @@ def test_a_split_takes_the_copies_along_and_holds_for_what_comes(
     stories = stories_of(grouper)
     assert {article.article_id for article in result.moved} == {reports["fire 2"].article_id, copy.article_id}
     assert stories[copy.article_id] == stories[reports["fire 2"].article_id] != reports["fire 1"].article_id
-    third = grouper.take(reports["fire 3"], 3)
+    third = grouper.take(reports["fire 3"])
     assert third.emptied == ()
     assert len(set(stories_of(grouper).values())) == 2
 
@@ -132,7 +134,7 @@ def test_a_split_takes_the_copies_along_and_holds_for_what_comes(
 def test_a_split_before_the_articles_come_keeps_them_apart(reports: Reports) -> None:
     grouper = Grouper(WINDOW)
     asked = edit(EditAction.SPLIT, [reports["fire 2"]], reports["fire 1"])
-    assert grouper.apply(asked).outcome is Outcome.PENDING
+    assert grouper.apply(asked).outcome is GroupingOutcome.PENDING
     _, second = take_all(grouper, [reports["fire 1"], reports["fire 2"]])
     assert second.article is not None
     assert second.article.story_id == second.article.article_id
@@ -180,14 +182,14 @@ def test_an_emptied_story_is_told_and_a_diminished_one_gets_a_new_revision(repor
 def test_a_crash_between_any_two_writes_changes_nothing(
     eager: Eager, reports: Reports, asked: EditAction | None
 ) -> None:
-    """After every prefix of the changelog a recovery, a redelivery and the rest give the undisturbed decisions."""
+    """A crash after any changelog record, a recovery and a redelivery give the same decisions as no crash."""
     articles = list(reports.values())
     made = edit(asked, [reports["fire 2"], reports["match"]], reports["fire 1"]) if asked else None
     undisturbed, journal = eager(rows=Journal()), None
     steps: list[Any] = [*articles[:6], *([made] if made else []), *articles[6:]]
     ends, emptied_by = [0], list[set[str]]()
-    for offset, step in enumerate(steps):
-        emptied_by.append({story.story_id for story in run(undisturbed, step, offset).emptied})
+    for step in steps:
+        emptied_by.append({story.story_id for story in run(undisturbed, step).emptied})
         journal = undisturbed.rows
         assert isinstance(journal, Journal)
         ends.append(len(journal.writes))
@@ -200,8 +202,8 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             crashed = Grouper.rebuild(WINDOW, read(journal.writes[:cut]), edits, weights=weights)
             told: dict[str, str] = {}
             emptied: set[str] = set()
-            for offset, again in enumerate(steps[number:], start=number):
-                result = run(crashed, again, offset)
+            for again in steps[number:]:
+                result = run(crashed, again)
                 emptied |= {story.story_id for story in result.emptied}
                 for article in (result.article, *result.moved):
                     if article is not None:
@@ -214,5 +216,5 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             assert step is not None
 
 
-def run(grouper: Grouper, step: EnrichedArticle | StoryEdit, offset: int) -> Result:
-    return grouper.apply(step) if isinstance(step, StoryEdit) else grouper.take(step, offset)
+def run(grouper: Grouper, step: EnrichedArticle | StoryEdit) -> GroupingResult:
+    return grouper.apply(step) if isinstance(step, StoryEdit) else grouper.take(step)

@@ -1,4 +1,4 @@
-"""Story updates: at most one a story and second, and none forgotten."""
+"""Story updates: at most one per story and second, and none is lost."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def expected(live: dict[int, list[int]], keys: list[int]) -> set[tuple[int, int]
 
 @pytest.mark.parametrize("tail", [1, 3, 512])
 def test_segments_and_tail_give_what_a_dict_gives(monkeypatch: pytest.MonkeyPatch, tail: int) -> None:
-    """Ten thousand random steps: adding, forgetting, finding; merges happen at every size."""
+    """Ten thousand random steps of adding, removing and finding. Segments of every size are merged."""
     monkeypatch.setattr(postings, "TAIL_ARTICLES", tail)
     monkeypatch.setattr(postings, "LARGEST_SEGMENT", tail * 64)
     rnd = random.Random(tail)
@@ -43,7 +43,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 
 def test_segments_without_a_live_article_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded by the window, not by the time that the lane has run."""
+    """Memory is bounded by the window, not by how long dedup has run."""
     monkeypatch.setattr(postings, "TAIL_ARTICLES", 4)
     monkeypatch.setattr(postings, "LARGEST_SEGMENT", 16)
     index = PostingIndex()

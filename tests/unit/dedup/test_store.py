@@ -1,4 +1,4 @@
-"""The lane's tables keep the future of every changelog record: a write counts once it is done."""
+"""The tables of dedup keep the future of every changelog record: a write counts once it is done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MERGE = StoryEdit.model_validate_json((EXAMPLES / "stories.edits/valid/v1-merge.
 
 
 class Changelog:
-    """The changelog topic; each record's future is the message that was sent."""
+    """The changelog topic. The future of each record is the message that was sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes | None]] = []
@@ -39,7 +39,7 @@ def changelog() -> Changelog:
 
 @pytest.fixture
 def table(changelog: Changelog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordTable[StoryEdit]:
-    """A table as within the agent, where faust knows the message's partition; in memory."""
+    """A table in memory, as in the agent, where faust knows the partition of the message."""
     settings = Settings(home=tmp_path)
     app: Any = make_app(settings, "dedup", tmp_path / "faust")
     app.conf.store = "memory://"
@@ -93,7 +93,7 @@ def test_a_record_that_another_program_wrote_is_no_record(table: RecordTable[Sto
 
 
 def test_the_changelog_takes_what_the_topic_takes(table: RecordTable[StoryEdit], tmp_path: Path) -> None:
-    """A row is as large as its article; an expired one must not stay for ever."""
+    """A row is as large as its article, so an expired row must not stay for ever."""
     config = table._table.extra_topic_configs
     assert config["max.message.bytes"] == Settings(home=tmp_path).max_request_bytes
     assert config["cleanup.policy"] == "compact"

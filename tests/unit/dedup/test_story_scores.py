@@ -1,4 +1,4 @@
-"""The score of a story: its best members speak for it, and members that fit much less speak against it."""
+"""The score of a story: its best members raise it, and members that fit much less lower it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_a_story_is_as_good_as_its_two_best_members() -> None:
 
 
 def test_members_that_do_not_fit_count_against_a_story() -> None:
-    """By half of what the best lead all by beyond the usual."""
+    """The penalty is half of the excess over USUAL_LEAD."""
     assert score(6.0, 6.0, 0.0, 0.0) == pytest.approx(5.0)
     assert score(6.0, 6.0, 0.0, 0.0) > score(6.0, 6.0, -4.0, -4.0)
 
 
 def test_of_two_stories_with_equal_best_members_the_one_that_fits_as_a_whole_is_first() -> None:
-    """A report of two events would tie them: the other members of one of them are about something else."""
+    """A report about two events must not join them: the other members of one story are about something else."""
     assert [match.story_id for match in ranked(a_mixed=[5.0, 5.0, -9.0, -9.0], whole=[4.9, 4.9, 4.5])] == [
         "whole",
         "a_mixed",

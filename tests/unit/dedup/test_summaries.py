@@ -1,4 +1,4 @@
-"""A story as people see it."""
+"""Summaries of stories for readers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_a_story_has_an_edition_for_each_language(enriched: Enrich) -> None:
                        fetched_at=NOW + timedelta(minutes=40 * int(guid)))
         for guid, text in texts.items()
     }  # fmt: skip
-    for offset, article in enumerate(articles.values()):
-        grouper.take(article, offset)
+    for article in articles.values():
+        grouper.take(article)
     story = grouper.story(articles["1"].article_id)
     assert story is not None
     assert (story.articles, story.duplicates, story.languages) == (4, 1, ("de", "en"))
@@ -46,8 +46,8 @@ def test_other_events_of_the_same_actors_are_related(enriched: Enrich) -> None:
         guid="q",
     )
     other = enriched(REPORTS["match"], guid="m")
-    for offset, article in enumerate((visit, quarrel, other)):
-        grouper.take(article, offset)
+    for article in (visit, quarrel, other):
+        grouper.take(article)
     story = grouper.story(visit.article_id)
     assert story is not None
     (related,) = story.related
@@ -61,13 +61,13 @@ def test_a_splice_is_a_link_and_joins_no_second_group(enriched: Enrich) -> None:
     one, two = REPORTS["fire 1"] + " " + REPORTS["other fire"], REPORTS["rate"] + " " + REPORTS["match"]
     grouper = Grouper(WINDOW)
     first, second = enriched(one, guid="1"), enriched(two, guid="2")
-    for offset, article in enumerate((first, second)):
-        grouper.take(article, offset)
-    splice = grouper.take(enriched(f"{one} {two}", guid="3"), 2).article
+    for article in (first, second):
+        grouper.take(article)
+    splice = grouper.take(enriched(f"{one} {two}", guid="3")).article
     assert splice is not None
     assert splice.duplicate_of in {first.article_id, second.article_id}
     (link,) = splice.duplicate_links
     assert {splice.duplicate_of, link.article_id} == {first.article_id, second.article_id}
-    again = grouper.take(enriched(two, guid="4"), 3).article
+    again = grouper.take(enriched(two, guid="4")).article
     assert again is not None
     assert again.duplicate_of == second.article_id

@@ -24,7 +24,7 @@ def partition(grouper: Grouper, names: dict[str, str]) -> set[frozenset[str]]:
 
 
 def test_another_order_gives_the_same_stories(reports: dict[str, EnrichedArticle]) -> None:
-    """Streams assume no order here: every thirtieth of 720 orders; tests/properties has them all."""
+    """The order does not matter. This tests every thirtieth of 720 orders, and tests/properties tests all of them."""
     check_orders(reports, itertools.islice(itertools.permutations(EVENTS), 0, None, 30))
 
 
@@ -34,19 +34,19 @@ def check_orders(reports: dict[str, EnrichedArticle], orders: Iterable[tuple[str
     wanted = {frozenset(name for name in EVENTS if EVENTS[name] == event) for event in set(EVENTS.values())}
     for order in orders:
         grouper = Grouper(WINDOW)
-        for offset, name in enumerate(order):
-            grouper.take(reports[name], offset)
+        for name in order:
+            grouper.take(reports[name])
         assert partition(grouper, names) == wanted, order
 
 
 def test_a_late_article_joins_the_story_of_its_day(enriched: Enrich, reports: dict[str, EnrichedArticle]) -> None:
-    """Backfill: fetched ten days ago and taken now, after other stories came and went on."""
+    """Backfill: an article that was fetched ten days ago is taken now, after other stories."""
     grouper = Grouper(WINDOW)
     now = NOW + timedelta(days=10)
-    grouper.take(reports["fire 1"], 0)
-    for offset, name in enumerate(("rate", "match", "other fire"), start=1):
-        grouper.take(enriched(REPORTS[name], guid=f"now {name}", fetched_at=now), offset)
-    late = grouper.take(enriched(REPORTS["fire 2"], guid="late", fetched_at=NOW + timedelta(hours=1)), 4).article
+    grouper.take(reports["fire 1"])
+    for name in ("rate", "match", "other fire"):
+        grouper.take(enriched(REPORTS[name], guid=f"now {name}", fetched_at=now))
+    late = grouper.take(enriched(REPORTS["fire 2"], guid="late", fetched_at=NOW + timedelta(hours=1))).article
     assert late is not None
     assert late.story_id == reports["fire 1"].article_id
 
@@ -57,22 +57,22 @@ def test_a_story_closes_when_its_first_article_leaves_the_window(enriched: Enric
     first = enriched(REPORTS["fire 1"], guid="first")
     second = enriched(REPORTS["fire 2"], guid="second", fetched_at=NOW + timedelta(days=10))
     third = enriched(REPORTS["fire 2"] + " More.", guid="third", fetched_at=NOW + timedelta(days=15))
-    told = [grouper.take(article, offset).article for offset, article in enumerate((first, second))]
+    told = [grouper.take(article).article for article in (first, second)]
     assert {article.story_id for article in told if article} == {first.article_id}
     fresh = enriched(REPORTS["fire 3"], guid="fresh", fetched_at=NOW + timedelta(days=15))
-    found = grouper.take(fresh, 2).article
+    found = grouper.take(fresh).article
     assert found is not None
     assert found.story_id == found.article_id
     assert all("closed: its first article has left the window" in veto for veto in found.story_reason.vetoes)
-    copied = grouper.take(third, 3).article
+    copied = grouper.take(third).article
     assert copied is not None
     assert copied.duplicate_of == second.article_id
 
 
 def test_a_story_takes_no_article_of_another_month(enriched: Enrich) -> None:
-    """An archive is fetched in an hour and told over years: the stated dates count too."""
+    """An archive of many years is fetched in an hour, so the stated dates count too."""
     grouper = Grouper(WINDOW)
-    grouper.take(enriched(REPORTS["fire 1"], guid="a", published_at=NOW - timedelta(days=40)), 0)
-    found = grouper.take(enriched(REPORTS["fire 2"], guid="b", published_at=NOW), 1).article
+    grouper.take(enriched(REPORTS["fire 1"], guid="a", published_at=NOW - timedelta(days=40)))
+    found = grouper.take(enriched(REPORTS["fire 2"], guid="b", published_at=NOW)).article
     assert found is not None
     assert found.story_id == found.article_id

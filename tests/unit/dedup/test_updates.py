@@ -47,7 +47,7 @@ def test_an_update_joins_the_story_and_is_no_duplicate(enriched: Enrich) -> None
     first = enriched(f"Ferry runs aground off Naxos\n\n{BODY}", guid="1", source_id="agency")
     update = enriched(f"UPDATE 2-Ferry runs aground off Naxos\n\n{BODY} All are safe.", guid="2", source_id="agency")
     reprint = enriched(f"UPDATE 2-Ferry runs aground off Naxos\n\n{BODY} All are safe.", guid="3", source_id="paper")
-    made = [grouper.take(article, offset).article for offset, article in enumerate((first, update, reprint))]
+    made = [grouper.take(article).article for article in (first, update, reprint)]
     _, second, third = made
     assert second is not None
     assert third is not None
@@ -58,12 +58,12 @@ def test_an_update_joins_the_story_and_is_no_duplicate(enriched: Enrich) -> None
 
 
 def test_another_outlets_update_is_a_copy(enriched: Enrich) -> None:
-    """Only who wrote the text can replace it."""
+    """Only the author of a text can replace it."""
     grouper = Grouper(WINDOW)
     first = enriched(f"Ferry runs aground\n\n{BODY}", guid="1", source_id="one")
     copy = enriched(f"UPDATE 2-Ferry runs aground\n\n{BODY}", guid="2", source_id="two")
-    grouper.take(first, 0)
-    found = grouper.take(copy, 1).article
+    grouper.take(first)
+    found = grouper.take(copy).article
     assert found is not None
     assert (found.duplicate_of, found.supersedes) == (first.article_id, None)
 
@@ -80,8 +80,8 @@ def test_an_update_may_differ_in_its_facts_alone(enriched: Enrich, days: int, *,
         source_id="agency",
         fetched_at=NOON + timedelta(days=days, hours=2),
     )
-    grouper.take(first, 0)
-    found = grouper.take(update, 1).article
+    grouper.take(first)
+    found = grouper.take(update).article
     assert found is not None
     assert found.duplicate_of is None
     assert found.supersedes == (first.article_id if supersedes else None)

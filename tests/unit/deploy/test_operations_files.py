@@ -28,7 +28,7 @@ from services.cli.main import app
 from services.common import metrics as common_metrics
 from services.common.settings import ElasticsearchSettings, Settings
 from services.dedup import app as dedup
-from services.dedup.grouping import Outcome
+from services.dedup.grouping import GroupingOutcome
 from services.embedded.settings import EmbeddedSettings
 from services.indexer import app as indexer
 from services.indexer.bulk import Verdict
@@ -48,7 +48,7 @@ COMPOSE_FILE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 PREFIX = "DRAGOMAN_"
 SERVICES = frozenset({PRODUCER, worker.SERVICE, dedup.SERVICE, indexer.SERVICE, indexer.STORY_SERVICE})
-OUTCOMES = frozenset({"enriched", "dead", *Outcome, *Verdict, *ItemOutcome})
+OUTCOMES = frozenset({"enriched", "dead", *GroupingOutcome, *Verdict, *ItemOutcome})
 POLL_OUTCOMES = frozenset({"changed", "unchanged", *Failure})
 FEED_STATES = frozenset({"ok", "failing", "silent", "paused", "new"})
 TARGET_LABELS = frozenset({"job", "instance"})
@@ -206,13 +206,13 @@ def test_kafka_takes_the_largest_message(compose: dict[str, Any], ours: dict[str
     [
         ("articles", False),
         ("stories", False),
-        ("desk.articles", False),
-        ("desk.stories-v1", False),
+        ("news.articles", False),
+        ("news.stories-v1", False),
         (".kibana_1", True),
     ],
 )
 def test_elasticsearch_makes_no_index_of_ours_by_itself(compose: dict[str, Any], index: str, made: bool) -> None:  # noqa: FBT001
-    """The first matching pattern decides: ours are refused, of every desk, others (Kibana's) are made."""
+    """The first matching pattern decides: our indices are refused in every namespace, others (Kibana's) are made."""
     patterns = compose["services"]["elasticsearch"]["environment"]["action.auto_create_index"].split(",")
     first = next(pattern for pattern in patterns if fnmatchcase(index, pattern[1:]))
     assert (first[0] == "+") is made
@@ -480,7 +480,7 @@ def test_every_label_value_exists(rules: list[dict[str, Any]], dashboard: dict[s
             if "topic" in matchers:
                 seen.add("topic")
                 assert any(re.fullmatch(matchers["topic"], name) for name in topics), where
-                assert any(re.fullmatch(matchers["topic"], f"desk.{name}") for name in topics), where
+                assert any(re.fullmatch(matchers["topic"], f"news.{name}") for name in topics), where
             if "instance" in matchers:
                 seen.add("instance")
                 assert any(re.fullmatch(matchers["instance"], target) for target in targets), where

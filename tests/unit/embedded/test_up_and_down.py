@@ -231,7 +231,7 @@ def test_a_second_up_says_what_runs_and_whether_all_does(
     assert supervisor.journal == []
 
 
-def test_workers_are_numbered_and_start_before_the_lane() -> None:
+def test_workers_are_numbered_and_start_before_dedup() -> None:
     assert stack.service_names(2) == ["worker-1", "worker-2", "dedup", "indexer", "producer"]
 
 

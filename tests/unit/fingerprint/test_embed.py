@@ -1,4 +1,4 @@
-"""Which text gets a vector, and which none. The encoder is a stand-in."""
+"""Which texts get a vector. The encoder is a fake."""
 
 from __future__ import annotations
 

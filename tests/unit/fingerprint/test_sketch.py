@@ -1,4 +1,4 @@
-"""Fingerprints: what is the same under spelling, and what must differ."""
+"""Fingerprints: spelling variants are the same, and different names differ."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fingerprint.embed import quantize
-from services.fingerprint.sketch import facts, hash_pairs, hash_tokens, name_counts, pack, skeleton, tokenize
+from services.fingerprint.sketch import consonant_key, facts, hash_pairs, hash_tokens, name_counts, pack, tokenize
 
 
 def test_spellings_across_scripts_share_a_skeleton() -> None:
-    assert len({skeleton(name) for name in ("Sergey", "Sergej", "Sergei", "Сергей")}) == 1
-    assert len({skeleton(name) for name in ("Zelenskyy", "Zelensky", "Zelenski", "Зеленский")}) == 1
-    assert skeleton("Lavrov") != skeleton("Putin")
+    assert len({consonant_key(name) for name in ("Sergey", "Sergej", "Sergei", "Сергей")}) == 1
+    assert len({consonant_key(name) for name in ("Zelenskyy", "Zelensky", "Zelenski", "Зеленский")}) == 1
+    assert consonant_key("Lavrov") != consonant_key("Putin")
 
 
 def test_retyped_punctuation_and_case_change_no_token() -> None:
@@ -29,7 +29,7 @@ def test_facts_are_numbers_and_names_inside_sentences() -> None:
 
 
 def test_words_seen_in_lower_case_are_no_names() -> None:
-    assert set(name_counts("He saw Green, and the green hill, and Smith.")) == {skeleton("Smith")}
+    assert set(name_counts("He saw Green, and the green hill, and Smith.")) == {consonant_key("Smith")}
 
 
 @given(st.lists(st.text(max_size=8)))

@@ -29,7 +29,7 @@ TOPIC = "articles.grouped"
 
 
 def article(number: int) -> bytes:
-    """A grouped article of its own id."""
+    """A grouped article with its own id."""
     return orjson.dumps(ARTICLE | {"article_id": f"{number:08d}-0000-5000-8000-000000000000"})
 
 
@@ -39,7 +39,7 @@ def article_id(number: int) -> str:
 
 @dataclass
 class Line:
-    """An indexer between a fake broker and a fake server; it stops when it finds nothing more."""
+    """An indexer between a fake broker and a fake server. It stops when there are no more messages."""
 
     home: Path
     settings_values: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Line:
         self.start()
 
     def start(self) -> None:
-        """Make an indexer, as a process that starts does."""
+        """Make an indexer, as a new process does."""
         consumer = FakeConsumer(self.kafka, TOPIC, "stories", group_id="indexer", on_poll=self._polled)
         producer: Any = FakeProducer(kafka=self.kafka)
         self.indexer = Indexer(self.settings, consumer, producer, self.server.client())
@@ -69,7 +69,7 @@ class Line:
             self.indexer.stopping.set()
 
     def run(self) -> list[str]:
-        """Run until nothing more comes; what was done, in order."""
+        """Run until there are no more messages. Returns what was done, in order."""
         self.indexer.run()
         return self.kafka.journal
 
@@ -91,7 +91,7 @@ class Line:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses are counted by what happens in them, not by the clock."""
+    """Pauses end after a number of events, not by the clock."""
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
 
 
@@ -111,7 +111,7 @@ def test_articles_are_written_then_flushed_then_committed(line: Line) -> None:
 
 
 def test_the_committed_offset_is_that_of_the_next_message(line: Line) -> None:
-    """A process that starts then reads nothing twice, and leaves nothing out."""
+    """A process that starts afterwards reads nothing twice and skips nothing."""
     line.put(article(1), article(2), article(3))
     line.run()
     assert line.committed() == 3
@@ -130,7 +130,7 @@ def test_every_partition_is_committed_at_its_own_offset(line: Line) -> None:
 
 
 def test_nothing_is_committed_when_the_write_did_not_end(line: Line) -> None:
-    """A process that dies between writing and committing writes the same again, to no effect."""
+    """If a process dies between writing and committing, the next one writes the same again, which changes nothing."""
     line.put(article(1))
     line.server.refuse.append(RuntimeError("killed"))
     with pytest.raises(RuntimeError, match="killed"):
@@ -197,7 +197,7 @@ def test_a_repeated_message_is_unchanged_and_committed(line: Line) -> None:
 
 
 def test_a_commit_that_a_rebalance_refuses_is_no_failure(line: Line) -> None:
-    """Another process has the partition and indexes the messages again; this one goes on."""
+    """Another process has the partition and indexes the messages again. This process continues."""
     line.kafka.refuse_commits = True
     line.put(article(1))
     line.on_poll = lambda count: count and line.put(article(2)) if not line.committed() and count == 1 else None
@@ -240,7 +240,7 @@ class Outage:
     ids=["503", "429"],
 )
 def test_an_outage_is_waited_out_inside_the_group(line: Line, fault: Any) -> None:
-    """The consumer polls on, paused, so that Kafka does not take its partitions; then everything is written once."""
+    """The paused consumer keeps polling, so that it keeps its partitions. Then everything is written once."""
     line.put(article(1), article(2))
     line.server.refuse.extend([fault, fault])
     outage = line.on_poll = Outage(line, 10**9, lambda: None)
@@ -259,7 +259,7 @@ def test_an_outage_is_waited_out_inside_the_group(line: Line, fault: Any) -> Non
 
 
 def test_what_a_rebalance_brings_during_an_outage_is_not_lost(line: Line) -> None:
-    """A partition that comes while the service waits gives records once before it is paused: they are read again."""
+    """A partition that is assigned during the wait returns records once before it is paused. They are read again."""
     line.put(article(1))
     line.server.refuse.append((503, {"error": "busy", "status": 503}))
     moved: list[bool] = []
@@ -306,7 +306,7 @@ def test_a_refusal_that_a_person_must_mend_is_unhealthy_and_says_why(line: Line)
 
 
 def test_too_many_dead_letters_halt_the_service_after_the_commit(line: Line) -> None:
-    """What was taken has its end; nothing more is taken, and the process stays so that a person can look."""
+    """Polled messages get their outcome, no more are polled, and the process stays so that a person can look."""
     line.put(*(b"poison" for _ in range(10)), article(1))
     polls_after: list[int] = []
 
@@ -328,7 +328,7 @@ def test_too_many_dead_letters_halt_the_service_after_the_commit(line: Line) -> 
 
 
 def test_half_dead_letters_do_not_halt(line: Line) -> None:
-    """Outcomes count in the order of the messages, also where a whole request of them was read at once."""
+    """Outcomes count in the order of the messages, also if one request contains many of them."""
     for number in range(10):
         line.put(b"poison", article(number))
     line.run()

@@ -56,9 +56,9 @@ def action(number: int, size: int = 10) -> Action:
 def test_batches_hold_everything_once_and_keep_their_limits() -> None:
     actions = [action(number, size=100 if number % 7 else 5000) for number in range(100)]
     made = list(batches(actions, max_documents=10, max_bytes=2000))
-    assert [one for batch in made for one in batch] == actions
+    assert [written for batch in made for written in batch] == actions
     assert all(len(batch) <= 10 for batch in made)
-    assert all(len(batch) == 1 or sum(len(one.document) for one in batch) <= 2000 for batch in made)
+    assert all(len(batch) == 1 or sum(len(written.document) for written in batch) <= 2000 for batch in made)
 
 
 def test_actions_carry_the_external_version() -> None:
@@ -98,7 +98,7 @@ def writer(client: FakeClient, waits: list[float]) -> BulkWriter:
 
 
 def test_only_what_was_refused_is_sent_again() -> None:
-    client = FakeClient(lambda request, ids: [429 if request == 1 and one == "2" else 201 for one in ids])
+    client = FakeClient(lambda request, ids: [429 if request == 1 and name == "2" else 201 for name in ids])
     waits: list[float] = []
     answers = writer(client, waits).write([action(1), action(2), action(3)])
     assert [answer.verdict for answer in answers] == [Verdict.INDEXED] * 3
@@ -120,7 +120,7 @@ def test_an_outage_is_ridden_out() -> None:
 
 def test_mixed_items_have_each_their_end() -> None:
     statuses = {"1": 201, "2": 409, "3": 400}
-    answers = writer(FakeClient(lambda _, ids: [statuses[one] for one in ids]), []).write(
+    answers = writer(FakeClient(lambda _, ids: [statuses[name] for name in ids]), []).write(
         [action(1), action(2), action(3)]
     )
     assert [answer.verdict for answer in answers] == [Verdict.INDEXED, Verdict.UNCHANGED, Verdict.DEAD]

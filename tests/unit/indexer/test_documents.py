@@ -1,4 +1,4 @@
-"""The index has exactly the schema's fields, and a few that are named here."""
+"""The index has exactly the fields of the schema, and a few that are named here."""
 
 from __future__ import annotations
 

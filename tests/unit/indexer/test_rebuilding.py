@@ -1,4 +1,4 @@
-"""Indices are made once, and built again beside the live ones: on Kafka and Elasticsearch in memory."""
+"""Indices are created once, and rebuilt beside the live ones. Kafka and Elasticsearch are in memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def search() -> FakeElasticsearch:
 
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
-    """Topics with two articles and a story, and an empty one of dead letters."""
+    """Topics with two articles and a story, and an empty topic for dead letters."""
     made = FakeKafka()
     for module in (reindex, records):
         monkeypatch.setattr(module, "KafkaConsumer", partial(FakeConsumer, made))
@@ -216,7 +216,7 @@ def test_a_new_grouping_is_compared_by_its_articles_and_old_indices_of_others_st
 
 
 @pytest.mark.usefixtures("kafka")
-def test_without_a_lane_there_is_nothing_to_index(search: FakeElasticsearch) -> None:
+def test_without_topics_of_dedup_there_is_nothing_to_index(search: FakeElasticsearch) -> None:
     with pytest.raises(NoTopicError, match=r"articles\.grouped\.v2"):
         new_run(search, SECOND).plan()
 

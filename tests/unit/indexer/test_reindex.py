@@ -1,4 +1,4 @@
-"""When aliases are swapped, how, and whose index is whose."""
+"""When and how aliases are swapped, and which index belongs to which grouping."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.indexer.settings import IndexerSettings
 
 
 @pytest.mark.parametrize("version", [1, 2, 31])
-@pytest.mark.parametrize("namespace", ["", "desk", "x-v1"])
+@pytest.mark.parametrize("namespace", ["", "news", "x-v1"])
 @pytest.mark.parametrize("stamp", ["", ".20260102t030405678"])
 def test_an_index_says_which_grouping_it_holds(version: int, namespace: str, stamp: str) -> None:
     settings = IndexerSettings(namespace=namespace, grouping_version=version)
@@ -69,7 +69,7 @@ def test_a_swap_is_one_request_that_insists_on_what_it_saw() -> None:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Python's own handler: a process that was started in the background may ignore the signal."""
+    """Sets Python's own handler, because a process that was started in the background may ignore the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

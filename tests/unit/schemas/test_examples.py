@@ -53,7 +53,7 @@ def test_committed_json_schemas_are_fresh() -> None:
 
 
 def test_the_schemas_are_those_of_this_checkout() -> None:
-    """An installed copy of an older version would be tested instead."""
+    """Otherwise an installed copy of an older version would be tested."""
     assert Path(schemas.__file__).is_relative_to(Path(__file__).parents[3])
 
 
@@ -70,9 +70,9 @@ def test_compacted_topics_are_kept_for_ever() -> None:
         assert (config["cleanup.policy"] == "compact") == (config["retention.ms"] == "-1"), topic.name
 
 
-def test_the_lane_is_one_partition() -> None:
-    lanes = [topic.name for topic in TOPICS if topic.partitions == 1]
-    assert lanes == ["articles.enriched", "stories.edits", "articles.dead"]
+def test_dedup_and_dead_letters_have_one_partition() -> None:
+    single = [topic.name for topic in TOPICS if topic.partitions == 1]
+    assert single == ["articles.enriched", "stories.edits", "articles.dead"]
 
 
 def test_topic_is_a_value() -> None:

@@ -1,4 +1,4 @@
-"""What Elasticsearch answers becomes hits, and what it refuses becomes a sentence."""
+"""Answers of Elasticsearch become hits, and refusals become a sentence."""
 
 from __future__ import annotations
 

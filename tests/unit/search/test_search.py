@@ -1,4 +1,4 @@
-"""Searches become requests, and nonsense becomes a sentence."""
+"""Searches become requests, and invalid searches become a sentence."""
 
 from __future__ import annotations
 

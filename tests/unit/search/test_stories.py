@@ -1,4 +1,4 @@
-"""Stories and articles are found by what a person types, or a sentence says why not."""
+"""What a person types finds stories and articles, or a sentence says why not."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def story(story_id: str, day: int, **fields: object) -> dict[str, object]:
 @pytest.fixture
 def elastic() -> FakeElasticsearch:
     fake = FakeElasticsearch()
-    for one in (article(COPY, FIRE, 2), article(FIRE, FIRE, 1, title="Fire"), article(FLOOD, FLOOD, 3)):
-        fake.put("articles-v1", str(one["article_id"]), one)
-    for one in (
+    for member in (article(COPY, FIRE, 2), article(FIRE, FIRE, 1, title="Fire"), article(FLOOD, FLOOD, 3)):
+        fake.put("articles-v1", str(member["article_id"]), member)
+    for stored in (
         story(FIRE, 1, editions=[{"article_id": COPY}, {"article_id": FIRE}]),
         story(FLOOD, 3, languages=["en", "nl"]),
         story(OLD, 5, merged_into=FIRE),
     ):
-        fake.put("stories-v1", str(one["story_id"]), one)
+        fake.put("stories-v1", str(stored["story_id"]), stored)
     fake.aliases |= {"articles": {"articles-v1": True}, "stories": {"stories-v1": True}}
     return fake
 
@@ -123,7 +123,7 @@ def test_members_are_in_the_order_in_which_they_were_fetched(library: Library) -
 def test_the_latest_stories_come_first_without_merged_ones(
     library: Library, language: str | None, since: str | None, size: int, ids: list[str]
 ) -> None:
-    assert [one["story_id"] for one in library.latest(language, since, size)] == ids
+    assert [found["story_id"] for found in library.latest(language, since, size)] == ids
 
 
 def test_titles_are_those_of_articles_then_of_stories(library: Library, elastic: FakeElasticsearch) -> None:

@@ -1,4 +1,4 @@
-"""A desk with Kafka and Elasticsearch in memory, as the commands of `services.status` find it."""
+"""An installation with Kafka and Elasticsearch in memory, as the commands of `services.status` find it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.common.messages import REVISION_HEADER, RejectedMessage, encode
 from services.common.settings import ElasticsearchSettings
 from tests.fakes import FakeAdmin, FakeConsumer, FakeElasticsearch, FakeKafka
 
-DEAD_LETTERS = TopicPartition("desk.articles.dead", 0)
+DEAD_LETTERS = TopicPartition("news.articles.dead", 0)
 FAILED_AT = datetime(2023, 6, 1, 12, tzinfo=UTC)
 REJECTED = RejectedMessage("extraction", ErrorClass.NO_TEXT, "no text")
 
@@ -29,8 +29,8 @@ def article_id(number: int) -> str:
 
 
 @dataclass(slots=True)
-class Desk:
-    """The settings of a desk, its servers, and ways to put articles and letters into them."""
+class Installation:
+    """The settings of an installation, its servers, and ways to put articles and letters into them."""
 
     settings: ElasticsearchSettings
     kafka: FakeKafka = field(default_factory=FakeKafka)
@@ -40,17 +40,17 @@ class Desk:
 
     def index(self, number: int, revision: int = 1, content_hash: str = "a") -> None:
         """Put an article into the index."""
-        self.server.put("desk.articles", article_id(number), {"revision": revision, "content_hash": content_hash})
+        self.server.put("news.articles", article_id(number), {"revision": revision, "content_hash": content_hash})
 
     def bury(
-        self, key: str, revision: int | None = None, topic: str = "desk.articles.raw", at: datetime = FAILED_AT
+        self, key: str, revision: int | None = None, topic: str = "news.articles.raw", at: datetime = FAILED_AT
     ) -> None:
         """Put the letter of a message with this key at the end of the dead letters."""
         headers = () if revision is None else ((REVISION_HEADER, str(revision).encode()),)
         offset = len(self.kafka.logs[DEAD_LETTERS])
         received = Received(topic, 0, offset, 0, key.encode(), b"{}", headers)
         letter = make_letter(received, REJECTED, "worker", at)
-        self.kafka.append("desk.articles.dead", letter.letter_id.encode(), encode(letter))
+        self.kafka.append("news.articles.dead", letter.letter_id.encode(), encode(letter))
 
     def consumer(self, **options: object) -> FakeConsumer:
         """What `KafkaConsumer(…)` gives here."""
@@ -67,11 +67,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """An empty desk, with topics and an index."""
-    made = Desk(ElasticsearchSettings(home=tmp_path, namespace="desk"))
-    made.kafka.make_topic("desk.articles.dead")
-    made.server.answer("PUT", "/desk.articles", None)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """An empty installation, with topics and an index."""
+    made = Installation(ElasticsearchSettings(home=tmp_path, namespace="news"))
+    made.kafka.make_topic("news.articles.dead")
+    made.server.answer("PUT", "/news.articles", None)
     monkeypatch.setattr("services.common.records.KafkaConsumer", made.consumer)
     monkeypatch.setattr("services.common.topics.KafkaAdminClient", made.admin)
     for module in ("collect", "verification", "waiting"):

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from services.status.books import Books
 from services.status.collect import collect, count_outcomes, read_samples
-from tests.unit.status.conftest import Desk, article_id
+from tests.unit.status.conftest import Installation, article_id
 
 
 def page(path: Path, service: str, **counts: int) -> str:
@@ -24,11 +24,11 @@ def page(path: Path, service: str, **counts: int) -> str:
     return path.as_uri()
 
 
-def fill(desk: Desk, topic: str, group: str, messages: int, committed: int | None = None) -> None:
+def fill(installation: Installation, topic: str, group: str, messages: int, committed: int | None = None) -> None:
     for _ in range(messages):
-        desk.kafka.append(f"desk.{topic}", b"k", b"{}")
+        installation.kafka.append(f"news.{topic}", b"k", b"{}")
     if committed is not None:
-        desk.kafka.committed[f"desk.{group}", TopicPartition(f"desk.{topic}", 0)] = committed
+        installation.kafka.committed[f"news.{group}", TopicPartition(f"news.{topic}", 0)] = committed
 
 
 def test_outcomes_of_all_processes_are_added(tmp_path: Path) -> None:
@@ -45,72 +45,75 @@ def test_without_processes_there_are_no_outcomes() -> None:
     assert count_outcomes(read_samples([])) == {}
 
 
-def test_lag_is_told_by_topic(desk: Desk) -> None:
-    fill(desk, "articles.raw", "worker", 5, committed=2)
-    desk.kafka.append("desk.articles.raw", b"k", b"{}", partition=1)
-    fill(desk, "articles.enriched", "dedup", 3, committed=3)
-    fill(desk, "articles.grouped", "indexer", 2)
-    fill(desk, "stories", "indexer", 4, committed=1)
-    snapshot = collect(desk.settings, (0, 0), [])
+def test_lag_is_told_by_topic(installation: Installation) -> None:
+    fill(installation, "articles.raw", "worker", 5, committed=2)
+    installation.kafka.append("news.articles.raw", b"k", b"{}", partition=1)
+    fill(installation, "articles.enriched", "dedup", 3, committed=3)
+    fill(installation, "articles.grouped", "indexer", 2)
+    fill(installation, "stories", "indexer", 4, committed=1)
+    snapshot = collect(installation.settings, (0, 0), [])
     assert snapshot.lag == {
-        "desk.articles.raw": 4,
-        "desk.articles.enriched": 0,
-        "desk.articles.grouped": 2,
-        "desk.stories": 3,
+        "news.articles.raw": 4,
+        "news.articles.enriched": 0,
+        "news.articles.grouped": 2,
+        "news.stories": 3,
     }
-    assert all(admin.closed for admin in desk.admins)
+    assert all(admin.closed for admin in installation.admins)
 
 
-def test_the_books_of_a_desk_at_work(desk: Desk, tmp_path: Path) -> None:
-    """Stories are no articles: what is behind on them is not in flight."""
-    fill(desk, "articles.raw", "worker", 5, committed=3)
-    fill(desk, "articles.grouped", "indexer", 4, committed=3)
-    fill(desk, "stories", "indexer", 9)
+def test_the_books_of_an_installation_at_work(installation: Installation, tmp_path: Path) -> None:
+    """Stories are not articles, so the lag on stories is not in flight."""
+    fill(installation, "articles.raw", "worker", 5, committed=3)
+    fill(installation, "articles.grouped", "indexer", 4, committed=3)
+    fill(installation, "stories", "indexer", 9)
     for number in range(3):
-        desk.index(number)
-    desk.bury(article_id(8), revision=1)
-    snapshot = collect(desk.settings, (9, 7), [page(tmp_path / "1", "worker", enriched=3)])
+        installation.index(number)
+    installation.bury(article_id(8), revision=1)
+    snapshot = collect(installation.settings, (9, 7), [page(tmp_path / "1", "worker", enriched=3)])
     assert snapshot.books == Books(sent=9, articles=7, indexed=3, dead=1, in_flight=3)
     assert snapshot.books.balanced
     assert snapshot.outcomes == {"worker": {"enriched": 3}}
     assert snapshot.problems == []
 
 
-def test_an_article_counts_once_as_dead_and_not_when_it_is_indexed(desk: Desk) -> None:
-    desk.index(1)
-    desk.bury(article_id(1), revision=2)
-    desk.bury(article_id(2), revision=1)
-    desk.bury(article_id(2), revision=2)
-    snapshot = collect(desk.settings, (2, 2), [])
+def test_an_article_counts_once_as_dead_and_not_when_it_is_indexed(installation: Installation) -> None:
+    installation.index(1)
+    installation.bury(article_id(1), revision=2)
+    installation.bury(article_id(2), revision=1)
+    installation.bury(article_id(2), revision=2)
+    snapshot = collect(installation.settings, (2, 2), [])
     assert snapshot.books is not None
     assert (snapshot.books.indexed, snapshot.books.dead) == (1, 1)
 
 
-@pytest.mark.parametrize(("key", "topic"), [("not an id", "desk.articles.raw"), (article_id(1), "desk.stories")])
-def test_letters_of_no_article_are_not_in_the_books(desk: Desk, key: str, topic: str) -> None:
-    desk.bury(key, topic=topic)
-    snapshot = collect(desk.settings, (0, 0), [])
+@pytest.mark.parametrize(("key", "topic"), [("not an id", "news.articles.raw"), (article_id(1), "news.stories")])
+def test_letters_of_no_article_are_not_in_the_books(installation: Installation, key: str, topic: str) -> None:
+    installation.bury(key, topic=topic)
+    snapshot = collect(installation.settings, (0, 0), [])
     assert snapshot.books is not None
     assert snapshot.books.dead == 0
 
 
-def test_the_index_is_refreshed_before_it_is_counted(desk: Desk) -> None:
-    collect(desk.settings, (0, 0), [])
-    assert [path for _, path, _ in desk.server.requests][1:] == ["/desk.articles/_refresh", "/desk.articles/_count"]
+def test_the_index_is_refreshed_before_it_is_counted(installation: Installation) -> None:
+    collect(installation.settings, (0, 0), [])
+    assert [path for _, path, _ in installation.server.requests][1:] == [
+        "/news.articles/_refresh",
+        "/news.articles/_count",
+    ]
 
 
-def test_without_kafka_there_are_outcomes_and_no_books(desk: Desk, tmp_path: Path) -> None:
-    desk.kafka_is_down = True
-    snapshot = collect(desk.settings, (1, 1), [page(tmp_path / "1", "worker", enriched=3)])
+def test_without_kafka_there_are_outcomes_and_no_books(installation: Installation, tmp_path: Path) -> None:
+    installation.kafka_is_down = True
+    snapshot = collect(installation.settings, (1, 1), [page(tmp_path / "1", "worker", enriched=3)])
     assert snapshot.problems == ["Kafka at 127.0.0.1:9092 does not answer"]
     assert (snapshot.lag, snapshot.books) == ({}, None)
     assert snapshot.outcomes == {"worker": {"enriched": 3}}
 
 
-def test_without_elasticsearch_there_is_lag_and_no_books(desk: Desk) -> None:
-    fill(desk, "articles.raw", "worker", 5, committed=2)
-    desk.server.is_down = True
-    snapshot = collect(desk.settings, (1, 1), [])
+def test_without_elasticsearch_there_is_lag_and_no_books(installation: Installation) -> None:
+    fill(installation, "articles.raw", "worker", 5, committed=2)
+    installation.server.is_down = True
+    snapshot = collect(installation.settings, (1, 1), [])
     assert snapshot.problems == ["Elasticsearch at http://127.0.0.1:9200 does not answer"]
-    assert snapshot.lag == {"desk.articles.raw": 3}
+    assert snapshot.lag == {"news.articles.raw": 3}
     assert snapshot.books is None
