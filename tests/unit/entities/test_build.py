@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from services.entities.build import LICENCES, Builder
 
-from services.entities import build
+from services.entities import demonyms
+from services.entities.builder import Builder
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.records import Known
+from tools import gazetteer as tool
+from tools.gazetteer import LICENCES
 
 VARIANTS = """qid\ttype\tcanonical\tsurface\tlang\tsource
 Q7747\tPER\tVladimir Putin\tPoetin\tnl\thand
@@ -115,12 +117,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("gazetteer")
     write_sources(folder / "sources")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "LANGUAGES", ("en", "it", "nb", "nl", "ru", "zh", "no such"))
+        for module in (tool, demonyms):
+            patch.setattr(module, "LANGUAGES", ("en", "it", "nb", "nl", "ru", "zh", "no such"))
         for name, file in (("DATA", "all.tsv.gz"), ("SHARE_ALIKE", "alike.tsv.gz"), ("MANIFEST", "manifest.json")):
-            patch.setattr(build, name, folder / "made" / file)
-        build.main(folder / "sources")
+            patch.setattr(tool, name, folder / "made" / file)
+        tool.main(folder / "sources")
         first = {path.name: path.read_bytes() for path in (folder / "made").iterdir()}
-        build.main(folder / "sources")
+        tool.main(folder / "sources")
         assert first == {path.name: path.read_bytes() for path in (folder / "made").iterdir()}
         yield folder
 
