@@ -139,7 +139,9 @@ def add_people(builder: Builder, path: Path, codes: dict[str, str]) -> None:
             qid, name = row["qid"], row["name"]
             iso = codes.get(letters_of(row["country"].split(" | ")[0]), "")
             is_leader = any(position in row["positions"].split(" | ") for position in LEADERS)
-            roles = ",".join(sorted({ROLES[one] for one in row["positions"].split(" | ") if one in ROLES}))
+            roles = ",".join(
+                sorted({ROLES[position] for position in row["positions"].split(" | ") if position in ROLES})
+            )
             prominence = 0.8 if is_leader and row["end"] == NO_END else 0.4 if is_leader else 0.2
             if qid in builder.entities:
                 known = builder.entities[qid]

@@ -83,7 +83,7 @@ class Evidence:
         return cls(
             gazetteer,
             frozenset(countries),
-            frozenset(one.country for one in demonyms),
+            frozenset(demonym.country for demonym in demonyms),
             texts,
             language,
             at,

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 
 from services.entities.gazetteer import FAMOUS, Gazetteer
 from services.entities.records import Alias
-from services.entities.spellings import FAMILY, WORD, basic_phrases, in_latin, skeleton
+from services.entities.spellings import FAMILY, WORD, basic_phrases, consonant_key, in_latin
 
 Field = Literal["title", "text"]
 MAX_RUN = 3
@@ -62,7 +62,7 @@ def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> l
     proposed += [span for span in _alike(gazetteer, name, text, language, covered) if " " in span.surface]
     covered = bytearray(len(text))
     taken = []
-    for span in sorted(proposed, key=lambda one: (one.start - one.end, one.kind != "name", one.start)):
+    for span in sorted(proposed, key=lambda span: (span.start - span.end, span.kind != "name", span.start)):
         if not any(covered[span.start : span.end]):
             covered[span.start : span.end] = b"\x01" * (span.end - span.start)
             taken.append(span)
@@ -147,12 +147,14 @@ def _same_acronym(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
     if words.isascii() or " " in words:
         return ()
     aliases = gazetteer.by_text.get(in_latin(words).upper(), ())
-    return tuple(dict.fromkeys(one.entity for one in aliases if gazetteer.entities[one.entity].prominence >= FAMOUS))
+    return tuple(
+        dict.fromkeys(alias.entity for alias in aliases if gazetteer.entities[alias.entity].prominence >= FAMOUS)
+    )
 
 
 def _same_consonants(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
     """The famous ones of the same consonants, for scripts that write few vowels; a single name would fit too many."""
-    key = skeleton(words)
+    key = consonant_key(words)
     if " " not in key or len(key) < MIN_CONSONANTS:
         return ()
     return tuple(dict.fromkeys(index for index, _ in gazetteer.famous.get(key, ())))
@@ -164,7 +166,7 @@ def _sounding_alike(gazetteer: Gazetteer, words: str, language: str) -> tuple[in
     forms = {latin, *(latin.removesuffix(end) for end in LATIN_ENDINGS.get(language, ()) if latin.endswith(end))}
     found: dict[int, float] = {}
     for form in forms:
-        for index, spelling in gazetteer.famous.get(skeleton(form), ()):
+        for index, spelling in gazetteer.famous.get(consonant_key(form), ()):
             is_word = " " not in words and words.isascii() and gazetteer.entities[index].type != "PER"
             likeness = fuzz.ratio(form, spelling)
             if likeness >= (SAME if is_word else _needed(form)):

@@ -99,13 +99,13 @@ def basic_phrases(words: list[str], language: str, vocabulary: frozenset[str] | 
         [*([word] if word in vocabulary else []), *(form for form in basic_forms(word, language) if form in vocabulary)]
         for word in words
     ]
-    for chosen in product(*(dict.fromkeys(one) for one in forms)):
+    for chosen in product(*(dict.fromkeys(choices) for choices in forms)):
         if list(chosen) != words:
             yield " ".join(chosen)
 
 
 @lru_cache(maxsize=65536)
-def skeleton(text: str) -> str:
+def consonant_key(text: str) -> str:
     """The consonants of a name in Latin letters, alike ones as one: the same for Путин, Poutine and Poetin."""
     letters = in_latin(text)
     letters = letters.replace("w", "v") if LATIN.search(text) else INITIAL_W.sub("v", letters)

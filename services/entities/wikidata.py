@@ -187,11 +187,13 @@ class Collector:
 
     def _item(self, qid: str, entity: Json) -> None:
         claims = entity["claims"] or {}
-        kinds = {_id(one) for one in _stated(claims, "P31") if "P582" not in (one.get("qualifiers") or {})}
-        parents = {_id(one) for one in _stated(claims, "P279")}
+        kinds = {
+            _id(statement) for statement in _stated(claims, "P31") if "P582" not in (statement.get("qualifiers") or {})
+        }
+        parents = {_id(statement) for statement in _stated(claims, "P279")}
         if kinds & OFFICE_KINDS or (kinds | parents) & ROLES.keys():
             self.offices[qid] = frozenset((kinds | parents) - OFFICE_KINDS)
-        code = next((_value(one) for one in _best(claims, "P297")), "")
+        code = next((_value(statement) for statement in _best(claims, "P297")), "")
         if ISO.fullmatch(code):
             self.codes[qid] = code
         name = _name(entity["labels"] or {})
@@ -235,7 +237,7 @@ class Collector:
             found = sorted(level & ROLES.keys())
             if found:
                 return ROLES[found[0]]
-            level = {parent for one in level for parent in self.offices.get(one, ())} - seen
+            level = {parent for item in level for parent in self.offices.get(item, ())} - seen
             seen |= level
         return ""
 
@@ -245,7 +247,7 @@ def _entity(qid: str, name: str, kinds: set[str], claims: Json, links: int) -> K
     prominence = min(1.0, math.log(1 + links) / math.log(1 + ALL_SITELINKS))
     if HUMAN in kinds:
         terms = _terms(claims)
-        is_female = any(_id(one) == FEMALE for one in _best(claims, "P21"))
+        is_female = any(_id(statement) == FEMALE for statement in _best(claims, "P21"))
         person = Kept("PER", name, _country(claims, "P27"), prominence, terms=terms, is_female=is_female)
         return person if terms or links >= MIN_SITELINKS else None
     if kinds & COUNTRIES.keys():
@@ -260,7 +262,9 @@ def _entity(qid: str, name: str, kinds: set[str], claims: Json, links: int) -> K
 
 def _settlement(name: str, kinds: set[str], claims: Json, links: int, prominence: float) -> Kept | None:
     """A located place that is large, well known or a capital; prominence from the population as in build.py."""
-    points = [_value(one) for one in _best(claims, "P625") if _value(one).get("globe", EARTH) == EARTH]
+    points = [
+        _value(statement) for statement in _best(claims, "P625") if _value(statement).get("globe", EARTH) == EARTH
+    ]
     population = _population(claims)
     is_large = links >= MIN_SITELINKS if population is None else population >= MIN_POPULATION
     if not points or not (is_large or CAPITAL in kinds):
@@ -273,15 +277,15 @@ def _settlement(name: str, kinds: set[str], claims: Json, links: int, prominence
 
 def _stated(claims: Json, name: str) -> list[Json]:
     """The statements of a property that have a value and are not deprecated."""
-    held = (one for one in claims.get(name, ()) if one["rank"] != "deprecated")
-    return [one for one in held if one["mainsnak"]["snaktype"] == "value"]
+    held = (statement for statement in claims.get(name, ()) if statement["rank"] != "deprecated")
+    return [statement for statement in held if statement["mainsnak"]["snaktype"] == "value"]
 
 
 def _best(claims: Json, name: str) -> list[Json]:
     """The preferred statements, else the normal ones; those that have not ended first."""
     stated = _stated(claims, name)
-    best = [one for one in stated if one["rank"] == "preferred"] or stated
-    return sorted(best, key=lambda one: "P582" in (one.get("qualifiers") or {}))
+    best = [statement for statement in stated if statement["rank"] == "preferred"] or stated
+    return sorted(best, key=lambda statement: "P582" in (statement.get("qualifiers") or {}))
 
 
 def _value(statement: Json) -> Any:
@@ -312,12 +316,12 @@ def _qualifier(statement: Json, name: str) -> int | None:
 
 def _terms(claims: Json) -> tuple[Term, ...]:
     """Offices held; death ends an open one, and an end in an unknown year is that of the start."""
-    died = next((_year(_value(one)) for one in _best(claims, "P570")), None)
+    died = next((_year(_value(statement)) for statement in _best(claims, "P570")), None)
     terms = []
-    for one in _stated(claims, "P39"):
-        start, end = _qualifier(one, "P580"), _qualifier(one, "P582")
-        has_ended = "P582" in (one.get("qualifiers") or {})
-        terms.append(Term(_id(one), start, end or (start if has_ended else died)))
+    for statement in _stated(claims, "P39"):
+        start, end = _qualifier(statement, "P580"), _qualifier(statement, "P582")
+        has_ended = "P582" in (statement.get("qualifiers") or {})
+        terms.append(Term(_id(statement), start, end or (start if has_ended else died)))
     return tuple(dict.fromkeys(terms))
 
 
@@ -327,7 +331,10 @@ def _recency(term: Term) -> tuple[int, int]:
 
 def _population(claims: Json) -> int | None:
     """The latest of the best."""
-    dated = [(_qualifier(one, "P585") or 0, int(float(_value(one)["amount"]))) for one in _best(claims, "P1082")]
+    dated = [
+        (_qualifier(statement, "P585") or 0, int(float(_value(statement)["amount"])))
+        for statement in _best(claims, "P1082")
+    ]
     return max(dated)[1] if dated else None
 
 

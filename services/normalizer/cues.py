@@ -85,7 +85,7 @@ def _automaton() -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...], tuple[tup
         for entries in languages.values():
             for entry in entries:
                 anchor: Anchor = entry[0] if entry[:2] in {"= ", "^ ", "! "} else ""
-                text = fold(entry[2:] if anchor else entry)
+                text = fold_line_for_cues(entry[2:] if anchor else entry)
                 words = 2 if UNSPACED.search(text) and len(text) > 2 else len(text.split())
                 phrases.setdefault(text, {})[kind, anchor] = Phrase(kind, anchor, words)
     texts = tuple(phrases)
@@ -93,7 +93,7 @@ def _automaton() -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...], tuple[tup
     return automaton, texts, tuple(tuple(found.values()) for found in phrases.values())
 
 
-def fold(text: str) -> str:
+def fold_line_for_cues(text: str) -> str:
     """Lower case, plain apostrophes, no tatweel."""
     folded = text.lower()
     if not folded.isascii():
@@ -105,7 +105,7 @@ def fold(text: str) -> str:
 def find_cues(line: str) -> LineCues:
     """The phrases in a line that stand where they count."""
     automaton, texts, phrases = _automaton()
-    folded = fold(line)
+    folded = fold_line_for_cues(line)
     found = automaton.find_matches_as_indexes(folded, overlapping=True)
     if not found:
         return LineCues()

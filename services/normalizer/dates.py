@@ -98,7 +98,7 @@ MIN_GLUED_REST = 15
 SEPARATORS = re.compile(r"\s[-/]\s|[|·•–—,;:()\[\]»›>●▪■｜／、，：（）【】\u200f\t]| {2,}")
 
 
-class Found(NamedTuple):
+class FoundDate(NamedTuple):
     """A date in a line at code points [start, end): an instant, or why it is none; `order` if the language decided."""
 
     start: int
@@ -158,7 +158,7 @@ def read_line(line: str, language: str, fetched_at: datetime, source: DateSource
     """The dates of a line that is about nothing but them; None for every other line."""
     if len(line) > MAX_LINE or not HAS_YEAR.search(line):
         return None
-    folded = fold(line)
+    folded = fold_text_for_dates(line)
     found = find_dates(folded, language)
     if not found:
         return None
@@ -188,7 +188,7 @@ def glued_header(line: str, language: str, fetched_at: datetime) -> tuple[DateLi
     Only where a label announces it, brackets, a dash or a full stop set it apart, or it is written in figures or with
     a time: `date 2022-02-04 China and …`, `(23.05.2021) …`, `MADRID, 23 de mayo de 2021 (EFE) - …`.
     """
-    head = fold(line[:MAX_GLUED])
+    head = fold_text_for_dates(line[:MAX_GLUED])
     if not HAS_YEAR.search(head):
         return None
     found = find_dates(head, language)
@@ -231,20 +231,20 @@ def glued_trailer(line: str, language: str, fetched_at: datetime) -> tuple[DateL
     return (found, line[:cut].strip(), tail) if found and found.kind == "labelled" and found.dates else None
 
 
-def find_dates(folded: str, language: str) -> list[Found]:
+def find_dates(folded: str, language: str) -> list[FoundDate]:
     """Complete dates (day, month, year) in a folded text, in order, none overlapping."""
     base = language.split("-", maxsplit=1)[0]
-    found: list[Found] = []
+    found: list[FoundDate] = []
     for pattern in (ISO, ERA, NUMBERS, VIETNAMESE, DAY_FIRST, MONTH_FIRST, YEAR_FIRST_WORDS):
         for match in pattern.finditer(folded):
             if all(match.end() <= other.start or match.start() >= other.end for other in found):
-                one = _read(match, pattern, folded, base)
-                if one is not None:
-                    found.append(one)
+                date = _read(match, pattern, folded, base)
+                if date is not None:
+                    found.append(date)
     return sorted(found)
 
 
-def fold(text: str) -> str:
+def fold_text_for_dates(text: str) -> str:
     """Lower case with ASCII digits, of the same length."""
     western = text.translate(EASTERN_DIGITS) if HAS_EASTERN.search(text) else text
     lower = western.lower()
@@ -256,10 +256,10 @@ def is_plausible(at: datetime, fetched_at: datetime) -> bool:
     return EARLIEST <= at <= fetched_at + FUTURE_TOLERANCE
 
 
-def _blank(folded: str, found: list[Found]) -> str:
+def _blank(folded: str, found: list[FoundDate]) -> str:
     """The text with spaces where the dates stand."""
-    for one in found:
-        folded = folded[: one.start] + " " * (one.end - one.start) + folded[one.end :]
+    for date in found:
+        folded = folded[: date.start] + " " * (date.end - date.start) + folded[date.end :]
     return folded
 
 
@@ -268,7 +268,7 @@ def _erase(pattern: re.Pattern[str], text: str) -> str:
     return pattern.sub(lambda match: " " * len(match[0]), text)
 
 
-def _are_names_beside(line: str, folded: str, found: list[Found], leftover: str) -> bool:
+def _are_names_beside(line: str, folded: str, found: list[FoundDate], leftover: str) -> bool:
     """Whether the rest is short names: set apart from the date, or with capitals (`Utrecht 23 mei 2021`)."""
     if ANNOUNCES.search(leftover[: found[0].start].rstrip()) or line.rstrip().endswith((".", "!", "?", "。")):
         return False  # `Concert: 23 May 2021` is the date of something else
@@ -291,12 +291,12 @@ def _segments(folded: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _continues(folded: str, found: list[Found]) -> bool:
+def _continues(folded: str, found: list[FoundDate]) -> bool:
     """Whether more than a few words follow the date: then it is a sentence about something else."""
     return len(folded[found[-1].end :].split()) > MAX_SECTION_WORDS
 
 
-def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language: str) -> Found | None:
+def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language: str) -> FoundDate | None:
     groups = match.groupdict()
     order = problem = None
     if "a" in groups:
@@ -311,15 +311,15 @@ def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language:
         day, month = int(groups["d"]), number
     end = match.end()
     if problem is not None:
-        return Found(match.start(), end, None, DatePrecision.DAY, None, problem)
+        return FoundDate(match.start(), end, None, DatePrecision.DAY, None, problem)
     try:
         at = datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         return None
     precise = _with_time(at, folded, end)
     if precise is not None:
-        return Found(match.start(), precise[1], precise[0], DatePrecision.SECOND, order, None)
-    return Found(match.start(), end, at, DatePrecision.DAY, order, None)
+        return FoundDate(match.start(), precise[1], precise[0], DatePrecision.SECOND, order, None)
+    return FoundDate(match.start(), end, at, DatePrecision.DAY, order, None)
 
 
 def _ordered(first: int, second: int, separator: str, language: str) -> tuple[int, int, str | None, str | None]:
@@ -361,16 +361,18 @@ def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | No
 
 
 def _judge(
-    line: str, found: list[Found], source: DateSource, fetched_at: datetime
+    line: str, found: list[FoundDate], source: DateSource, fetched_at: datetime
 ) -> tuple[tuple[StatedDate, ...], tuple[RejectedDate, ...]]:
     """The believable ones as stated dates, the others with their reason."""
     dates, rejected = [], []
-    for one in found:
-        words = line[one.start : one.end].strip()
-        if one.at is None:
-            rejected.append(RejectedDate(matched=words, reason=one.problem or "unreadable"))
-        elif not is_plausible(one.at, fetched_at):
+    for date in found:
+        words = line[date.start : date.end].strip()
+        if date.at is None:
+            rejected.append(RejectedDate(matched=words, reason=date.problem or "unreadable"))
+        elif not is_plausible(date.at, fetched_at):
             rejected.append(RejectedDate(matched=words, reason="before 1990 or after it was fetched"))
         else:
-            dates.append(StatedDate(at=one.at, source=source, precision=one.precision, matched=words, order=one.order))
+            dates.append(
+                StatedDate(at=date.at, source=source, precision=date.precision, matched=words, order=date.order)
+            )
     return tuple(dates), tuple(rejected)

@@ -64,26 +64,26 @@ def normalize(draft: ArticleDraft) -> ArticleDraft:
     text = extracted.text if extracted else draft.content.strip()
     language = draft.language.code if draft.language else "und"
     given = draft.title or (extracted.title if extracted else None)
-    page = Page(text, language, draft.fetched_at, " ".join(given.split()) if given else None)
-    page.read()
+    article = ArticleLines(text, language, draft.fetched_at, " ".join(given.split()) if given else None)
+    article.read()
     markup = extracted.dates if extracted else ()
     plausible = tuple(date for date in markup if dates.is_plausible(date.at, draft.fetched_at))
     normalized = Normalized(
-        title=page.title,
-        text=page.clean_text() or text,
+        title=article.title,
+        text=article.clean_text() or text,
         paragraphs=tuple(
-            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in page.lines
+            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in article.lines
         ),
-        agency=page.agency,
-        byline=page.byline or (extracted.byline if extracted else None),
-        dates=(*page.dates, *plausible),
-        rejected_dates=tuple(page.rejected),
+        agency=article.agency,
+        byline=article.byline or (extracted.byline if extracted else None),
+        dates=(*article.dates, *plausible),
+        rejected_dates=tuple(article.rejected),
     )
     return draft.model_copy(update={"normalized": normalized})
 
 
 @dataclass(slots=True)
-class Page:
+class ArticleLines:
     """The lines of one text while they are being read. `fetched_at` bounds the dates that are believed."""
 
     text: str

@@ -21,7 +21,7 @@ from services.producer.ledger.jobs import Item, ItemOutcome, Job, Written
 from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
-from services.producer.sources.rows import Row, to_entry
+from services.producer.sources.rows import SourceRow, to_entry
 
 MAX_ARTICLES: Final = 1000
 BODY_ARTICLES: Final = 4
@@ -30,7 +30,7 @@ RETRY_AFTER_SECONDS: Final = 30
 DEFAULT_SOURCE: Final = "push"
 
 
-class PushedArticle(Row):
+class PushedArticle(SourceRow):
     """One pushed article. Unlike in files, unknown fields are refused: who pushes can be told."""
 
     model_config = ConfigDict(extra="forbid")

@@ -110,7 +110,7 @@ def read_corpus(folder: Path, corpus: Corpus) -> dict[str, list[Sentence]]:
     """Every listed file's sentences, by the file's name in the archive."""
     with tarfile.open(folder / f"{corpus.archive}.tar.xz") as archive:
         return {
-            name: list(parse(_member(archive, name), corpus.language, corpus.word, corpus.tag))
+            name: list(parse_sentences(_member(archive, name), corpus.language, corpus.word, corpus.tag))
             for name in (*corpus.train, *corpus.test)
         }
 
@@ -124,10 +124,10 @@ def _member(archive: tarfile.TarFile, name: str) -> str:
 
 def read_pud(data: Path, language: str) -> list[Sentence]:
     """The 1,000 sentences of PUD in one language."""
-    return list(parse((data / PUD[language]).read_text(encoding="utf8"), language, 1, 2))
+    return list(parse_sentences((data / PUD[language]).read_text(encoding="utf8"), language, 1, 2))
 
 
-def parse(text: str, language: str, word: int, tag: int) -> Iterator[Sentence]:
+def parse_sentences(text: str, language: str, word: int, tag: int) -> Iterator[Sentence]:
     """Sentences of a file with a token a line, its word and tag in these columns, and empty lines between sentences."""
     raw = ""
     rows: list[tuple[str, str]] = []
@@ -202,7 +202,7 @@ def _names(places: Sequence[tuple[int, int]], tags: Sequence[str], text: str) ->
 
 
 @dataclass(slots=True)
-class Score:
+class NameScore:
     """Names marked, found, found at the right place, and with the right type too."""
 
     marked: int = 0
@@ -221,9 +221,9 @@ class Score:
         return rows
 
 
-def score(finder: NameFinder, sentences: Iterable[Sentence], language: str | None = None) -> Score:
+def score_finder(finder: NameFinder, sentences: Iterable[Sentence], language: str | None = None) -> NameScore:
     """A finder's counts on marked sentences; `language` is what it is told, if not the sentences' own."""
-    counts = Score()
+    counts = NameScore()
     for sentence in sentences:
         spans = finder.find(sentence.text, language or sentence.language)
         places = {(gold.start, gold.end): gold.type for gold in sentence.names}

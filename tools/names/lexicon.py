@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from services.entities.names.features import HAN, KANA, LONGEST_LISTED, fold, tokenize
+from services.entities.names.features import HAN, KANA, LONGEST_LISTED, fold_word_for_features, tokenize
 
 PEOPLE = ("people/people.tsv", "people/legislators.tsv.gz")
 ORGANISATIONS = "people/orgs.tsv"
@@ -125,7 +125,7 @@ def _list_ideographs(data: Path) -> dict[str, str]:
 
 
 def _words(name: str) -> list[str]:
-    return [fold(word) for word in tokenize(name).texts if word[0].isalpha()]
+    return [fold_word_for_features(word) for word in tokenize(name).texts if word[0].isalpha()]
 
 
 def _count_persons(data: Path) -> dict[str, Counter[str]]:
@@ -200,7 +200,7 @@ def _ordinary_words(path: Path) -> set[str]:
         for row in map(json.loads, file):
             if row["lang"] in LOWER_CASE_LANGUAGES:
                 counts[row["lang"]].update(_lower_case(LOWER_CASE.findall(row["text"])))
-    return {fold(word) for words in counts.values() for word, count in words.items() if count > 1}
+    return {fold_word_for_features(word) for words in counts.values() for word, count in words.items() if count > 1}
 
 
 def _lower_case(words: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from services.entities.names.base import NameFinder
-from services.entities.names.features import fold, shape_of, split_sentences, tokenize
+from services.entities.names.features import fold_word_for_features, shape_of, split_sentences, tokenize
 from tools.names.corpora import Gold, Sentence
 from tools.names.lexicon import NEWS
 
@@ -67,7 +67,7 @@ def project(data: Path, finder: NameFinder, classes: Mapping[str, str]) -> list[
                 continue
             countries = _countries(language)
             for line, surfaces, kinds in zip(translated, names, types, strict=True):
-                places = place_names(line, [[one, *countries.get(one, ())] for one in surfaces], classes)
+                places = place_names(line, [[surface, *countries.get(surface, ())] for surface in surfaces], classes)
                 if places is not None:
                     golds = (Gold(*place, kind) for place, kind in zip(places, kinds, strict=True))
                     kept.append(Sentence(language, line, tuple(sorted(golds))))
@@ -81,9 +81,9 @@ def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str,
     taken = [False] * len(texts)
     places = []
     for spellings in names:
-        windows = list(_windows(texts, shapes, taken, max(len(tokenize(one).texts) for one in spellings) + 1))
+        windows = list(_windows(texts, shapes, taken, max(len(tokenize(spelling).texts) for spelling in spellings) + 1))
         scored = ((_likeness(texts[first:last], spellings), first, last) for first, last in windows)
-        likeness, first, last = max(scored, default=(0.0, 0, 0), key=lambda one: (one[0], one[1] - one[2]))
+        likeness, first, last = max(scored, default=(0.0, 0, 0), key=lambda window: (window[0], window[1] - window[2]))
         if likeness < ALIKE:
             return None
         taken[first:last] = [True] * (last - first)
@@ -91,7 +91,12 @@ def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str,
     begins = {begin for begin, _ in split_sentences(line, starts)}
     for at, (text, shape) in enumerate(zip(texts, shapes, strict=True)):
         opens = at in begins or not texts[at - 1][0].isalnum()
-        if shape in NAME_SHAPES and not taken[at] and not opens and "l" not in classes.get(fold(text), ""):
+        if (
+            shape in NAME_SHAPES
+            and not taken[at]
+            and not opens
+            and "l" not in classes.get(fold_word_for_features(text), "")
+        ):
             return None
     return places
 
@@ -109,12 +114,14 @@ def _windows(
 
 
 def _likeness(words: Sequence[str], spellings: Sequence[str]) -> float:
-    mine = _skeleton(" ".join(words))
-    return max(SequenceMatcher(None, mine, _skeleton(one), autojunk=False).ratio() for one in spellings)
+    mine = _comparable_letters(" ".join(words))
+    return max(
+        SequenceMatcher(None, mine, _comparable_letters(spelling), autojunk=False).ratio() for spelling in spellings
+    )
 
 
-def _skeleton(name: str) -> str:
-    return "".join(letter for letter in fold(name).translate(SPELLINGS) if letter.isalnum())
+def _comparable_letters(name: str) -> str:
+    return "".join(letter for letter in fold_word_for_features(name).translate(SPELLINGS) if letter.isalnum())
 
 
 def _countries(language: str) -> dict[str, tuple[str, ...]]:

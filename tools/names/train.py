@@ -24,8 +24,8 @@ import numpy as np
 from services.entities.names.classes import CLASSES
 from services.entities.names.crf import WEIGHTS, CrfNameFinder
 from services.entities.names.features import OTHER, Tokens, flag_of, sentence_features, split_sentences, tokenize
-from services.entities.names.scorer import LABELS, Weights, write_weights
-from tools.names.corpora import CORPORA, PUD, Gold, Score, Sentence, read_corpus, read_pud, score
+from services.entities.names.scorer import LABELS, NameWeights, write_weights
+from tools.names.corpora import CORPORA, PUD, Gold, NameScore, Sentence, read_corpus, read_pud, score_finder
 from tools.names.lexicon import CLDR, SOURCES, build_classes
 from tools.names.projection import project
 
@@ -51,7 +51,7 @@ SMALLEST = 0.01
 TITLE_WORD = re.compile(r"(?<![\w'’])[^\W\d_]\w{2,}")
 
 
-def split(sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+def hold_out_development(sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
     """Training and development sentences of one file; the two Chinese corpora, one text, are cut alike."""
     shuffled = random.Random(SEED).sample(sentences, len(sentences))
     size = int(len(shuffled) * DEVELOPMENT)
@@ -76,7 +76,7 @@ def flagged(sentences: Iterable[Sentence]) -> Iterator[tuple[str, Sentence]]:
             yield flag, sentence._replace(text=as_headline(sentence.text, chance))
 
 
-def label(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
+def label_tokens(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
     """IOB2 labels; a token that a name touches is part of it."""
     labels = ["O"] * len(tokens.texts)
     for start, end, type_ in names:
@@ -88,13 +88,13 @@ def label(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
     return labels
 
 
-def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str]) -> Weights:
+def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str]) -> NameWeights:
     """CRFsuite's weights, without the features that hardly count."""
     pycrfsuite = import_module("pycrfsuite")
     trainer = pycrfsuite.Trainer("lbfgs", PARAMETERS, verbose=False)
     for flag, sentence in sentences:
         tokens = tokenize(sentence.text)
-        labels = label(tokens, sentence.names)
+        labels = label_tokens(tokens, sentence.names)
         for begin, end in split_sentences(sentence.text, tokens.starts):
             trainer.append(sentence_features(tokens.texts[begin:end], flag, classes), labels[begin:end])
     with tempfile.TemporaryDirectory() as folder:
@@ -109,14 +109,14 @@ def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str])
 
 def project_names(data: Path, sentences: Iterable[Sentence], classes: Mapping[str, str]) -> list[Sentence]:
     """Translated sentences, with the names that a tagger trained on the English sentences alone sees in the English."""
-    english = train(flagged(one for one in sentences if one.language == "en"), classes)
+    english = train(flagged(sentence for sentence in sentences if sentence.language == "en"), classes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "english.npz"
         write_weights(path, english)
         return project(data, CrfNameFinder(path), classes)
 
 
-def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tuple[str, str], float]) -> Weights:
+def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tuple[str, str], float]) -> NameWeights:
     """CRFsuite's sparse weights as rows, features sorted by name."""
     kept = sorted({name for (name, _), weight in states.items() if abs(weight) >= SMALLEST})
     rows = {name: row for row, name in enumerate(kept)}
@@ -127,10 +127,10 @@ def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tup
     moves = np.zeros((len(LABELS), len(LABELS)), np.float32)
     for (source, target), weight in transitions.items():
         moves[LABELS.index(source), LABELS.index(target)] = weight
-    return Weights(rows, matrix, moves)
+    return NameWeights(rows, matrix, moves)
 
 
-def figures(counts: Score) -> dict[str, object]:
+def figures(counts: NameScore) -> dict[str, object]:
     """A score rounded, with its calibration: share right by tenth of confidence, and of how many."""
     tenths = sorted(counts.placed_by_confidence.items())
     return {
@@ -160,7 +160,7 @@ def main(data: Path) -> None:
             if name in corpus.test:
                 test[name] = sentences
                 continue
-            mine, kept = split(sentences)
+            mine, kept = hold_out_development(sentences)
             training += mine
             development.setdefault(corpus.archive, []).extend(kept)
     training += project_names(data, training, classes)
@@ -168,15 +168,15 @@ def main(data: Path) -> None:
     write_weights(WEIGHTS, train(flagged(training), classes))
     finder = CrfNameFinder()
     measured = {
-        "development": {name: figures(score(finder, sentences)) for name, sentences in development.items()},
-        "test": {name: figures(score(finder, sentences)) for name, sentences in test.items()},
-        "pud": {language: figures(score(finder, read_pud(data, language))) for language in PUD},
+        "development": {name: figures(score_finder(finder, sentences)) for name, sentences in development.items()},
+        "test": {name: figures(score_finder(finder, sentences)) for name, sentences in test.items()},
+        "pud": {language: figures(score_finder(finder, read_pud(data, language))) for language in PUD},
     }
-    manifest = {**describe(data, training), "measured": measured}
+    manifest = {**describe_training(data, training), "measured": measured}
     MANIFEST.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
-def describe(data: Path, training: list[Sentence]) -> dict[str, object]:
+def describe_training(data: Path, training: list[Sentence]) -> dict[str, object]:
     """Sources with licences and checksums, and everything that the weights depend on."""
     archives = {f"ner/{corpus.archive}.tar.xz": f"{corpus.licence}, {corpus.title}" for corpus in CORPORA}
     languages = sorted({sentence.language for sentence in training})
@@ -189,7 +189,7 @@ def describe(data: Path, training: list[Sentence]) -> dict[str, object]:
         "parameters": PARAMETERS,
         "seed": SEED,
         "shares": {"development": DEVELOPMENT, "without_flag": WITHOUT_FLAG, "headlines": HEADLINES},
-        "sentences": {one: sum(sentence.language == one for sentence in training) for one in languages},
+        "sentences": {code: sum(sentence.language == code for sentence in training) for code in languages},
         "country_names": CLDR,
         "sources": [
             {"file": name, "licence": licence, "sha256": _digest(data / name)}

@@ -18,7 +18,7 @@ QUOTES = frozenset('"“”„«»‘‚「」『』')
 Words = tuple[str, ...]
 
 
-class Found(NamedTuple):
+class NameRun(NamedTuple):
     """A name of the tokens [first, end), its type, and how likely its bounds are."""
 
     first: int
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     probability: float
 
 
-def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
+def agree(names: Sequence[NameRun], words: Sequence[str]) -> list[NameRun]:
     """The names of one text in order, their ends trimmed, types settled and repetitions added."""
     trimmed = [_trim(name, words) for name in names]
     types = _settle_types(trimmed, words)
@@ -35,7 +35,7 @@ def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
     return sorted([*settled, *_find_again(settled, words)])
 
 
-def _trim(name: Found, words: Sequence[str]) -> Found:
+def _trim(name: NameRun, words: Sequence[str]) -> NameRun:
     """The name without quotes around it; a full stop is its own (`Inc.`) unless a quote follows."""
     first, end = name.first, name.end
     while first < end - 1 and words[first] in QUOTES:
@@ -45,7 +45,7 @@ def _trim(name: Found, words: Sequence[str]) -> Found:
     return name._replace(first=first, end=end)
 
 
-def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, NameType]:
+def _settle_types(names: Iterable[NameRun], words: Sequence[str]) -> dict[Words, NameType]:
     """Each spelling's type: a person's where it ends a longer person's name, else what most of its places say."""
     votes: dict[Words, dict[NameType, float]] = {}
     family_names: set[Words] = set()
@@ -61,15 +61,15 @@ def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, N
     }
 
 
-def _find_again(names: Iterable[Found], words: Sequence[str]) -> Iterator[Found]:
+def _find_again(names: Iterable[NameRun], words: Sequence[str]) -> Iterator[NameRun]:
     """Further places of sure names and of the family names in them, longest first."""
-    sure: dict[Words, Found] = {}
+    sure: dict[Words, NameRun] = {}
     taken = bytearray(len(words))
     for name in names:
         taken[name.first : name.end] = b"\x01" * (name.end - name.first)
         if name.probability >= SURE:
             spelling = tuple(words[name.first : name.end])
-            sure[spelling] = max(name, sure.get(spelling, name), key=lambda one: one.probability)
+            sure[spelling] = max(name, sure.get(spelling, name), key=lambda run: run.probability)
             if name.type == "PER" and len(spelling) > 1:
                 sure.setdefault(spelling[-1:], name)
     spellings: dict[str, list[Words]] = defaultdict(list)
@@ -81,5 +81,5 @@ def _find_again(names: Iterable[Found], words: Sequence[str]) -> Iterator[Found]
             end = at + len(spelling)
             if not any(taken[at:end]) and tuple(words[at:end]) == spelling:
                 taken[at:end] = b"\x01" * (end - at)
-                yield Found(at, end, sure[spelling].type, sure[spelling].probability * AGAIN)
+                yield NameRun(at, end, sure[spelling].type, sure[spelling].probability * AGAIN)
                 break

@@ -30,7 +30,7 @@ class NameFinder(Protocol):
 def without_overlaps(spans: Iterable[NameSpan]) -> tuple[NameSpan, ...]:
     """The spans in order; of two that overlap the more confident stays, then the longer, then the first."""
     kept: list[NameSpan] = []
-    for span in sorted(spans, key=lambda one: (-one.confidence, one.start - one.end, one.start)):
+    for span in sorted(spans, key=lambda span: (-span.confidence, span.start - span.end, span.start)):
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
-    return tuple(sorted(kept, key=lambda one: one.start))
+    return tuple(sorted(kept, key=lambda span: span.start))

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.entities.names.agreement import Found, agree
+from services.entities.names.agreement import NameRun, agree
 from services.entities.names.base import NameSpan
 from services.entities.names.classes import load_classes
 from services.entities.names.features import flag_of, split_sentences, tokenize
-from services.entities.names.scorer import TYPES, Floats, Scorer, Weights, read_weights
+from services.entities.names.scorer import TYPES, Floats, NameWeights, Scorer, read_weights
 
 WEIGHTS = Path(__file__).with_name("data") / "names.npz"
 OUTSIDE = 0
@@ -35,7 +35,7 @@ def marginals(scores: Floats, transitions: Floats, sentences: Sequence[tuple[int
 
     Forward-backward (Rabiner 1989) over all sentences at once, longest first, so that those which go on are a slice.
     """
-    order = sorted(sentences, key=lambda one: one[0] - one[1])
+    order = sorted(sentences, key=lambda bounds: bounds[0] - bounds[1])
     lengths = np.array([end - begin for begin, end in order])
     begins = np.array([begin for begin, _ in order])
     steps = np.arange(lengths[0])
@@ -71,7 +71,7 @@ def _sweep(potentials: Doubles, transitions: Doubles, active: list[int]) -> tupl
     return forward, backward
 
 
-def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> Iterator[Found]:
+def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> Iterator[NameRun]:
     """Runs of tokens likely to be in a name; a run is cut where a beginning is likelier than going on.
 
     A run's probability is the smallest along it: that it begins here, goes on at each token and ends where it does.
@@ -86,7 +86,7 @@ def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> I
         end = first + 1 + int(ends[first + 1 :].argmax())
         votes = probabilities[first:end, 1:].sum(axis=0).reshape(len(TYPES), 2).sum(axis=1)
         sure = min(float(begin[first]), 1.0 - goes_on[end], *goes_on[first + 1 : end])
-        yield Found(first, end, TYPES[int(votes.argmax())], sure)
+        yield NameRun(first, end, TYPES[int(votes.argmax())], sure)
 
 
 class CrfNameFinder:
@@ -111,7 +111,7 @@ class CrfNameFinder:
 
 
 @cache
-def load_scorer(path: Path) -> tuple[Scorer, Weights]:
+def load_scorer(path: Path) -> tuple[Scorer, NameWeights]:
     """The weights and a scorer with them, read once a process."""
     weights = read_weights(path)
     return Scorer(weights, load_classes()), weights

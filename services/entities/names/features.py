@@ -98,7 +98,7 @@ def _is_abbreviation(text: str, stop: int) -> bool:
     return is_initial or text[word.start() - 1 : word.start()] == "." or ABBREVIATION.fullmatch(word[0]) is not None
 
 
-def fold(word: str) -> str:
+def fold_word_for_features(word: str) -> str:
     """The word as the features know it: lower case, in Latin letters; CJK characters stay."""
     low = word.lower()
     return low if low.isascii() or IDEOGRAPH.match(low) else anyascii(low).lower()
@@ -128,7 +128,7 @@ def shape_of(word: str) -> str:  # noqa: PLR0911 - a table
 
 def features_of(word: str, flag: str, classes: Mapping[str, str]) -> WordFeatures:
     """Features of a word by itself; `classes` says what names it is part of elsewhere (`data/words.tsv.gz`)."""
-    form, shape = fold(word), shape_of(word)
+    form, shape = fold_word_for_features(word), shape_of(word)
     base = ("w=" + form, "s=" + shape)
     if shape in {"han", "kana"}:
         return WordFeatures((*base, "sl=" + shape + flag), base, base, shape)

@@ -27,7 +27,7 @@ CACHED_WORDS = 1 << 16
 Floats = NDArray[np.float32]
 
 
-class Weights(NamedTuple):
+class NameWeights(NamedTuple):
     """Each feature's row of `states`: float32, (n, 7); `transitions`: float32, (7, 7)."""
 
     rows: dict[str, int]
@@ -56,7 +56,7 @@ class Scored(NamedTuple):
 class Scorer:
     """Scores tokens; sums over a word's features are kept."""
 
-    def __init__(self, weights: Weights, classes: dict[str, str]) -> None:
+    def __init__(self, weights: NameWeights, classes: dict[str, str]) -> None:
         self._table = by_place(weights, PLACES)
         self._grams = by_place(weights, GRAM_PLACES)
         self._classes = classes
@@ -72,9 +72,9 @@ class Scorer:
         grams: list[tuple[int, Floats]] = []
         for begin, end in sentences:
             known = [self._word(word, flag) for word in words[begin:end]]
-            shapes = [one.shape for one in known]
+            shapes = [word.shape for word in known]
             places.extend(range(len(sums), len(sums) + len(known)))
-            sums += [one.sums for one in known]
+            sums += [word.sums for word in known]
             sums += (self._edge.sums, self._edge.sums)
             before, after, mode = [EDGE.shape, *shapes[:-1]], [*shapes[1:], EDGE.shape], mode_of(shapes)
             contexts += map(self._context, before, shapes, after, repeat(mode), repeat(flag))
@@ -115,7 +115,7 @@ class Scorer:
         return total
 
 
-def by_place(weights: Weights, places: Sequence[str]) -> Table:
+def by_place(weights: NameWeights, places: Sequence[str]) -> Table:
     """The features that stand in one of the places, or in none that is known if these have a nameless one."""
     marked = {*PLACES, *GRAM_PLACES} - {""}
     rows: dict[str, int] = {}
@@ -141,15 +141,15 @@ def _add_neighbours(sums: Floats) -> Floats:
     return scores
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path) -> NameWeights:
     """Weights as `write_weights` leaves them."""
     with np.load(path, allow_pickle=False) as file:
         names = file["names"].tobytes().decode("utf8").split("\n")
         states, transitions = (file[name].astype(np.float32) for name in ("states", "transitions"))
-    return Weights({name: row for row, name in enumerate(names)}, states, transitions)
+    return NameWeights({name: row for row, name in enumerate(names)}, states, transitions)
 
 
-def write_weights(path: Path, weights: Weights) -> None:
+def write_weights(path: Path, weights: NameWeights) -> None:
     """Names of features as UTF-8 lines, states in half precision; the same weights give the same bytes."""
     names: NDArray[Any] = np.frombuffer("\n".join(weights.rows).encode("utf8"), np.uint8)
     np.savez_compressed(path, names=names, states=weights.states.astype(np.float16), transitions=weights.transitions)

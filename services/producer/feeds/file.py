@@ -98,9 +98,9 @@ def validate(path: Path, read: CommentedMap) -> FeedsFile:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     return value
 
 
@@ -214,9 +214,9 @@ def add_feed(feeds: CommentedSeq, feed: Feed) -> None:
 
 def set_paused(feeds: CommentedSeq, feed_id: str, *, paused: bool) -> bool:
     """Pause or resume a feed; whether that changed anything. UnknownFeedError where there is no such feed."""
-    item = next((one for one in feeds if isinstance(one, CommentedMap) and one.get("id") == feed_id), None)
+    item = next((entry for entry in feeds if isinstance(entry, CommentedMap) and entry.get("id") == feed_id), None)
     if item is None:
-        known = ", ".join(str(one.get("id")) for one in feeds if isinstance(one, CommentedMap))
+        known = ", ".join(str(entry.get("id")) for entry in feeds if isinstance(entry, CommentedMap))
         raise UnknownFeedError(f"There is no feed {feed_id!r}. There are: {known or 'none'}.")
     changed = bool(item.get("paused", False)) is not paused
     if paused:

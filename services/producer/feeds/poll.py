@@ -280,10 +280,10 @@ class Poller:
         after = saved_state(last)
         if gathered.cut_off is not None:
             return after, Failure.CUT_OFF.value
-        seen = end.seen(last)
-        if schedule.is_overrun(state, seen) and feed.path is None:
+        result = end.result(last)
+        if schedule.is_overrun(state, result) and feed.path is None:
             OVERRUNS.inc()
-            log.warning("nearly all entries are new: some may have come and gone unseen", feed=feed.id, new=seen.new)
+            log.warning("nearly all entries are new: some may have come and gone unseen", feed=feed.id, new=result.new)
         return after, "changed" if gathered.changed else "unchanged"
 
     async def _fail(self, feed: Feed, state: FeedState, error: FetchError) -> tuple[FeedState, str]:
@@ -302,11 +302,11 @@ class Polled:
     retry_seconds: float
     jitter: float
 
-    def seen(self, last: Counted) -> schedule.Seen:
+    def result(self, last: Counted) -> schedule.PollResult:
         """What the whole poll brought, with its last items."""
         counted = self.gathered.counts + last
         new = counted.counts[ItemOutcome.NEW]
-        return schedule.Seen(self.gathered.entries, new, self.gathered.hint_seconds)
+        return schedule.PollResult(self.gathered.entries, new, self.gathered.hint_seconds)
 
     def state_after(self, last: Counted, now: datetime) -> FeedState:
         """The feed's next state."""
@@ -321,7 +321,7 @@ class Polled:
         if gathered.cut_off is not None:
             error = FetchError(Failure.CUT_OFF, gathered.cut_off)
             return schedule.after_failure(known, error, self.retry_seconds, now.timestamp(), self.jitter)
-        after = schedule.after_success(known, self.seen(last), self.feed.interval, now.timestamp(), self.jitter)
+        after = schedule.after_success(known, self.result(last), self.feed.interval, now.timestamp(), self.jitter)
         return after.model_copy(update={"next_poll_at": now.timestamp()}) if gathered.more else after
 
 

@@ -45,7 +45,7 @@ Interval = Literal["auto"] | int
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PollResult:
     """What a successful poll brought: entries in the feed, new ones, and for how long server or feed ask to wait."""
 
     entries: int
@@ -53,28 +53,28 @@ class Seen:
     hint_seconds: int | None = None
 
 
-def learn(state: FeedState, seen: Seen, now: float) -> tuple[float | None, float]:
+def learn(state: FeedState, result: PollResult, now: float) -> tuple[float | None, float]:
     """The rate of new entries (an exponential mean over a day), and the interval that fits it, in seconds."""
     elapsed = now - state.last_success_at if state.last_success_at is not None else None
     if elapsed is None or elapsed <= 0:
         return state.rate, state.interval_seconds
     weight = 1 - math.exp(-elapsed / MEMORY_SECONDS)
-    observed = seen.new / elapsed
+    observed = result.new / elapsed
     before = 1 / (POLLS_PER_NEW_ENTRY * FIRST_INTERVAL_SECONDS) if state.rate is None else state.rate
     rate = before + weight * (observed - before)
     interval = 1 / (POLLS_PER_NEW_ENTRY * rate) if rate > 0 else AUTO_MAX_SECONDS
-    if seen.entries >= OVERRUN_ENTRIES and seen.new >= OVERRUN_SHARE * seen.entries:
+    if result.entries >= OVERRUN_ENTRIES and result.new >= OVERRUN_SHARE * result.entries:
         interval = min(interval, elapsed / 2)
     return rate, min(max(interval, AUTO_MIN_SECONDS), AUTO_MAX_SECONDS)
 
 
-def after_success(state: FeedState, seen: Seen, interval: Interval, now: float, random: float) -> FeedState:
+def after_success(state: FeedState, result: PollResult, interval: Interval, now: float, random: float) -> FeedState:
     """The state after a poll that worked; `random` in [0, 1) spreads the next one by ±10 %."""
-    rate, learned = learn(state, seen, now)
+    rate, learned = learn(state, result, now)
     wanted = float(learned if interval == "auto" else interval)
-    wait = max(wanted, min(seen.hint_seconds or 0, AUTO_MAX_SECONDS))
+    wait = max(wanted, min(result.hint_seconds or 0, AUTO_MAX_SECONDS))
     gaps, last_new_at = state.gaps, state.last_new_at
-    if seen.new:
+    if result.new:
         if last_new_at is not None:
             gaps = (*gaps, now - last_new_at)[-GAPS_KEPT:]
         last_new_at = now
@@ -84,7 +84,7 @@ def after_success(state: FeedState, seen: Seen, interval: Interval, now: float, 
             "interval_seconds": learned,
             "gaps": gaps,
             "last_new_at": last_new_at,
-            "entries": seen.entries,
+            "entries": result.entries,
             "polls": state.polls + 1,
             "last_poll_at": now,
             "last_success_at": now,
@@ -142,10 +142,10 @@ def silent_since(state: FeedState, now: float) -> float | None:
     return state.last_new_at if now - state.last_new_at > limit else None
 
 
-def is_overrun(state: FeedState, seen: Seen) -> bool:
+def is_overrun(state: FeedState, result: PollResult) -> bool:
     """Whether so much was new at once that entries may have come and gone between two polls."""
     return (
         state.last_success_at is not None
-        and seen.entries >= OVERRUN_ENTRIES
-        and seen.new >= OVERRUN_SHARE * seen.entries
+        and result.entries >= OVERRUN_ENTRIES
+        and result.new >= OVERRUN_SHARE * result.entries
     )

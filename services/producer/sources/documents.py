@@ -205,14 +205,14 @@ def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Proble
     seen: set[str] = set()
     distinct: list[Entry | Problem] = []
     for item in listed:
-        one = item
-        if isinstance(one, Entry) and count[one.guid] > 1:
-            one = replace(one, guid=(one.url or f"{one.guid}#{entry_hash(one)[:16]}")[:MAX_VALUE_LENGTH])
-        if isinstance(one, Entry) and one.guid in seen:
+        kept = item
+        if isinstance(kept, Entry) and count[kept.guid] > 1:
+            kept = replace(kept, guid=(kept.url or f"{kept.guid}#{entry_hash(kept)[:16]}")[:MAX_VALUE_LENGTH])
+        if isinstance(kept, Entry) and kept.guid in seen:
             reason = "has the guid and the address of an entry before it"
-            one = Problem(one.source_id, one.guid, ProblemKind.REPEATED, reason)
-        seen.add(one.guid)
-        distinct.append(one)
+            kept = Problem(kept.source_id, kept.guid, ProblemKind.REPEATED, reason)
+        seen.add(kept.guid)
+        distinct.append(kept)
     return distinct
 
 

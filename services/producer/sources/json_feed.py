@@ -138,4 +138,4 @@ def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        yield from (scrub(str(one)) for one in value if isinstance(one, str | int))
+        yield from (scrub(str(item)) for item in value if isinstance(item, str | int))

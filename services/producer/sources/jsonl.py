@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas.feed import Columns
 from services.common.messages import describe
 from services.producer.sources.base import SAME_NAMES, Entry, Problem, ProblemKind, SourceOptions
-from services.producer.sources.rows import Row, read_row, to_entry
+from services.producer.sources.rows import SourceRow, read_row, to_entry
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".jsonlines"})
 
@@ -53,11 +53,11 @@ class JsonlSource:
         return to_entry(read, f"line {number}", self._source_id, self._default_source_id, self._max_bytes, line)
 
 
-def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None) -> Row | str:
+def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None) -> SourceRow | str:
     """One JSON object as a row, or what is wrong with it; `default_guid` names it where it has no name itself."""
     if columns == SAME_NAMES and default_guid is None:
         try:
-            return Row.model_validate_json(line)
+            return SourceRow.model_validate_json(line)
         except ValidationError as error:
             return describe(error)
     try:

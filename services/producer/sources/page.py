@@ -30,7 +30,7 @@ LANG = re.compile(r"\b(?:xml:)?lang=\"([^\"]*)\"")
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
-class Page:
+class HtmlPage:
     """HTML."""
 
     name = "page"

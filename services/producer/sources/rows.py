@@ -15,7 +15,7 @@ from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import values
 
 
-class Row(BaseModel):
+class SourceRow(BaseModel):
     """What a row may hold; what is not named here is left alone."""
 
     model_config = ConfigDict(extra="ignore")
@@ -62,7 +62,7 @@ def _with_zone(stated: str) -> object:
 
 
 def to_entry(
-    row: Row, where: str, source_id: str | None, default_source_id: str, max_bytes: int, data: bytes | None
+    row: SourceRow, where: str, source_id: str | None, default_source_id: str, max_bytes: int, data: bytes | None
 ) -> Entry | Problem:
     """A row as an entry; `where` begins the reason of a problem, `data` is kept where it is too large."""
     source = source_id or row.source_id or default_source_id
@@ -90,9 +90,9 @@ def declared(authors: Iterable[str], tags: Iterable[str], by: DeclaredBy) -> Dec
     return Declared(authors=values(authors, by), tags=values(tags, by))
 
 
-def read_row(values_by_name: Mapping[str, object], columns: Columns) -> Row | str:
+def read_row(values_by_name: Mapping[str, object], columns: Columns) -> SourceRow | str:
     """A row, or what is wrong with it."""
     try:
-        return Row.model_validate(pick(values_by_name, columns))
+        return SourceRow.model_validate(pick(values_by_name, columns))
     except ValidationError as error:
         return describe(error)

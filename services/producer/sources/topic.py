@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -76,7 +77,7 @@ class TopicSource:
         while quiet < QUIET_POLLS and any(consumer.position(partition) < end[partition] for partition in partitions):
             polled = consumer.poll(timeout_ms=POLL_MS, max_records=500)
             quiet = 0 if polled else quiet + 1
-            for record in (one for records in polled.values() for one in records):
+            for record in chain.from_iterable(polled.values()):
                 # moved first: whoever has the entry has its place too, and the two are written together
                 self.offsets[str(record.partition)] = record.offset + 1
                 yield self._to_entry(record)

@@ -135,7 +135,7 @@ def gazetteer(built: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {one.id: one for one in gazetteer.entities}
+    return {entity.id: entity for entity in gazetteer.entities}
 
 
 def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
@@ -152,7 +152,7 @@ def test_the_manifest_counts_and_names_every_source_with_its_checksum(built: Pat
     manifest = json.loads((built / "made" / "manifest.json").read_text(encoding="utf8"))
     assert manifest["entities"] == len(gazetteer.entities)
     assert manifest["share_alike"] == {"entities": 2, "aliases": 5}
-    assert {one["file"]: one["sha256"] for one in manifest["sources"]} == {
+    assert {source["file"]: source["sha256"] for source in manifest["sources"]} == {
         name: hashlib.sha256((built / "sources" / name).read_bytes()).hexdigest() for name in LICENCES
     }
 
@@ -210,7 +210,7 @@ def test_a_single_word_is_nobodys_name_but_in_ideographs(gazetteer: Gazetteer) -
 def test_organisations_that_news_hardly_names_are_left_out(known: dict[str, Known]) -> None:
     """Archives, colleges without an article, ministries of nowhere, branches' double titles."""
     kept = {"Q312", "Q66", "Q9999999", "Q12", "Q13"}
-    assert {one[0] for one in ORGANISATIONS} & known.keys() == kept
+    assert {row[0] for row in ORGANISATIONS} & known.keys() == kept
     assert known["Q13"].prominence < known["Q12"].prominence < known["Q312"].prominence
 
 
@@ -240,7 +240,7 @@ def test_international_bodies_are_in_a_file_of_their_own(built: Path, gazetteer:
         "ONU": "fr",
         "联合国": "zh",
     }
-    assert "Q1065" not in {one.id for one in gazetteer.entities}
+    assert "Q1065" not in {entity.id for entity in gazetteer.entities}
 
 
 def test_the_first_source_wins_and_spellings_of_no_use_are_dropped() -> None:

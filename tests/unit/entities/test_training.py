@@ -19,7 +19,7 @@ from services.entities.names import CrfNameFinder, NameSpan
 from services.entities.names.classes import load_classes
 from services.entities.names.scorer import read_weights
 from tools.names import lexicon, projection, train
-from tools.names.corpora import Corpus, Gold, Sentence, parse, read_corpus
+from tools.names.corpora import Corpus, Gold, Sentence, parse_sentences, read_corpus
 from tools.names.projection import place_names, project
 
 GIVEN = [("Anna", 20), ("Berta", 3), ("Carla", 2)]
@@ -38,7 +38,8 @@ def people() -> list[tuple[str, str]]:
     rows = [(f"{given} Middle Holm{number}", "{}") for given, count in GIVEN[:2] for number in range(count)]
     rows += [(f"Carla Smit{'h' * number}", '{"ru": ["Карла Холм"]}') for number in range(2)]
     rows += [
-        (f"Person {one} Lang", json.dumps({"zh": [name]})) for one, name in enumerate(("王小明", "王大伟", "王芳"))
+        (f"Person {number} Lang", json.dumps({"zh": [name]}))
+        for number, name in enumerate(("王小明", "王大伟", "王芳"))
     ]
     return rows
 
@@ -172,14 +173,14 @@ def test_a_file_that_an_archive_lacks_is_said(tmp_path: Path) -> None:
 
 def test_words_that_are_not_in_the_stated_text_are_put_together() -> None:
     lines = "# text = Something else\n1\tAnna\tB-PER\n2\t(\tO\n3\tRome\tB-LOC\n4\t)\tO\n5\t.\tO\n"
-    (sentence,) = parse(lines, "en", 1, 2)
+    (sentence,) = parse_sentences(lines, "en", 1, 2)
     assert sentence.text == "Anna (Rome)."
     assert sentence.names == (Gold(0, 4, "PER"), Gold(6, 10, "LOC"))
 
 
 def test_a_handle_is_no_name() -> None:
-    (sentence,) = parse("@\tO\nanna B-PER\n@bob B-PER\nRome B-LOC\n".replace("\t", " "), "en", 0, 1)
-    assert [sentence.text[one.start : one.end] for one in sentence.names] == ["Rome"]
+    (sentence,) = parse_sentences("@\tO\nanna B-PER\n@bob B-PER\nRome B-LOC\n".replace("\t", " "), "en", 0, 1)
+    assert [sentence.text[name.start : name.end] for name in sentence.names] == ["Rome"]
 
 
 @pytest.fixture
@@ -215,9 +216,9 @@ def test_a_training_run_writes_weights_words_and_a_manifest_that_tells_all(
     manifest = json.loads((made / "manifest.json").read_text(encoding="utf8"))
     assert manifest["weights_sha256"] == hashlib.sha256((made / "names.npz").read_bytes()).hexdigest()
     assert manifest["words_sha256"] == hashlib.sha256((made / "words" / "words.tsv.gz").read_bytes()).hexdigest()
-    assert {one["file"] for one in manifest["sources"]} == {"ner/tiny.tar.xz", *lexicon.SOURCES}
+    assert {source["file"] for source in manifest["sources"]} == {"ner/tiny.tar.xz", *lexicon.SOURCES}
     assert manifest["sentences"]["en"] == 92, "the rest is kept back"
-    assert {name for name, one in manifest["measured"].items() if one} == {"development", "test", "pud"}
+    assert {name for name, figures in manifest["measured"].items() if figures} == {"development", "test", "pud"}
     assert manifest["measured"]["test"]["tiny/test"]["typed.f1"] == 1.0
     assert load_classes(made / "words" / "words.tsv.gz") == lexicon.build_classes(data)
     assert read_weights(made / "names.npz").transitions.shape == (7, 7)
@@ -225,7 +226,7 @@ def test_a_training_run_writes_weights_words_and_a_manifest_that_tells_all(
 
 def test_files_are_split_alike_and_nothing_is_lost() -> None:
     sentences = [Sentence("en", str(number), ()) for number in range(50)]
-    first, second = train.split(sentences), train.split(sentences)
+    first, second = train.hold_out_development(sentences), train.hold_out_development(sentences)
     assert first == second
     assert sorted(first[0] + first[1]) == sorted(sentences)
     assert len(first[1]) == 4

@@ -31,7 +31,7 @@ def gazetteer(target: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {one.id: one for one in gazetteer.entities}
+    return {entity.id: entity for entity in gazetteer.entities}
 
 
 def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
 
 def test_kept_are_office_holders_the_well_known_places_and_organisations(known: dict[str, Known]) -> None:
     """Not the footballer of two Wikipedias, the small town, the ruined capital, the offices, the lion."""
-    assert {qid: one.type for qid, one in known.items()} == {
+    assert {qid: entity.type for qid, entity in known.items()} == {
         "Q90": "LOC",
         "Q3052772": "PER",
         "Q76": "PER",

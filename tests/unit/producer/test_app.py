@@ -113,7 +113,7 @@ def test_it_goes_on_with_the_states_of_its_store(settings: ProducerSettings, mon
 def test_a_port_that_is_taken_is_named_and_ends_it(settings: ProducerSettings) -> None:
     with socket.create_server(("127.0.0.1", settings.ingest_port)), capture_logs() as logs:
         assert asyncio.run(run(settings)) == EXIT_UNAVAILABLE
-    assert [(one["event"], one["port"]) for one in logs] == [
+    assert [(line["event"], line["port"]) for line in logs] == [
         ("the ingest port cannot be used", settings.ingest_port),
     ]
 
@@ -147,7 +147,7 @@ def test_a_second_collector_of_a_store_does_not_start(settings: ProducerSettings
     settings.home.mkdir()
     with FileLock(settings.store_file.with_suffix(".collecting")), capture_logs() as logs:
         assert main(settings) == EXIT_TAKEN
-    assert [one["event"] for one in logs] == ["another collector works on this store"]
+    assert [line["event"] for line in logs] == ["another collector works on this store"]
 
 
 @pytest.mark.usefixtures("alone")

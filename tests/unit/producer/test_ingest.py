@@ -133,8 +133,13 @@ def test_everything_that_is_said_of_an_article_is_kept_and_marked_as_pushed(endp
     assert article.published_at is not None
     assert article.feeds == ()
     declared = article.declared
-    assert [one.value for one in (*declared.languages, *declared.authors, *declared.tags)] == ["en", "Ana", "a", "b"]
-    assert {one.source for one in (*declared.languages, *declared.authors, *declared.tags)} == {DeclaredBy.PUSH}
+    assert [stated.value for stated in (*declared.languages, *declared.authors, *declared.tags)] == [
+        "en",
+        "Ana",
+        "a",
+        "b",
+    ]
+    assert {stated.source for stated in (*declared.languages, *declared.authors, *declared.tags)} == {DeclaredBy.PUSH}
 
 
 def test_without_a_source_an_article_is_from_the_push(endpoint: Endpoint) -> None:

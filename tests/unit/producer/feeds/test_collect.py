@@ -196,7 +196,7 @@ def test_while_the_file_has_mistakes_the_feeds_before_them_go_on(room: Room) -> 
 def test_a_variable_that_is_not_set_is_named_in_the_log(room: Room) -> None:
     with capture_logs() as logs:
         room.load(line("a", headers="{X-Key: '${DRAGOMAN_NO_SUCH_KEY}'}"))
-    assert [(one["feed"], one["variable"]) for one in logs] == [("a", "DRAGOMAN_NO_SUCH_KEY")]
+    assert [(line["feed"], line["variable"]) for line in logs] == [("a", "DRAGOMAN_NO_SUCH_KEY")]
 
 
 def test_the_feeds_of_a_list_are_collected_with_it_and_go_with_it(room: Room) -> None:
@@ -223,12 +223,12 @@ def test_children_have_the_lists_settings_and_stable_ids_and_odd_ones_are_left_o
     state = FeedState(children=(named, ChildFeed(url="ftp://x"), ChildFeed(url="https://b.org/"), named))
     with capture_logs() as logs:
         first, second = children_of(parent, state)
-    assert [one["event"] for one in logs] == ["a feed of a list is left out"]
+    assert [line["event"] for line in logs] == ["a feed of a list is left out"]
     assert first.id.startswith("list/a-org-")
     assert (first.interval, first.tags, first.source, first.language) == (1800, ("t", "w"), "A", "nl")
     assert (first.respect_robots, first.paused) == (False, True)
     assert (second.language, second.source) == ("de", None)
-    assert [one.id for one in children_of(parent, state)] == [first.id, second.id]
+    assert [child.id for child in children_of(parent, state)] == [first.id, second.id]
     assert children_of(parent, None) == []
     automatic = parent.model_copy(update={"interval": "auto"})
     assert children_of(automatic, state)[0].interval == "auto"
@@ -325,7 +325,7 @@ def test_a_poll_that_cannot_be_written_is_made_again_later_and_nothing_of_it_is_
     room.poller.after = refuse
     with capture_logs() as logs:
         assert started(room) == ["a"]
-    assert [one["event"] for one in logs] == ["a poll could not be written"]
+    assert [line["event"] for line in logs] == ["a poll could not be written"]
     assert "a" not in room.collector.states
     assert room.due("a") == pytest.approx(UNWRITTEN_SECONDS, abs=5)
 
@@ -498,14 +498,14 @@ def test_folders_that_cannot_be_watched_are_still_read_at_their_interval(
 
 
 def test_one_word_for_each_feed() -> None:
-    one = Feed(id="a", url="https://e.org/")
+    feed = Feed(id="a", url="https://e.org/")
     silent = FeedState(last_success_at=1.0, last_new_at=1.0, gaps=(60.0,) * 5)
-    assert feed_condition(one, FeedState(), 0) == "new"
-    assert feed_condition(one, FeedState(last_success_at=1.0), 2) == "ok"
-    assert feed_condition(one, silent, 2) == "ok"
-    assert feed_condition(one, silent, 10 * DAY) == "silent"
-    assert feed_condition(one, silent.model_copy(update={"error_streak": 1}), 10 * DAY) == "failing"
-    assert feed_condition(one.model_copy(update={"paused": True}), FeedState(error_streak=1), 0) == "paused"
+    assert feed_condition(feed, FeedState(), 0) == "new"
+    assert feed_condition(feed, FeedState(last_success_at=1.0), 2) == "ok"
+    assert feed_condition(feed, silent, 2) == "ok"
+    assert feed_condition(feed, silent, 10 * DAY) == "silent"
+    assert feed_condition(feed, silent.model_copy(update={"error_streak": 1}), 10 * DAY) == "failing"
+    assert feed_condition(feed.model_copy(update={"paused": True}), FeedState(error_streak=1), 0) == "paused"
 
 
 def test_gauges_count_feeds_by_state_and_name_those_that_fail_or_are_silent(room: Room) -> None:
@@ -545,8 +545,8 @@ def test_where_nothing_is_due_nothing_is_late(room: Room) -> None:
 
 def test_a_gauge_has_just_the_series_that_are_wanted() -> None:
     registry = CollectorRegistry()
-    one = Gauge("g", "A gauge.", ["feed", "failure"], registry=registry)
-    replace_series(one, {("a", "x"): 1.0, ("b", "y"): 2.0})
-    replace_series(one, {("b", "y"): 3.0, ("c", "z"): 4.0})
-    samples = {tuple(sample.labels.values()): sample.value for family in one.collect() for sample in family.samples}
+    gauge = Gauge("g", "A gauge.", ["feed", "failure"], registry=registry)
+    replace_series(gauge, {("a", "x"): 1.0, ("b", "y"): 2.0})
+    replace_series(gauge, {("b", "y"): 3.0, ("c", "z"): 4.0})
+    samples = {tuple(sample.labels.values()): sample.value for family in gauge.collect() for sample in family.samples}
     assert samples == {("b", "y"): 3.0, ("c", "z"): 4.0}

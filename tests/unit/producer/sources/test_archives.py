@@ -140,7 +140,7 @@ def test_rows_of_a_csv_are_articles_by_a_column_map(tmp_path: Path) -> None:
     first, last = [item for item in items if isinstance(item, Entry)]
     assert first.content == 'A text; with "quotes"\nand lines'
     assert first.published_at == datetime(2024, 5, 1, tzinfo=UTC), "without a zone it is UTC"
-    assert [one.value for one in first.declared.authors] == ["Ana"]
+    assert [author.value for author in first.declared.authors] == ["Ana"]
     assert (last.guid, last.published_at) == ("5", datetime(2024, 5, 1, 8, tzinfo=UTC))
     assert [item.guid for item in items if isinstance(item, Problem)] == [
         "export.csv:4",
@@ -168,7 +168,7 @@ def test_json_lines_by_a_column_map_look_inside_objects(tmp_path: Path) -> None:
     path.write_text('{"_id": 7, "doc": {"text": "Words."}, "tags": ["a", "b"]}\n[1]\n{"_id": 8}\n', encoding="utf8")
     first, second, third = read(path, Columns(guid="_id", content="doc.text"))
     assert isinstance(first, Entry)
-    assert (first.guid, first.content, [one.value for one in first.declared.tags]) == ("7", "Words.", ["a", "b"])
+    assert (first.guid, first.content, [tag.value for tag in first.declared.tags]) == ("7", "Words.", ["a", "b"])
     assert isinstance(second, Problem)
     assert isinstance(third, Problem)
 
