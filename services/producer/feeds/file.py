@@ -1,4 +1,4 @@
-"""The feeds file: read with errors that name line and field, and edited without losing a comment."""
+"""Reads the feeds file with errors that name line and field, and edits it without losing comments."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from schemas.feed import ENVIRONMENT, Columns, Feed, FeedsFile
 
 MAX_BYTES = 20 * 1024 * 1024
 SCHEMA = Path("schemas/json/FeedsFile.json")
-"""Beside the folder of the file, where that is a checkout: editors complete the file with it."""
+"""Place of the JSON Schema in a checkout. Editors use it to complete the feeds file."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One mistake in the file: where, which field, and what is wrong."""
+    """One error in the file: its line, its field and a message."""
 
     path: Path
     line: int
@@ -34,13 +34,13 @@ class FileProblem:
     message: str
 
     def __str__(self) -> str:
-        """As compilers say it, so that editors jump there."""
+        """The format of compiler messages, so that editors can jump to the line."""
         where = f"{self.path}:{self.line}"
         return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
 
 
 class FeedsFileError(Exception):
-    """The file cannot be used; every mistake in it is listed."""
+    """The file cannot be used. The exception lists every error."""
 
     def __init__(self, problems: list[FileProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -48,16 +48,16 @@ class FeedsFileError(Exception):
 
 
 class UnknownFeedError(Exception):
-    """There is no feed of this id."""
+    """There is no feed with this id."""
 
 
 def load_feeds(path: Path) -> FeedsFile:
-    """The file, checked; FeedsFileError lists what is wrong with it."""
+    """Read and check the file. FeedsFileError lists its errors."""
     return validate(path, read_yaml(path))
 
 
 def read_yaml(path: Path) -> CommentedMap:
-    """The file as YAML that remembers its lines and comments."""
+    """The file as YAML, with its line numbers and comments."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FeedsFileError([FileProblem(path, 1, "", f"is larger than {MAX_BYTES:,} bytes")])
@@ -82,7 +82,7 @@ def read_yaml(path: Path) -> CommentedMap:
 
 
 def validate(path: Path, read: CommentedMap) -> FeedsFile:
-    """The records of what was read; FeedsFileError names the line of each mistake."""
+    """The checked content of the file. FeedsFileError names the line of each error."""
     values = _plain(read)
     if values.get("feeds", ()) is None:
         values["feeds"] = []
@@ -105,7 +105,7 @@ def _plain(value: Any) -> Any:
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    """Pydantic's words, but where a person would say it otherwise."""
+    """Pydantic's message, or a simpler one for common errors."""
     location = [part for part in item["loc"] if isinstance(part, str)]
     match item["type"]:
         case "extra_forbidden":
@@ -125,7 +125,7 @@ def _message(item: Mapping[str, Any]) -> str:
 
 
 def line_of(read: Any, location: Iterable[str | int]) -> int:
-    """The line, counted from 1, of the deepest part of a location that stands in the file."""
+    """The line of the deepest part of a location that is in the file. Lines count from 1."""
     line, node = 1, read
     for part in location:
         try:
@@ -140,7 +140,10 @@ def line_of(read: Any, location: Iterable[str | int]) -> int:
 
 
 def _field(read: Any, location: tuple[str | int, ...]) -> str:
-    """`feeds.bbc.interval`: the feed by its id where it has one, and no parts that only pydantic knows."""
+    """The name of a field, such as `feeds.bbc.interval`.
+
+    A feed is named by its id if it has one. Parts that only pydantic knows are left out.
+    """
     names: list[str] = []
     node = read
     for part in location:
@@ -157,7 +160,7 @@ def _field(read: Any, location: tuple[str | int, ...]) -> str:
 
 
 def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """`${NAME}` replaced from the environment; KeyError names the one that is not set."""
+    """Replace each `${NAME}` by the value of the environment variable. KeyError names a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
@@ -169,14 +172,17 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def missing_variables(feed: Feed, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables that the feed names and the environment has not."""
+    """Variables that the feed uses but the environment does not set."""
     texts = [feed.url or "", *feed.headers.values()]
     names = [name for text in texts for name in ENVIRONMENT.findall(text)]
     return [name for name in dict.fromkeys(names) if not environment.get(name)]
 
 
 def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
-    """Change the list of feeds in place; comments, order and quotes stay. Nothing is written that would not load."""
+    """Change the list of feeds in the file. Comments, order and quotes stay.
+
+    The file is only written if the result is valid.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock"), timeout=30):
         if not path.exists():
@@ -187,7 +193,7 @@ def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
         if not isinstance(read.get("feeds"), CommentedSeq):
             read["feeds"] = CommentedSeq()
         if not read["feeds"]:
-            # an empty list is written `[]`: what is added to it stands below, one by one
+            # An empty list is written `[]`. Block style puts each added feed on its own lines.
             read["feeds"].fa.set_block_style()
         change(read["feeds"])
         checked = validate(path, read)
@@ -201,7 +207,7 @@ def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
 
 
 def add_feed(feeds: CommentedSeq, feed: Feed) -> None:
-    """Append a feed with what differs from the defaults."""
+    """Append a feed. Only values that differ from the defaults are written."""
     values = feed.model_dump(mode="json", exclude_defaults=True)
     item = CommentedMap()
     for name in ("id", "url", "path", *values):
@@ -213,7 +219,7 @@ def add_feed(feeds: CommentedSeq, feed: Feed) -> None:
 
 
 def set_paused(feeds: CommentedSeq, feed_id: str, *, paused: bool) -> bool:
-    """Pause or resume a feed; whether that changed anything. UnknownFeedError where there is no such feed."""
+    """Pause or resume a feed. Returns whether that changed the file. UnknownFeedError when there is no such feed."""
     item = next((entry for entry in feeds if isinstance(entry, CommentedMap) and entry.get("id") == feed_id), None)
     if item is None:
         known = ", ".join(str(entry.get("id")) for entry in feeds if isinstance(entry, CommentedMap))
@@ -227,7 +233,7 @@ def set_paused(feeds: CommentedSeq, feed_id: str, *, paused: bool) -> bool:
 
 
 def free_id(wanted: str, taken: Iterable[str]) -> str:
-    """An id made of a name that is not taken yet: `bbc-co-uk`, `bbc-co-uk-2`."""
+    """Make an id from a name that is not taken yet: `bbc-co-uk`, `bbc-co-uk-2`."""
     base = re.sub(r"[^a-z0-9]+", "-", wanted.lower().removeprefix("www.")).strip("-")[:80] or "feed"
     used, number = set(taken), 2
     name = base

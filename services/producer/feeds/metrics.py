@@ -1,4 +1,4 @@
-"""What is measured of feeds."""
+"""Metrics of feeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of the way onto Kafka."""
+"""Metrics of the way onto Kafka."""
 
 from __future__ import annotations
 

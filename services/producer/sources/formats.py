@@ -1,4 +1,4 @@
-"""The document formats, and which of them a document is: detect, parse, adapt."""
+"""The list of document formats, and the parser that chooses the right one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from services.producer.sources.page import HtmlPage
 from services.producer.sources.sitemap import Sitemap
 
 FORMATS: Final[tuple[Format, ...]] = (Sitemap(), Opml(), JsonFeed(), XmlFeed(), HtmlPage())
-"""The first that accepts a document reads it; pages last, for servers call everything HTML."""
+"""The first format that accepts a document reads it. HTML is last, because servers call everything HTML."""
 
 
 def parse_document(document: Document, source_id: str, now: datetime) -> Parsed:
-    """Everything in a document; NotThisFormatError says why nothing can be read."""
+    """Parse a document. NotThisFormatError says why that failed."""
     if not document.data.strip():
         raise NotThisFormatError("the answer is empty")
     found = next((candidate for candidate in FORMATS if candidate.accepts(document)), None)

@@ -1,4 +1,4 @@
-"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/); of a file that breaks off, what came before."""
+"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/). A cut-off file is read up to the break."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ ITEMS = re.compile(r'"items"\s*:\s*\[')
 
 
 class JsonFeed:
-    """JSON Feed."""
+    """The format JSON Feed."""
 
     name = "json-feed"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """An object that names the format, or has items."""
+        """Whether the document is an object that names the format or has items."""
         head = document.head
         return head.startswith(b"{") and (b"jsonfeed.org" in head or b'"items"' in document.data)
 
     @staticmethod
-    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
-        """Every item; items before the place where the file breaks are read too."""
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
+        """Every item. In a broken file, every item before the break."""
         feed, problem = read_json(document)
         items = feed.get("items")
         if not isinstance(items, list):
@@ -63,7 +63,7 @@ class JsonFeed:
 
 
 def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
-    """The object, and what is wrong with it where it was saved from a broken file."""
+    """The object, and a message when the file is broken and only a part of it was read."""
     try:
         whole = decode_text(document.data, document.charset)[0].lstrip("\ufeff")
     except UndecodableError as error:
@@ -93,7 +93,7 @@ def _decode_items(whole: str, start: int) -> Iterator[Any]:
 
 
 def text(item: Mapping[str, Any], name: str) -> str | None:
-    """A field that ought to be text; numbers are taken too (ids of some generators)."""
+    """A text field. Numbers are accepted too, because some generators write ids as numbers."""
     value = item.get(name)
     return scrub(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
@@ -129,7 +129,7 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
 
 
 def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
-    """Names in `authors` (1.1) or `author` (1.0)."""
+    """The names in `authors` (1.1) or `author` (1.0)."""
     listed = item.get("authors")
     for author in [*(listed if isinstance(listed, list) else ()), item.get("author")]:
         if isinstance(author, dict):

@@ -195,7 +195,7 @@ def test_marginals_are_crfsuites_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     trainer = pycrfsuite.Trainer("lbfgs", {"max_iterations": 5}, verbose=False)
     for sentence in MARKED:
         tokens = tokenize(sentence.text)
-        trainer.append(sentence_features(tokens.texts, "en", {}), train.label(tokens, sentence.names))
+        trainer.append(sentence_features(tokens.texts, "en", {}), train.label_tokens(tokens, sentence.names))
     trainer.train(str(tmp_path / "names.crfsuite"))
     tagger = pycrfsuite.Tagger()
     tagger.open(str(tmp_path / "names.crfsuite"))

@@ -110,9 +110,25 @@ def test_it_goes_on_with_the_states_of_its_store(settings: ProducerSettings, mon
     assert [state.polls for state in found] == [7]
 
 
-def test_a_port_that_is_taken_is_named_and_ends_it(settings: ProducerSettings) -> None:
+def test_a_port_that_is_taken_is_named_and_ends_it(settings: ProducerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Store] = []
+    closed: list[Store] = []
+
+    class CountedStore(Store):
+        """A store that tells when it is opened and closed."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            opened.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr("services.producer.app.Store", CountedStore)
     with socket.create_server(("127.0.0.1", settings.ingest_port)), capture_logs() as logs:
         assert asyncio.run(run(settings)) == EXIT_UNAVAILABLE
+    assert opened == closed, "the store is closed on this way out too"
     assert [(line["event"], line["port"]) for line in logs] == [
         ("the ingest port cannot be used", settings.ingest_port),
     ]

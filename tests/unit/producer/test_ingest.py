@@ -306,6 +306,13 @@ def test_a_read_article_is_an_entry_or_an_answer() -> None:
     assert answer["errors"] == [{"path": "/content", "message": "Field required"}]
 
 
+def test_the_path_of_an_error_escapes_tilde_and_slash_as_json_pointers_do() -> None:
+    """RFC 6901, 3: `~` is written `~0` and `/` is written `~1`."""
+    answer = read_article({"guid": "1", "content": "Text.", "a/b": 1, "c~d": 2, "~1": 3}, 100)
+    assert isinstance(answer, dict)
+    assert [error["path"] for error in answer["errors"]] == ["/a~1b", "/c~0d", "/~01"]
+
+
 def test_an_error_without_a_place_is_of_the_whole() -> None:
     assert errors_of(ValueError("odd")) == [{"path": "", "message": "odd"}]
 

@@ -537,6 +537,12 @@ def test_gauges_count_feeds_by_state_and_name_those_that_fail_or_are_silent(room
     assert gauge("dragoman_feed_late_seconds") == 0
 
 
+def test_a_feed_that_was_never_polled_is_late_from_the_moment_it_was_read(room: Room) -> None:
+    room.load(line("a"))
+    room.collector.publish(time.time() + 40)
+    assert gauge("dragoman_feed_late_seconds") == pytest.approx(40, abs=5)
+
+
 def test_where_nothing_is_due_nothing_is_late(room: Room) -> None:
     room.load(line("a", paused="true"))
     room.collector.publish(time.time())
