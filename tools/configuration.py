@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the settings classes; `--check` fails when it is stale.
+"""Writes docs/configuration.md from the settings classes. `--check` fails when the page is not up to date.
 
 python -m tools.configuration [--check]
 """
@@ -41,7 +41,7 @@ environment says nothing.
 
 
 def render() -> str:
-    """The page."""
+    """The text of the page."""
     parts = [HEAD]
     for title, settings, base in SECTIONS:
         inherited = base.model_fields if base else {}
@@ -64,7 +64,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write, or check; returns the exit code."""
+    """Write or check the page. Returns the exit code."""
     text = render()
     if "--check" in arguments:
         stale = not PAGE.is_file() or PAGE.read_text(encoding="utf8") != text

@@ -1,6 +1,6 @@
-"""Carries names from English news over to its translations, for languages without a corpus. Run by `train.py` only.
+"""Transfers names from English news to its translations, for languages without a corpus. Only `train.py` runs it.
 
-A sentence is kept where every English name has its likeness in the translation and no other word looks like a name.
+A sentence is kept if every English name has a similar name in the translation and no other word looks like a name.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ TARGETS = {
     "ukr": "uk",
     "vie": "vi",
 }
-"""NTREX's codes and ours: languages with capitals, frequent in news, that no corpus here covers."""
+"""Codes of NTREX and our codes. The languages have capitals, are frequent in news and have no corpus here."""
 ALIKE = 0.75
-"""Least likeness of two spellings (Ratcliff and Obershelp), inflected forms included: Бретта Кавано is .80."""
+"""Minimum similarity of two spellings (Ratcliff and Obershelp). It allows inflected forms: Бретта Кавано has 0.80."""
 SPELLINGS = str.maketrans({"c": "k", "q": "k", "y": "i", "j": "i", "w": "v", "h": ""})
-"""Letters that languages exchange in the same name."""
+"""Letters that differ between languages in the same name."""
 NAME_SHAPES = frozenset({"Xx", "XX", "XXX", "XxX", "X", "xX", "A."})
 
 
@@ -75,7 +75,10 @@ def project(data: Path, finder: NameFinder, classes: Mapping[str, str]) -> list[
 
 
 def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str, str]) -> list[tuple[int, int]] | None:
-    """Where each name, given by its spellings, stands in the line; None where one is missing or a word is left over."""
+    """The place of each name in the line. Each name is given by its spellings.
+
+    None if a name is missing, or if another word looks like a name.
+    """
     texts, starts = tokenize(line)
     shapes = [shape_of(text) for text in texts]
     taken = [False] * len(texts)
@@ -104,7 +107,7 @@ def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str,
 def _windows(
     texts: Sequence[str], shapes: Sequence[str], taken: Sequence[bool], longest: int
 ) -> Iterator[tuple[int, int]]:
-    """Runs of free tokens that begin and end with a capitalised one."""
+    """Runs of free tokens that begin and end with a capitalised token."""
     for first in range(len(texts)):
         for last in range(first + 1, min(first + longest, len(texts)) + 1):
             if taken[last - 1]:
@@ -125,7 +128,7 @@ def _comparable_letters(name: str) -> str:
 
 
 def _countries(language: str) -> dict[str, tuple[str, ...]]:
-    """Countries' names in a language, by their English names."""
+    """Names of countries in a language, by their English names."""
     from babel import Locale
 
     there = Locale.parse(language).territories

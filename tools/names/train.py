@@ -1,4 +1,4 @@
-"""Trains the weights of `crf.py` from the shared corpora. Run by hand when a source or a feature changes.
+"""Trains the weights of `crf.py` from the shared corpora. Run it by hand when a source or a feature changes.
 
     python -m tools.names.train DATA        (a folder with ner/, people/, gazetteer/ and ntrex/)
 
@@ -32,11 +32,11 @@ from tools.names.projection import project
 MANIFEST = WEIGHTS.with_name("manifest.json")
 SEED = 20260
 DEVELOPMENT = 0.08
-"""Share of each corpus's training files that is kept back to choose constants on."""
+"""Share of the training files of each corpus that is held out as development data for choosing constants."""
 WITHOUT_FLAG = 0.15
-"""Share of sentences trained with the flag `xx`, so that it stands for languages without one."""
+"""Share of sentences that are trained with the flag `xx`, which is used for languages without a flag."""
 HEADLINES = 0.05
-"""Share of sentences that are added once more as a headline: 7 in 10 in title case, 3 in capitals."""
+"""Share of sentences that are added a second time as a headline: 7 in 10 in title case, 3 in 10 in capitals."""
 LONGEST_HEADLINE = 150
 PARAMETERS = {
     "c1": 0.1,
@@ -45,21 +45,24 @@ PARAMETERS = {
     "feature.minfreq": 2,
     "feature.possible_transitions": True,
 }
-"""L-BFGS with both penalties: on development data ahead of the averaged perceptron by 2 to 10 points of untyped F."""
+"""L-BFGS with both penalties. On development data it beats the averaged perceptron by 2 to 10 points of untyped F."""
 SMALLEST = 0.01
-"""Features all of whose weights are closer to zero are left out."""
+"""A feature is left out if all its weights are closer to zero than this."""
 TITLE_WORD = re.compile(r"(?<![\w'’])[^\W\d_]\w{2,}")
 
 
 def hold_out_development(sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """Training and development sentences of one file; the two Chinese corpora, one text, are cut alike."""
+    """Training and development sentences of one file.
+
+    The two Chinese corpora have the same text, so they are split in the same way.
+    """
     shuffled = random.Random(SEED).sample(sentences, len(sentences))
     size = int(len(shuffled) * DEVELOPMENT)
     return shuffled[size:], shuffled[:size]
 
 
 def as_headline(text: str, chance: random.Random) -> str:
-    """The text in title case or capitals; itself where that would move its names."""
+    """The text in title case or capitals. Unchanged if that would move its names."""
     changed = (
         text.upper() if chance.random() < 0.3 else TITLE_WORD.sub(lambda word: word[0][0].upper() + word[0][1:], text)
     )
@@ -67,7 +70,7 @@ def as_headline(text: str, chance: random.Random) -> str:
 
 
 def flagged(sentences: Iterable[Sentence]) -> Iterator[tuple[str, Sentence]]:
-    """Sentences with their flags, some with `xx`, and some once more as headlines."""
+    """Sentences with their flags. Some get the flag `xx`, and some are repeated as headlines."""
     chance = random.Random(SEED)
     for sentence in sentences:
         flag = OTHER if chance.random() < WITHOUT_FLAG else flag_of(sentence.language)
@@ -77,7 +80,7 @@ def flagged(sentences: Iterable[Sentence]) -> Iterator[tuple[str, Sentence]]:
 
 
 def label_tokens(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
-    """IOB2 labels; a token that a name touches is part of it."""
+    """IOB2 labels of the tokens. A token that overlaps a name is part of the name."""
     labels = ["O"] * len(tokens.texts)
     for start, end, type_ in names:
         prefix = "B"
@@ -89,7 +92,7 @@ def label_tokens(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
 
 
 def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str]) -> NameWeights:
-    """CRFsuite's weights, without the features that hardly count."""
+    """Train with CRFsuite. Features with very small weights are left out."""
     pycrfsuite = import_module("pycrfsuite")
     trainer = pycrfsuite.Trainer("lbfgs", PARAMETERS, verbose=False)
     for flag, sentence in sentences:
@@ -108,7 +111,7 @@ def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str])
 
 
 def project_names(data: Path, sentences: Iterable[Sentence], classes: Mapping[str, str]) -> list[Sentence]:
-    """Translated sentences, with the names that a tagger trained on the English sentences alone sees in the English."""
+    """Translated sentences with names. A tagger that is trained only on English finds the names in the English text."""
     english = train(flagged(sentence for sentence in sentences if sentence.language == "en"), classes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "english.npz"
@@ -117,7 +120,7 @@ def project_names(data: Path, sentences: Iterable[Sentence], classes: Mapping[st
 
 
 def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tuple[str, str], float]) -> NameWeights:
-    """CRFsuite's sparse weights as rows, features sorted by name."""
+    """The sparse weights of CRFsuite as rows. Features are sorted by name."""
     kept = sorted({name for (name, _), weight in states.items() if abs(weight) >= SMALLEST})
     rows = {name: row for row, name in enumerate(kept)}
     matrix = np.zeros((len(rows), len(LABELS)), np.float32)
@@ -131,7 +134,7 @@ def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tup
 
 
 def figures(counts: NameScore) -> dict[str, object]:
-    """A score rounded, with its calibration: share right by tenth of confidence, and of how many."""
+    """Rounded figures of a score, with the calibration: for each tenth of confidence the share right and the number."""
     tenths = sorted(counts.placed_by_confidence.items())
     return {
         "names": counts.marked,
@@ -141,7 +144,7 @@ def figures(counts: NameScore) -> dict[str, object]:
 
 
 def write_classes(classes: Mapping[str, str]) -> None:
-    """`data/words.tsv.gz`; the same classes give the same bytes."""
+    """Write `data/words.tsv.gz`. The same classes give the same bytes."""
     CLASSES.parent.mkdir(exist_ok=True)
     lines = "".join(f"{word}\t{letters}\n" for word, letters in classes.items())
     with CLASSES.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
@@ -149,7 +152,7 @@ def write_classes(classes: Mapping[str, str]) -> None:
 
 
 def main(data: Path) -> None:
-    """Read, train, write, measure; about ten minutes and 2 GB."""
+    """Read the corpora, train, write the weights, and measure. This takes about ten minutes and 2 GB of memory."""
     classes = build_classes(data)
     write_classes(classes)
     training: list[Sentence] = []
@@ -177,7 +180,7 @@ def main(data: Path) -> None:
 
 
 def describe_training(data: Path, training: list[Sentence]) -> dict[str, object]:
-    """Sources with licences and checksums, and everything that the weights depend on."""
+    """The sources with licences and checksums, and all other values that the weights depend on."""
     archives = {f"ner/{corpus.archive}.tar.xz": f"{corpus.licence}, {corpus.title}" for corpus in CORPORA}
     languages = sorted({sentence.language for sentence in training})
     return {

@@ -1,4 +1,4 @@
-"""Names of one text brought to agreement: one spelling, one type, and found wherever it stands."""
+"""Makes the names of one text consistent: each spelling has one type and is found at every place."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from services.entities.names.base import NameType
 
 SURE = 0.8
-"""From this probability on, a name is looked for in the rest of the text."""
+"""Minimum probability of a name that is searched in the rest of the text."""
 AGAIN = 0.8
-"""How sure a repeated name is, as a share of the surest one: of 98 found so in test files, 77 were right."""
+"""Factor for the probability of a repeated name. In test files, 77 of 98 repeated names were right."""
 SHORTEST = 3
-"""Code points of a name that is looked for again."""
+"""Minimum number of code points of a name that is searched again."""
 QUOTES = frozenset('"“”„«»‘‚「」『』')
 Words = tuple[str, ...]
 
 
 class NameRun(NamedTuple):
-    """A name of the tokens [first, end), its type, and how likely its bounds are."""
+    """A name of the tokens [first, end), with its type and the probability of its bounds."""
 
     first: int
     end: int
@@ -28,7 +28,7 @@ class NameRun(NamedTuple):
 
 
 def agree(names: Sequence[NameRun], words: Sequence[str]) -> list[NameRun]:
-    """The names of one text in order, their ends trimmed, types settled and repetitions added."""
+    """The names of one text in order, with trimmed ends, one type for each spelling, and repetitions."""
     trimmed = [_trim(name, words) for name in names]
     types = _settle_types(trimmed, words)
     settled = [name._replace(type=types[tuple(words[name.first : name.end])]) for name in trimmed]
@@ -36,7 +36,7 @@ def agree(names: Sequence[NameRun], words: Sequence[str]) -> list[NameRun]:
 
 
 def _trim(name: NameRun, words: Sequence[str]) -> NameRun:
-    """The name without quotes around it; a full stop is its own (`Inc.`) unless a quote follows."""
+    """The name without quotes. A full stop belongs to the name (`Inc.`) unless a quote follows."""
     first, end = name.first, name.end
     while first < end - 1 and words[first] in QUOTES:
         first += 1
@@ -46,7 +46,11 @@ def _trim(name: NameRun, words: Sequence[str]) -> NameRun:
 
 
 def _settle_types(names: Iterable[NameRun], words: Sequence[str]) -> dict[Words, NameType]:
-    """Each spelling's type: a person's where it ends a longer person's name, else what most of its places say."""
+    """The type of each spelling.
+
+    It is a person if the spelling ends a longer name of a person. Otherwise the type with the highest sum of
+    probabilities wins.
+    """
     votes: dict[Words, dict[NameType, float]] = {}
     family_names: set[Words] = set()
     for name in names:
@@ -62,7 +66,7 @@ def _settle_types(names: Iterable[NameRun], words: Sequence[str]) -> dict[Words,
 
 
 def _find_again(names: Iterable[NameRun], words: Sequence[str]) -> Iterator[NameRun]:
-    """Further places of sure names and of the family names in them, longest first."""
+    """More places of certain names and of the family names in them, longest first."""
     sure: dict[Words, NameRun] = {}
     taken = bytearray(len(words))
     for name in names:
