@@ -125,7 +125,7 @@ def build_from_dump(dump: Path, target: Path, *, progress: Callable[[int], None]
         except (EOFError, zlib.error, OSError) as error:
             raise DumpError(f"{dump} is damaged or ends in the middle after {collector.read:,} entities") from error
     if not collector.read:
-        raise DumpError(f"{dump} is not a Wikidata JSON dump: no line of it is an entity")
+        raise DumpError(f"{dump} is not a Wikidata JSON dump: none of its lines is an entity")
     if progress is not None:
         progress(dump.stat().st_size)
     builder = collector.finish()

@@ -83,7 +83,7 @@ class Ingest:
             reason = "send the token: `Authorization: Bearer <token>`"
             raise RefusedRequestError(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
         if self.writer.failed is not None or self.writer.is_full:
-            reason = "Kafka has been away for long and the outbox is full; try again later"
+            reason = "Kafka has not been available for a long time and the outbox is full; try again later"
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             raise RefusedRequestError(HTTPStatus.SERVICE_UNAVAILABLE, reason, wait)
         try:

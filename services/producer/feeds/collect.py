@@ -97,7 +97,8 @@ class Collector:
         except FeedsFileError as error:
             self.file_error = error
             FILE_VALID.set(0)
-            log.error("the feeds file has mistakes; those that ran go on", problems=str(error)[:2000])  # noqa: TRY400 - the error is in the file, not in the code
+            problems = str(error)[:2000]
+            log.error("the feeds file has errors; the feeds of the last valid file continue", problems=problems)  # noqa: TRY400 - not a bug
             return
         self.file_error = None
         wanted: dict[str, Feed] = {}

@@ -83,7 +83,7 @@ async def fetch_once(client: Client, robots: Robots, feed: Feed, now: datetime) 
     check = robots.check if feed.respect_robots else None
     fetched = await client.fetch(url, NO_VALIDATORS, headers, check)
     if fetched.document is None:
-        raise NotThisFormatError("the server says that nothing changed, though it was not asked so")
+        raise NotThisFormatError("the server says that nothing changed, but the request did not ask for that")
     return fetched.document, parse_document(fetched.document, feed.source or host_name(fetched.document.url), now)
 
 

@@ -71,13 +71,15 @@ def read_yaml(path: Path) -> CommentedMap:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise FeedsFileError([FileProblem(path, line, "", f"is no YAML here: {error.problem or error}")]) from error
+        raise FeedsFileError(
+            [FileProblem(path, line, "", f"is not valid YAML here: {error.problem or error}")]
+        ) from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise FeedsFileError([FileProblem(path, 1, "", f"is no YAML: {error}")]) from error
+        raise FeedsFileError([FileProblem(path, 1, "", f"is not valid YAML: {error}")]) from error
     if read is None:
         return CommentedMap(feeds=CommentedSeq())
     if not isinstance(read, CommentedMap):
-        raise FeedsFileError([FileProblem(path, 1, "", "must hold `feeds:` and a list of feeds under it")])
+        raise FeedsFileError([FileProblem(path, 1, "", "must contain `feeds:` and a list of feeds below it")])
     return read
 
 
@@ -112,12 +114,12 @@ def _message(item: Mapping[str, Any]) -> str:
             model = Columns if "columns" in location[:-1] else Feed if len(item["loc"]) > 1 else FeedsFile
             near = get_close_matches(location[-1], model.model_fields, 1)
             return "is unknown" + (
-                f"; did you mean {near[0]}?" if near else f"; there are {', '.join(model.model_fields)}"
+                f"; did you mean {near[0]}?" if near else f"; known fields are {', '.join(model.model_fields)}"
             )
         case "missing":
             return "is missing"
         case "string_pattern_mismatch" if location[-1:] == ["id"]:
-            return "may hold small letters, digits and . _ - / only, and begins with a letter or a digit"
+            return "may contain only small letters, digits and . _ - /, and must begin with a letter or a digit"
         case "enum":
             return f"must be {item['ctx']['expected']}"
         case _:

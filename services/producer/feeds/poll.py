@@ -165,7 +165,7 @@ class Poller:
         try:
             return await loop.run_in_executor(self.parsing, parse_document, document, source, datetime.now(UTC))
         except NotThisFormatError as error:
-            raise FetchError(Failure.UNREADABLE, f"no feed can be read: {error}") from error
+            raise FetchError(Failure.UNREADABLE, f"cannot be read as a feed: {error}") from error
 
     async def _fetch_parts(
         self, feed: Feed, state: FeedState, index: Parsed, headers: dict[str, str], gathered: Gathered
@@ -290,7 +290,7 @@ class Poller:
         result = end.result(last)
         if schedule.is_overrun(state, result) and feed.path is None:
             OVERRUNS.inc()
-            log.warning("nearly all entries are new: some may have come and gone unseen", feed=feed.id, new=result.new)
+            log.warning("nearly all entries are new, so others may have been missed", feed=feed.id, new=result.new)
         return after, "changed" if gathered.changed else "unchanged"
 
     async def _fail(self, feed: Feed, state: FeedState, error: FetchError) -> tuple[FeedState, str]:
@@ -349,7 +349,7 @@ class PollFailed:
 def saved_state(counted: Counted) -> FeedState:
     """The state of the feed that was saved with the last items of a poll."""
     if not isinstance(counted.state, FeedState):
-        raise TypeError("the job has no end, so that no state was saved")
+        raise TypeError("the job has no end, so no state was saved")
     return counted.state
 
 
@@ -366,7 +366,7 @@ def require_expected(feed: Feed, state: FeedState, parsed: Parsed) -> None:
     if parsed.type is not FeedType.PAGE or feed.type is FeedType.PAGE:
         return
     if feed.type is not None or state.format not in (None, "page"):
-        raise FetchError(Failure.UNREADABLE, "a web page comes where a feed is expected (`type: page` if it is meant)")
+        raise FetchError(Failure.UNREADABLE, "a web page came instead of a feed (set `type: page` if that is intended)")
 
 
 def require_whole(fetched: Fetched) -> Fetched:

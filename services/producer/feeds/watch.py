@@ -48,7 +48,7 @@ class FolderWatch:
                         if any(path.is_relative_to(folder) for path in paths):
                             self.on_change(feed_id)
             except (OSError, RuntimeError) as error:
-                log.warning("folders cannot be watched; they are read at their interval", error=str(error)[:200])
+                log.warning("folders cannot be watched; they are still read at their interval", error=str(error)[:200])
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 check.cancel()

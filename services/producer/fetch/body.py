@@ -144,4 +144,4 @@ def _decompressor(encoding: str) -> Decompressor | None:
         case "br":
             return Brotli()
         case other:
-            raise BodyError(f"has an encoding that was not asked for: {other[:40]!r}")
+            raise BodyError(f"has an encoding that was not requested: {other[:40]!r}")

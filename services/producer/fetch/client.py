@@ -161,7 +161,7 @@ class Client:
                 async with asyncio.timeout(self.settings.fetch_seconds):
                     return await self._request(url, validators, headers)
             except TimeoutError as error:
-                reason = f"no whole answer within {self.settings.fetch_seconds:g} s"
+                reason = f"no complete answer within {self.settings.fetch_seconds:g} s"
                 raise FetchError(Failure.TIMEOUT, reason) from error
             except (aiohttp.ClientError, OSError, ValueError, UnicodeError) as error:
                 raise to_fetch_error(error) from error

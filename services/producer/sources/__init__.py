@@ -45,7 +45,7 @@ def open_source(path: Path, options: SourceOptions, stated: FeedType | None = No
     for accepts, make in SOURCES:
         if accepts(path):
             return make(path, options)
-    raise SourceError(f"{path} is neither a folder nor text, HTML, JSONL, CSV, WARC or a feed, by its name.")
+    raise SourceError(f"{path} is not a folder, and its name is not that of text, HTML, JSONL, CSV, WARC or a feed.")
 
 
 def open_place(place: str, options: SourceOptions) -> Source:

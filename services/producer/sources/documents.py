@@ -212,7 +212,7 @@ def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Proble
         if isinstance(kept, Entry) and count[kept.guid] > 1:
             kept = replace(kept, guid=(kept.url or f"{kept.guid}#{entry_hash(kept)[:16]}")[:MAX_VALUE_LENGTH])
         if isinstance(kept, Entry) and kept.guid in seen:
-            reason = "has the guid and the address of an entry before it"
+            reason = "has the same guid and address as an earlier entry"
             kept = Problem(kept.source_id, kept.guid, ProblemKind.REPEATED, reason)
         seen.add(kept.guid)
         distinct.append(kept)

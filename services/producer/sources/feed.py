@@ -59,7 +59,7 @@ class XmlFeed:
         """Every entry. A broken entry does not affect the others."""
         read = read_feed(document)
         if not read.get("version") and not read.get("entries"):
-            raise NotThisFormatError(f"no feed: {_why(read)}")
+            raise NotThisFormatError(f"not a feed: {_why(read)}")
         feed = read.get("feed", {})
         language = language_tag(feed.get("language"))
         parsed = Parsed(
@@ -91,7 +91,9 @@ def read_feed(document: Document) -> Mapping[str, Any]:
             io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
     except Exception as error:  # any exception of the parser is a fault of the document
-        raise NotThisFormatError(f"no feed can be read: {type(error).__name__}: {scrub(str(error))}"[:300]) from error
+        raise NotThisFormatError(
+            f"cannot be read as a feed: {type(error).__name__}: {scrub(str(error))}"[:300]
+        ) from error
     return read
 
 

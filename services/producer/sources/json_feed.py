@@ -53,7 +53,7 @@ class JsonFeed:
         feed, problem = read_json(document)
         items = feed.get("items")
         if not isinstance(items, list):
-            raise NotThisFormatError("no JSON Feed: it has no list `items`")
+            raise NotThisFormatError("not a JSON Feed: it has no list `items`")
         parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
         parsed.notes += [problem] if problem else []
         parsed.items = with_distinct_guids(
@@ -67,16 +67,16 @@ def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
     try:
         whole = decode_text(document.data, document.charset)[0].lstrip("\ufeff")
     except UndecodableError as error:
-        raise NotThisFormatError(f"no JSON Feed: {error}") from error
+        raise NotThisFormatError(f"not a JSON Feed: {error}") from error
     try:
         read = json.loads(whole)
     except (ValueError, RecursionError) as error:
         found = ITEMS.search(whole)
         if not found:
-            raise NotThisFormatError(f"no JSON Feed: {error}") from error
+            raise NotThisFormatError(f"not a JSON Feed: {error}") from error
         return {"items": list(_decode_items(whole, found.end()))}, f"broken JSON, read as far as it goes: {error}"
     if not isinstance(read, dict):
-        raise NotThisFormatError("no JSON Feed: it is no object")
+        raise NotThisFormatError("not a JSON Feed: it is not an object")
     return read, None
 
 
@@ -101,7 +101,7 @@ def text(item: Mapping[str, Any], name: str) -> str | None:
 def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) -> Entry | Problem:
     """One item as the feed states it."""
     if not isinstance(item, dict):
-        return Problem(source_id, "item", ProblemKind.INVALID, "is no object")
+        return Problem(source_id, "item", ProblemKind.INVALID, "is not an object")
     link = web_address(url, text(item, "url") or text(item, "external_url"))
     title = one_line(to_text(text(item, "title") or ""), MAX_TITLE_LENGTH)
     html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()

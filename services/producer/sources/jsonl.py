@@ -66,9 +66,9 @@ def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None
     try:
         read = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return f"no JSON: {error}"
+        return f"not JSON: {error}"
     if not isinstance(read, dict):
-        return "is no object"
+        return "is not an object"
     if default_guid is not None and "." not in columns.guid:
         read.setdefault(columns.guid, default_guid)
     return read_row(read, columns)

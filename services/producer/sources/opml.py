@@ -34,10 +34,10 @@ class Opml:
     @staticmethod
     def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
         """Every feed as a child. Folders become tags."""
-        root = parse_xml(document.data, "no OPML")
+        root = parse_xml(document.data, "not OPML")
         children = {child.url: child for child in read_outlines(root, document.url, ())}
         if not children and root.find(".//{*}outline") is None:
-            raise NotThisFormatError("no OPML: it has no outline")
+            raise NotThisFormatError("not OPML: it has no outline")
         return Parsed(format="opml", type=FeedType.OPML, children=list(children.values()))
 
 

@@ -57,7 +57,7 @@ def read_page(document: Document, source_id: str) -> Entry | Problem:
         return Problem(source_id, guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=document.data)
     page = clean_page(decoded)
     if not has_words(page):
-        return Problem(source_id, guid, ProblemKind.EMPTY, "has no words (without its scripts)")
+        return Problem(source_id, guid, ProblemKind.EMPTY, "has no words outside of its scripts")
     language = page_language(page)
     note = None if encoding in ("utf-8", "utf-8-sig") or encoding == document.charset else f"decoded as {encoding}"
     return Entry(

@@ -46,7 +46,7 @@ class Sitemap:
     @staticmethod
     def parse(document: Document, source_id: str, now: datetime) -> Parsed:
         """The addresses with their stated values. Their text must be fetched."""
-        root = parse_xml(document.data, "no sitemap")
+        root = parse_xml(document.data, "not a sitemap")
         parsed = Parsed(format="sitemap", type=FeedType.SITEMAP)
         if local(root) == "sitemapindex":
             parsed.format = "sitemap-index"
