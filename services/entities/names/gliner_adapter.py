@@ -61,7 +61,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
 def _load(folder: Path) -> GlinerModel:
     """Load the model from a folder. Nothing is downloaded."""
     if not folder.is_dir():
-        raise ValueError(f"names: {folder} is not a folder with a GLiNER model: download a model to it first")
+        raise ValueError(f"names: {folder} is no folder with a GLiNER model: download a model to it first")
     try:
         gliner = import_module("gliner")
     except ImportError as error:

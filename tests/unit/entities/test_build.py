@@ -1,4 +1,4 @@
-"""A gazetteer from tiny sources in the shared sources' format: who is kept, under which spellings."""
+"""Builds a gazetteer from tiny sources in the format of the shared sources: kept entities and their spellings."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def write_sources(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the sources (`sources`) and of the files made of them (`made`)."""
+    """The folder with the sources (`sources`) and the built files (`made`)."""
     folder = tmp_path_factory.mktemp("gazetteer")
     write_sources(folder / "sources")
     with pytest.MonkeyPatch.context() as patch:
@@ -139,7 +139,7 @@ def known(gazetteer: Gazetteer) -> dict[str, Known]:
 
 
 def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
-    """Spelling → languages, comma-joined, `*` for all."""
+    """Spelling → languages, joined by commas. `*` means all languages."""
     return {
         text: ",".join(sorted(alias.languages or "*"))
         for text, aliases in gazetteer.by_text.items()
@@ -208,7 +208,7 @@ def test_a_single_word_is_nobodys_name_but_in_ideographs(gazetteer: Gazetteer) -
 
 
 def test_organisations_that_news_hardly_names_are_left_out(known: dict[str, Known]) -> None:
-    """Archives, colleges without an article, ministries of nowhere, branches' double titles."""
+    """Left out: archives, colleges without an article, ministries without a country, duplicate titles of branches."""
     kept = {"Q312", "Q66", "Q9999999", "Q12", "Q13"}
     assert {row[0] for row in ORGANISATIONS} & known.keys() == kept
     assert known["Q13"].prominence < known["Q12"].prominence < known["Q312"].prominence

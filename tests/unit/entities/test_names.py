@@ -1,4 +1,4 @@
-"""Names in running text: right places in any script, never an error, and the unmistakable ones found."""
+"""Names in running text: places are right in any script, no text raises an error, and clear names are found."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_cyrillic_and_latin_spellings_share_their_features() -> None:
 
 
 def test_marginals_are_those_of_all_labelings_summed() -> None:
-    """Against the sum over all 49 labelings of two tokens, in a batch with a longer sentence."""
+    """Compares with the sum over all 49 labelings of two tokens, in a batch with a longer sentence."""
     scores = np.linspace(-3, 3, 35).reshape(5, 7).astype(np.float32) % 1.7
     moves = np.linspace(-2, 2, 49).reshape(7, 7).astype(np.float32) % 1.3
     joint = np.exp(scores[0][:, None] + scores[1][None, :] + moves)
@@ -136,7 +136,7 @@ def test_of_overlapping_spans_the_surer_stays() -> None:
 
 
 class FakeGliner:
-    """Finds `Merkel` as GLiNER would; refuses what it would cut off."""
+    """Finds `Merkel` like GLiNER does, and refuses text that GLiNER would cut off."""
 
     def predict_entities(
         self,
@@ -189,7 +189,7 @@ MARKED = [
 
 
 def test_marginals_are_crfsuites_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tagger of python-crfsuite and ours read the same weights, words, neighbours and characters alike."""
+    """The tagger of python-crfsuite and ours give the same result for the same weights and sentences."""
     pycrfsuite = pytest.importorskip("pycrfsuite")
     monkeypatch.setattr(train, "SMALLEST", 0.0)
     trainer = pycrfsuite.Trainer("lbfgs", {"max_iterations": 5}, verbose=False)

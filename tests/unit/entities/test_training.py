@@ -1,4 +1,4 @@
-"""Word classes, carried-over names and a whole training run, on tiny sources in the shared sources' format."""
+"""Word classes, projected names and a complete training run, on tiny sources in the format of the shared sources."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEWS = {
 
 
 def people() -> list[tuple[str, str]]:
-    """Twenty Annas, three Bertas, two Carlas; all but the Carlas with a middle name; and Chinese persons."""
+    """Twenty Annas, three Bertas and two Carlas, and Chinese persons. Only the Carlas have no middle name."""
     rows = [(f"{given} Middle Holm{number}", "{}") for given, count in GIVEN[:2] for number in range(count)]
     rows += [(f"Carla Smit{'h' * number}", '{"ru": ["Карла Холм"]}') for number in range(2)]
     rows += [
@@ -46,7 +46,7 @@ def people() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources, and few of CLDR's many languages."""
+    """The sources, and only a few of CLDR's many languages."""
     monkeypatch.setattr(babel.localedata, "locale_identifiers", lambda: ["en", "zh", "de"])
     for name in lexicon.SOURCES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class Finder:
 
 
 def test_names_are_carried_over_to_translations_with_as_many_lines(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A country by its name there; a line with a word left over that looks like a name is dropped."""
+    """A country has its name in the target language. A line is dropped if another word looks like a name."""
     monkeypatch.setattr(projection, "TARGETS", {"nld": "nl", "fra": "fr"})
     kept = project(data, Finder(), {})
     assert kept == [
@@ -145,7 +145,7 @@ def test_no_word_is_part_of_two_names() -> None:
 
 
 def corpus_of(folder: Path) -> Corpus:
-    """An archive of marked sentences: a hundred to train on, two to test on."""
+    """An archive of marked sentences: 100 for training and two for testing."""
     names = ["Anna", "Berta", "Carla", "Dora"]
     train_text = "\n".join(f"{names[number % 4]}\tB-PER\nsaw\tO\nRome\tB-LOC\n.\tO\n" for number in range(100)).replace(
         "\t", " "
@@ -185,7 +185,7 @@ def test_a_handle_is_no_name() -> None:
 
 @pytest.fixture
 def trained(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
-    """Trains on the tiny corpus; the folder of what was written."""
+    """Trains on the tiny corpus and returns the folder with the written files."""
     pytest.importorskip("pycrfsuite")
     made = data / "made"
     made.mkdir()

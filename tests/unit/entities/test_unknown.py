@@ -1,4 +1,4 @@
-"""Names that no list holds: which of a finder's spans become entities, and which spellings are one."""
+"""Names that are in no list: the spans that become entities, and the spellings that belong together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.entities.unknown import MAX_NAMES, find_names, name_finder
 
 
 class Finder:
-    """Finds these names wherever they stand, with a type and a confidence."""
+    """Finds these names at every place, with a type and a confidence."""
 
     def __init__(self, **names: tuple[str, float]) -> None:
         self._names = {name.replace("_", " "): found for name, found in names.items()}
@@ -120,7 +120,7 @@ def test_no_article_has_endless_names_and_no_name_is_endless() -> None:
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    """A finder is loaded once a process; here anew."""
+    """A finder is loaded once per process. Here it is loaded again."""
     name_finder.cache_clear()
     yield
     name_finder.cache_clear()
@@ -172,7 +172,7 @@ def test_a_missing_gliner_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 
 
 class Ent:
-    """An entity as spaCy gives it."""
+    """An entity in the form of spaCy."""
 
     def __init__(self, text: str, word: str, label: str) -> None:
         self.start_char = text.index(word)
@@ -186,7 +186,7 @@ class Doc:
 
 
 class FakePipeline:
-    """A pipeline of spaCy's that takes so many characters at once, and refuses what is no text."""
+    """A spaCy pipeline that accepts a limited number of characters and refuses invalid text."""
 
     def __init__(self, lang: str, max_length: int = 1000) -> None:
         self.lang, self.max_length = lang, max_length
@@ -239,7 +239,7 @@ def test_a_pipeline_is_loaded_without_what_no_name_needs(monkeypatch: pytest.Mon
 def test_linked_names_and_open_ones_are_not_found_again(
     raw_article: Callable[..., RawArticle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A finder adds to the gazetteer's names and never speaks against them."""
+    """A finder adds names to those of the gazetteer and never contradicts them."""
     import importlib
 
     module = importlib.import_module("services.entities.link")

@@ -1,4 +1,4 @@
-"""The names of months and weekdays, as they are taken from CLDR and as they are shipped."""
+"""The names of months and weekdays, as CLDR has them and as they are shipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools import calendar_names
 
 @pytest.fixture(autouse=True)
 def _fresh_locales(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Babel's loaded locales change one another: what is asked first must not matter here."""
+    """Babel's loaded locales change each other. The order of requests must not matter here."""
     monkeypatch.setattr(localedata, "_cache", {})
 
 
@@ -26,7 +26,7 @@ def test_months_are_known_inside_a_date_and_alone_short_and_long(locale: str, na
 
 
 def test_names_of_digits_or_one_letter_are_no_names() -> None:
-    """`1月` is a number date, and `J` is January as well as June."""
+    """`1月` is a numeric date, and `J` is January as well as June."""
     assert calendar_names.month_names("zh").keys() == {"一月", "二月", "三月", "四月", "五月", "六月"} | {
         *("七月", "八月", "九月", "十月", "十一月", "十二月")
     }

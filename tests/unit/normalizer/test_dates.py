@@ -1,4 +1,4 @@
-"""Dates that a line states for its article, in many languages; never an invented one."""
+"""Dates that a line states for its article, in many languages. No date is invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /articles: a taken article is durable, a wrong one is told what is wrong where, a stranger is told nothing."""
+"""POST /articles: an accepted article is durable, a wrong one gets its errors, and a stranger learns nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_BYTES = 4096
 
 @dataclass
 class Reply:
-    """What came back."""
+    """A reply of the endpoint."""
 
     status: int
     body: Any
@@ -76,7 +76,7 @@ class Endpoint:
         return replies
 
     def articles(self) -> list[RawArticle]:
-        """What is durable: promised or sent."""
+        """The durable messages: in the outbox or sent."""
         store = Store(self.settings.store_file)
         promised = [line.message for line in store.promised(0, 1000)]
         store.close()
@@ -86,7 +86,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy: making its tables waits for the disk."""
+    """A store to copy, because creating its tables waits for the disk."""
     path = tmp_path_factory.mktemp("store") / "producer.sqlite"
     Store(path).close()
     return path

@@ -1,4 +1,4 @@
-"""The collector polls each feed when it is due, takes edits of its file at once, and goes on through mistakes."""
+"""The collector polls each feed when it is due, applies edits of its file at once, and survives errors in it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ DAY = 24 * HOUR
 
 
 class FakeWriter:
-    """A writer that is full, or has ended, when a test says so."""
+    """A writer that is full or has ended when a test says so."""
 
     is_full = False
     failed: BaseException | None = None
 
 
 class FakePoller:
-    """Notes who is polled; a poll ends when `open` is set, with the state that `after` makes."""
+    """Records polled feeds. A poll ends when `open` is set, with the state from `after`."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -89,7 +89,7 @@ class Room:
         return self.collector._due_at[feed_id] - time.time()
 
     def run(self, work: Callable[[asyncio.Task[None]], Awaitable[None]]) -> None:
-        """Something while the collector runs."""
+        """Run `work` while the collector runs."""
 
         async def inside() -> None:
             stopping = asyncio.Event()
@@ -275,7 +275,7 @@ def test_the_pause_is_until_the_next_feed_is_due_or_the_gauges_are(room: Room) -
 
 
 def started(room: Room) -> list[str]:
-    """Who is polled when the due ones are started once."""
+    """The feeds that are polled when the due feeds are started once."""
 
     async def inside() -> None:
         room.collector._start_due()
@@ -343,7 +343,7 @@ def test_a_list_that_names_other_feeds_now_has_them_at_once(room: Room) -> None:
 
 
 def during_a_poll(room: Room, work: Callable[[], None]) -> None:
-    """Something while the only feed is being polled; then that poll ends."""
+    """Run `work` while the only feed is polled. Then end that poll."""
 
     async def inside() -> None:
         room.poller.open.clear()
@@ -438,7 +438,7 @@ def test_a_folder_is_polled_when_something_is_put_into_it_also_when_it_was_made_
     count = 0
 
     def put_and_look() -> bool:
-        # again and again, for when the watching begins cannot be seen
+        # Repeat the change, because nothing shows when the watching begins.
         nonlocal count
         count += 1
         (inbox / f"{count}.txt").write_text("Words.")

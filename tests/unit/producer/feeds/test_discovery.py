@@ -1,4 +1,4 @@
-"""The feeds of a site are found where its page, its robots.txt and custom say that they are."""
+"""The feeds of a site are found on its page, in its robots.txt and at the usual paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feeds file: every mistake has its line and field, every edit keeps the comments."""
+"""The feeds file: every error has its line and field, and every edit keeps the comments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One poll: what is new is durable, what is the same is not written again, what failed is tried again later."""
+"""One poll: new entries are durable, unchanged entries are not written again, failures are retried later."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SITEMAP = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:n="http://w
 
 
 class Room:
-    """A poller with a real writer and store, and a web that is a table. Kafka is away: all stays in the outbox."""
+    """A poller with a real writer and store, and a table as the web. Kafka is away, so all stays in the outbox."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home
@@ -61,12 +61,12 @@ class Room:
         self.state = FeedState()
 
     def poll(self, feed: Feed, state: FeedState | None = None) -> FeedState:
-        """The next poll of the feed, from the state that the last one left."""
+        """Poll the feed again from its last state."""
         self.state = asyncio.run(self.poller.poll(feed, self.state if state is None else state))
         return self.state
 
     def articles(self) -> list[RawArticle]:
-        """Everything that was promised, in its order."""
+        """All messages in the outbox, in order."""
         lines = self.store.promised(0, 10_000)
         return [decode(RawArticle, line.message) for line in lines if not line.is_letter]
 
@@ -79,7 +79,7 @@ class Room:
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy: making its tables waits for the disk."""
+    """A store to copy, because creating its tables waits for the disk."""
     path = tmp_path_factory.mktemp("store") / "producer.sqlite"
     Store(path).close()
     return path

@@ -1,4 +1,4 @@
-"""When a feed is looked at again: as often as it brings something, never given up, never hidden."""
+"""When a feed is polled again: as often as it has new entries. No feed is given up, and no failure is hidden."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIDDLE = 0.5
 
 
 def run(gap_seconds: float, days: float, state: FeedState | None = None, start: float = 1e9) -> FeedState:
-    """Poll a feed that has a new entry every so many seconds, for days."""
+    """Poll a feed that gets a new entry at a fixed interval, for days."""
     state, now = state or FeedState(), start
     published = start
     while now < start + days * DAY:

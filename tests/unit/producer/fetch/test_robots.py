@@ -1,4 +1,4 @@
-"""robots.txt is asked for once a day and host, and what it forbids, or cannot be had to allow, is not fetched."""
+"""robots.txt is fetched once a day for each host. Nothing is fetched if it forbids that or cannot be read."""
 
 from __future__ import annotations
 

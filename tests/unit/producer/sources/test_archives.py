@@ -1,4 +1,4 @@
-"""WARC, CSV, JSON lines with a column map, feeds in files: streamed, and one bad record stays alone."""
+"""WARC, CSV, JSON lines with a column map, feeds in files: all are streamed, and a bad record affects no other."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RECORDS = (
 
 
 def with_dictionary(plain: bytes) -> bytes:
-    """As the WARC convention has it: the dictionary in a skippable frame in front."""
+    """The WARC convention: the dictionary is in a skippable frame at the beginning."""
     samples = [plain[start : start + 100] for start in range(0, 4000, 20)]
     data = zstandard.train_dictionary(1024, samples).as_bytes()
     head = struct.pack("<II", 0x184D2A5D, len(data)) + data
@@ -103,7 +103,7 @@ def test_an_archive_that_breaks_off_gives_what_came_before(tmp_path: Path) -> No
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    """50 MB of JSON lines, 20 MB of WARC: the peak is that of a few items."""
+    """50 MB of JSON lines and 20 MB of WARC: the peak of memory is that of a few items."""
     lines = tmp_path / "big.jsonl"
     with lines.open("w") as file:
         for number in range(1000):

@@ -1,4 +1,4 @@
-"""A feed in a file is read as if it had been fetched; a page is made harmless and read with its language."""
+"""A feed in a file is read like a fetched feed. A page is made harmless and read with its language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents: each format gives the same neutral entries, and a bad entry is alone with its trouble."""
+"""Document formats: each gives the same neutral entries, and a bad entry affects no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reviewer found: one bad entry, header, body, list or redirect that could take more than itself with it."""
+"""Findings of a review: a bad entry, header, body, list or redirect must not affect anything else."""
 
 from __future__ import annotations
 
