@@ -1,1 +1,1 @@
-"""Makes what is committed. Run by hand or by make; services never import it, and it is not in the wheel."""
+"""Makes committed files. Run it by hand or by make. Services never import it, and it is not in the wheel."""

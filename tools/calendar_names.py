@@ -1,4 +1,4 @@
-"""Builds `data/calendar.json`: the names of months and weekdays as CLDR has them. Run by hand when Babel is renewed.
+"""Builds `data/calendar.json` with the names of months and weekdays from CLDR. Run it by hand after a Babel update.
 
 Call it as `python -m tools.calendar_names`.
 """
@@ -31,11 +31,11 @@ EXTRA_MONTHS = {
     "ru": {"май": 5, "мая": 5, "сент": 9, "нояб": 11},
     "ar": {"ابريل": 4, "اغسطس": 8, "اكتوبر": 10, "أكتوبر": 10, "يوليه": 7, "يونية": 6, "يونيه": 6, "مارس": 3},
 }
-"""Spellings of the press that CLDR lacks."""
+"""Spellings in the press that CLDR does not have."""
 
 
 def month_names(locale: str) -> dict[str, int]:
-    """Casefolded names without dots → 1 to 12, wide and abbreviated, inside a date and alone."""
+    """Casefolded names without dots → 1 to 12: wide and abbreviated forms, inside a date and alone."""
     found: dict[str, int] = {}
     for context in ("format", "stand-alone"):
         for width in ("wide", "abbreviated"):
@@ -58,7 +58,7 @@ def day_names(locale: str) -> set[str]:
 
 
 def main() -> None:
-    """Write the file; the same Babel gives the same bytes."""
+    """Write the file. The same Babel version gives the same bytes."""
     months: dict[str, dict[str, int]] = defaultdict(dict)
     weekdays: dict[str, set[str]] = defaultdict(set)
     for locale in LOCALES:

@@ -1,4 +1,4 @@
-"""Writes `artifacts.lock`: resolves the versions below and hashes every file. Run by hand when a version changes.
+"""Writes `artifacts.lock`: resolves the versions below and hashes every file. Run it by hand after a version change.
 
 python -m tools.downloads_lock
 """
@@ -14,11 +14,11 @@ from services.embedded.artifacts import LOCK_FILE, cache_folder, sha256_of
 
 KAFKA = ("org.apache.kafka", "kafka_2.13", "4.3.1")
 LOG4J_BINDING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
-"""Without a binding a crash of Kafka prints nothing."""
+"""Without this binding a crash of Kafka prints nothing."""
 ELASTICSEARCH = ("org.elasticsearch.distribution.integ-test-zip", "elasticsearch", "9.5.4")
-"""The real server with few modules, under Elastic's own coordinates."""
+"""The real server with few modules, from Elastic's own Maven coordinates."""
 COMPILER = ("org.eclipse.jdt", "ecj", "3.46.100")
-"""Runs on a plain JRE; compiles the analyzer plugin."""
+"""A compiler that needs only a JRE. It compiles the analyzer plugin."""
 
 
 def resolve(context: MavenContext) -> list[MavenArtifact]:
@@ -34,7 +34,7 @@ def resolve(context: MavenContext) -> list[MavenArtifact]:
 
 
 def main() -> None:
-    """Resolve, download, hash, write."""
+    """Resolve and download all files, hash them, and write the lock file."""
     lines = ["# group\tname\tversion\tpackaging\tsha256\tbytes; written by python -m tools.downloads_lock"]
     for artifact in resolve(MavenContext(repo_cache=cache_folder(), timeout=60)):
         path = Path(artifact.resolve())

@@ -1,8 +1,8 @@
-"""Builds the gazetteer (services/entities/data) and its manifest from public lists. Run it when a list changes.
+"""Builds the gazetteer (services/entities/data) and its manifest from public lists. Run it after a list has changed.
 
     python -m tools.gazetteer SOURCES        (a folder with gazetteer/, people/ and entities/)
 
-`services/entities/builder.py` says what the lines of the file hold.
+`services/entities/builder.py` describes the lines of the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tools.countries import country_codes, letters_of
 
 PLACE_LANGUAGES = {"zh": "zh"}
 NETHERLANDS = {"Q29999": "Q55"}
-"""The source names the Kingdom; news means the country."""
+"""The source has the Kingdom of the Netherlands, but news means the country."""
 KNOWN_PROMINENCE = 1.0
 LEADERS = (
     "President",
@@ -51,32 +51,38 @@ ROLES = {
     "Monarch": "king",
     "Pope": "pope",
 }
-"""Positions whose holders a text may call by them: "the Russian president"."""
+"""Positions that a text may use instead of a name: "the Russian president"."""
 NO_END = ""
 ACRONYM = re.compile(r"[A-Z]{3,6}")
 ORGANISATION_PROMINENCE = 0.3
 COMPANY_PROMINENCE = 0.5
 LEFT_OUT = ("facility", "archive", "other", "")
+"""Types of organisations that news rarely names and that often have the name of something else."""
 NEEDS_TITLE = ("education", "healthcare", "nonprofit")
-"""Types of which only those count that have an article in the English Wikipedia: the others are never in the news."""
-"""Types of organisation that news hardly names and that carry other things' names."""
+"""Types of organisations that need an article in the English Wikipedia. Others of these types are never in the news."""
 LEGAL_FORM = re.compile(
     r",?\s(?:Inc|Incorporated|Corp|Corporation|Company|Co|Ltd|Limited|plc|PLC|AG|SE|GmbH|KGaA|S\.?A\.?|S\.?p\.?A|N\.?V|B\.?V|AB|AS|A/S|Oyj|LLC|LP|Group|Holdings?)\.?$"
 )
 IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 MIN_SINGLE_NAME = 4
 MAX_PARENT = 1_000_000
-"""ROR gives a branch its parent's name and Wikipedia page ("Airbus (United Kingdom)"); parents have old, small ids."""
+"""Largest id of a parent company. Parents have old, small ids.
+
+ROR gives a branch the name and the Wikipedia page of its parent ("Airbus (United Kingdom)").
+"""
 OF_STATE, OF_STATE_PROMINENCE = ("government", "ministry"), 0.2
-"""Parliaments and ministries bear the same names in many countries: they need theirs beside them."""
+"""Types of state bodies, and their prominence.
+
+Parliaments and ministries of many countries have the same name, so a link needs their country in the text.
+"""
 PLACES_CORRECTED = {"Q18808": ("Pyongyang", "39.0194", "125.7381", "Pyongsan")}
-"""Places that the source has under a neighbour's name and position: what is true, and the name that is not theirs."""
+"""Places with the name and position of a neighbour in the source: right name, right position, wrong name."""
 PARENTS = (("Q67", "Airbus", "FR"), ("Q37156", "IBM", "US"), ("Q9584", "Honda", "JP"))
-"""Companies of which the source has branches only."""
+"""Companies of which the source has only branches."""
 
 
 def add_variants(builder: Builder, path: Path) -> None:
-    """Spellings that were checked by hand, and official country names."""
+    """Add spellings that were checked by hand, and official names of countries."""
     with path.open(encoding="utf8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             qid = NETHERLANDS.get(row["qid"], row["qid"])
@@ -90,7 +96,7 @@ def add_variants(builder: Builder, path: Path) -> None:
 
 
 def add_countries(builder: Builder, codes: Path, territories: Path) -> dict[str, str]:
-    """CLDR's names in every language of the list, and the strong names; returns country names by ISO code."""
+    """Add the names of countries from CLDR in all languages, and the strong names. Returns names by ISO code."""
     names: dict[str, str] = {}
     locales = [(code, locale_of(code)) for code in LANGUAGES]
     languages_of_cldr = {str(name).casefold() for _, locale in locales if locale for name in locale.languages.values()}
@@ -118,7 +124,7 @@ def add_countries(builder: Builder, codes: Path, territories: Path) -> dict[str,
 
 
 def add_places(builder: Builder, path: Path) -> None:
-    """Cities from Natural Earth, with coordinates."""
+    """Add cities from Natural Earth with their coordinates."""
     for line in path.read_text(encoding="utf8").splitlines():
         row = json.loads(line)
         if row["population"] < MIN_POPULATION or row["qid"] in builder.entities:
@@ -133,13 +139,15 @@ def add_places(builder: Builder, path: Path) -> None:
 
 
 def add_people(builder: Builder, path: Path, codes: dict[str, str]) -> None:
-    """Office holders; single-word labels are left to the variants."""
+    """Add office holders. Names of a single word come only from the variants."""
     with path.open(encoding="utf8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             qid, name = row["qid"], row["name"]
             iso = codes.get(letters_of(row["country"].split(" | ")[0]), "")
             is_leader = any(position in row["positions"].split(" | ") for position in LEADERS)
-            roles = ",".join(sorted({ROLES[one] for one in row["positions"].split(" | ") if one in ROLES}))
+            roles = ",".join(
+                sorted({ROLES[position] for position in row["positions"].split(" | ") if position in ROLES})
+            )
             prominence = 0.8 if is_leader and row["end"] == NO_END else 0.4 if is_leader else 0.2
             if qid in builder.entities:
                 known = builder.entities[qid]
@@ -157,14 +165,14 @@ def _spellings(row: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _listed_aliases(row: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The names in a row's JSON with their language; those of several words count in all."""
+    """The names in the JSON of a row with their language. Names of several words count in all languages."""
     for language, names in json.loads(row["aliases_json"] or "{}").items():
         for name in names:
             yield name, "*" if language == "mul" or " " in name else language
 
 
 def add_organisations(builder: Builder, path: Path) -> None:
-    """Governments, parties, companies and others; single words only where Wikipedia's title is that word."""
+    """Add governments, parties, companies and others. A single word counts only if it is the title in Wikipedia."""
     taken = set()
     with path.open(encoding="utf8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
@@ -193,7 +201,7 @@ def add_organisations(builder: Builder, path: Path) -> None:
 
 
 def add_parents(builder: Builder) -> None:
-    """Companies that the sources lack."""
+    """Add companies that the sources do not have."""
     for qid, name, country in PARENTS:
         builder.entity(qid, "ORG", name, country, COMPANY_PROMINENCE)
         builder.alias(name, qid, "*")
@@ -210,7 +218,7 @@ def _organisation_names(row: dict[str, str], title: str) -> Iterator[tuple[str, 
 
 
 def add_bodies(builder: Builder, path: Path) -> None:
-    """International bodies under CC BY-SA, in eight languages: a file of their own."""
+    """Add international bodies in eight languages. Their licence is CC BY-SA, so they are in a separate file."""
     with path.open(encoding="utf8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             builder.entity(row["qid"], "ORG", row["name"], "", COMPANY_PROMINENCE)
@@ -234,7 +242,7 @@ LICENCES = {
 
 
 def main(sources: Path) -> None:
-    """Read the sources, write the files and their manifest; the same sources give the same bytes."""
+    """Read the sources, and write the files and their manifest. The same sources give the same bytes."""
     builder, bodies = Builder(), Builder()
     add_variants(builder, sources / "entities/variants.tsv")
     territories = sources / "gazetteer/territories.jsonl"

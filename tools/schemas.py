@@ -1,6 +1,6 @@
 """Writes the JSON Schema of every record on a topic, and of the feeds file.
 
-`--check` fails when a committed one is stale.
+`--check` fails when a committed schema is not up to date.
 
 python -m tools.schemas [--check]
 """
@@ -22,7 +22,7 @@ FOLDER = Path(schemas.__file__).with_name("json")
 
 
 def render() -> dict[Path, str]:
-    """Every schema file and what it must hold."""
+    """Every schema file with its text."""
     records: dict[str, type[BaseModel]] = {topic.record.__name__: topic.record for topic in TOPICS}
     records |= {record.__name__: record for record in (ArticleDraft, FeedsFile)}
     return {
@@ -32,7 +32,7 @@ def render() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write, or check; returns the exit code."""
+    """Write or check the schemas. Returns the exit code."""
     wanted = render()
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf8") != text]
     stale += [path for path in FOLDER.glob("*.json") if path not in wanted]

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.corpus import SHARED
 from services.entities.names import CrfNameFinder, NameFinder
-from tools.names.corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score
+from tools.names.corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score_finder
 
 ARTICLE_LENGTH = 3000
 """Code points; of the seeds and of Wikinews articles."""
@@ -35,7 +35,7 @@ def measure(data: Path, finder: NameFinder) -> dict[str, float]:
     sets = dict(_read_sets(data))
     figures = measure_speed(finder, [sets["pud-en"], sets["pud-de"]])
     for name, sentences in sets.items():
-        figures |= {f"{name}.{key}": value for key, value in score(finder, sentences).figures().items()}
+        figures |= {f"{name}.{key}": value for key, value in score_finder(finder, sentences).figures().items()}
     return figures | measure_linked(data / "wikinews" / "articles.jsonl", finder)
 
 

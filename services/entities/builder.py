@@ -1,7 +1,7 @@
-"""Makes gazetteer files: the shipped one (tools/gazetteer.py), and a user's own from a Wikidata dump (`wikidata.py`).
+"""Makes gazetteer files: the shipped one (tools/gazetteer.py), and one of a user from a Wikidata dump (`wikidata.py`).
 
-Three kinds of line: `E` an entity, `A` an alias of the entity with that index, `D` an adjective's stem in a language
-and its country. An alias's languages are `*` for all.
+There are three kinds of lines. `E` is an entity. `A` is an alias of the entity with that index. `D` is the stem of an
+adjective in a language, with its country. The languages of an alias are `*` for all languages.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ COUNTRY_PROMINENCE = 0.9
 
 @dataclass(slots=True)
 class Builder:
-    """Entities by id, and aliases: (text, entity id) → languages."""
+    """Entities by id, aliases as (text, entity id) → languages, and demonyms as (language, stem) → country."""
 
     entities: dict[str, list[str]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     demonyms: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def entity(  # noqa: PLR0913, PLR0917 - a row of the file
+    def entity(  # noqa: PLR0913, PLR0917 - the columns of the file
         self,
         qid: str,
         kind: str,
@@ -39,17 +39,17 @@ class Builder:
         end: str = "",
         roles: str = "",
     ) -> None:
-        """Add an entity; the first source that knows it wins."""
+        """Add an entity. The first source that has it wins."""
         self.entities.setdefault(qid, [qid, kind, name, country, f"{prominence:.2f}", lat, lon, start, end, roles])
 
     def alias(self, text: str, qid: str, language: str) -> None:
-        """Add a spelling of an entity for one language, `*` for all."""
+        """Add a spelling of an entity for one language. `*` means all languages."""
         clean = " ".join(text.replace("’", "'").split())
         if is_alias_usable(clean):
             self.aliases[clean, qid].add(language)
 
     def lines(self) -> Iterator[str]:
-        """The file's lines: entities in order, then aliases, sorted."""
+        """The lines of the file: entities in order, then sorted aliases, then sorted demonyms."""
         index = {qid: number for number, qid in enumerate(self.entities)}
         for row in self.entities.values():
             yield "\t".join(("E", *row))
@@ -61,7 +61,7 @@ class Builder:
 
 
 def write(builder: Builder, path: Path) -> None:
-    """Write a gazetteer file, whole or not at all; the same content gives the same bytes."""
+    """Write a gazetteer file completely or not at all. The same content gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:

@@ -1,4 +1,4 @@
-"""Adjectives of countries by language, as stems: from CLDR's names of languages, and by hand."""
+"""Stems of adjectives of countries by language, from CLDR's names of languages and from a list by hand."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DEMONYM_COUNTRIES = {
     "be": "BY", "et": "EE", "lt": "LT", "lv": "LV", "sk": "SK", "sl": "SI", "sq": "AL", "ka": "GE", "hy": "AM", "az": "AZ", "kk": "KZ", "uz": "UZ",
     "mn": "MN", "is": "IS", "id": "ID", "no": "NO",
 }  # fmt: skip
-"""Languages whose name is also the adjective of one country in most languages: русский, russe, Russisch."""
+"""Languages whose name is also the adjective of a country in most languages: русский, russe, Russisch."""
 ADJECTIVES = {
     "en": {"american": "US", "british": "GB", "swiss": "CH", "austrian": "AT", "belgian": "BE", "canadian": "CA", "australian": "AU", "mexican": "MX",
            "brazilian": "BR", "argentin": "AR", "egyptian": "EG", "syrian": "SY", "iraqi": "IQ", "saudi": "SA", "israeli": "IL", "pakistani": "PK",
@@ -61,12 +61,12 @@ ADJECTIVES = {
     "pl": {"amerykańsk": "US", "brytyjsk": "GB", "szwajcarsk": "CH", "austriack": "AT", "izraelsk": "IL", "irańsk": "IR", "syryjsk": "SY"},
     "sv": {"amerikansk": "US", "brittisk": "GB", "schweizisk": "CH", "österrikisk": "AT", "israelisk": "IL", "iransk": "IR", "syrisk": "SY"},
 }  # fmt: skip
-"""Adjectives of countries that give no language its name, as stems."""
+"""Stems of adjectives of countries that are not also the name of a language."""
 MIN_DEMONYM_STEM = 4
 
 
 def locale_of(code: str) -> Locale | None:
-    """CLDR's data of a language; None where it has none."""
+    """CLDR's data of a language, or None when CLDR does not have the language."""
     try:
         return Locale.parse(code)
     except (UnknownLocaleError, ValueError):
@@ -74,7 +74,7 @@ def locale_of(code: str) -> Locale | None:
 
 
 def add_demonyms(builder: Builder) -> None:
-    """Stems of adjectives of countries: from CLDR's names of languages, and by hand."""
+    """Add the stems of adjectives of countries, from CLDR's names of languages and from the list by hand."""
     for code in LANGUAGES:
         locale, language = locale_of(code), "no" if code == "nb" else code
         for spoken, country in DEMONYM_COUNTRIES.items():

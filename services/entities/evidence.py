@@ -1,4 +1,4 @@
-"""What speaks for a link: the rest of the article, the date, how well known the entity is."""
+"""Evidence for a link: the rest of the article, its date, and the prominence of the entity."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from services.entities.mentions import Demonym, Field, Span
 from services.entities.records import Known
 
 MIN_SCORE = 0.7
-"""Below this there is no link: more than one in thirty would be wrong (200 mentions read, ADR 11)."""
+"""Minimum score of a link. Below it, more than one link in thirty would be wrong (200 mentions read, ADR 11)."""
 MIN_LEAD = 0.1
-"""By how much the best of several must lead."""
+"""Minimum lead of the best candidate over the second one."""
 WELL_KNOWN = 0.9
-"""Prominence of countries and of those whose name alone is enough."""
+"""Prominence of countries and of entities whose name alone is enough for a link."""
 CITY_PROMINENCE = 0.6
-"""Prominence of a city of about 630,000: smaller ones need their country nearby."""
+"""Prominence of a city of about 630,000. Smaller cities are linked only when their country is mentioned."""
 OFFICE_SLACK_YEARS = 1
 NAME = {EntityType.PERSON: 0.55, EntityType.ORGANISATION: 0.72, EntityType.LOCATION: 0.55}
-"""What a name alone is worth: most names of people are somebody else's too."""
+"""Score of a name alone. Most names of people belong to several people."""
 OF_ITS_OWN, GENERIC = 0.3, 0.45
-"""Bodies of states (parliaments, ministries) lie below this prominence: their names are other countries' bodies' too."""
+"""Prominence below which an organisation is a body of a state, and the score of its name.
+
+Parliaments and ministries of several countries have the same name.
+"""
 COUNTRY, IN_OFFICE, ROLE, PROMINENT = 0.2, 0.2, 0.12, 0.25
 OTHER_FORM, ALIKE = -0.03, -0.1
 ROLE_WORD = re.compile(
@@ -34,13 +37,13 @@ ROLE_WORD = re.compile(
     re.IGNORECASE,
 )
 NEAR = 40
-"""Characters around a name in which an office may stand."""
+"""Number of characters around a name that may contain an office."""
 SENTENCE_START = re.compile(r"(?:^|[.!?…:\n]\s*|[\"“„«‘'(\[]\s*)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of a span: an entity's index, its score and reasons, or the candidates that it was left with."""
+    """The decision about a span: the index of an entity with score and reasons, or the remaining candidates."""
 
     index: int | None
     score: float
@@ -51,7 +54,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The article around the names: countries that it names, its date, its texts, how often each spelling stands."""
+    """The article around the names: its countries, its date, its texts, and the number of each spelling."""
 
     gazetteer: Gazetteer
     countries: frozenset[str]
@@ -71,7 +74,7 @@ class Evidence:
         language: str,
         at: datetime | None,
     ) -> Evidence:
-        """The countries of what can mean one thing only, the adjectives, and the counts."""
+        """Gather the countries of unambiguous names, the countries of adjectives, and the counts of spellings."""
         countries = set()
         counts: dict[str, int] = {}
         for span in spans:
@@ -83,7 +86,7 @@ class Evidence:
         return cls(
             gazetteer,
             frozenset(countries),
-            frozenset(one.country for one in demonyms),
+            frozenset(demonym.country for demonym in demonyms),
             texts,
             language,
             at,
@@ -92,7 +95,7 @@ class Evidence:
 
 
 def judge(span: Span, evidence: Evidence) -> Judgement:
-    """The entity that a span means, if one candidate has enough evidence and clearly more than the others."""
+    """The entity of a span, if one candidate has enough evidence and clearly more than the others."""
     scored = []
     for index in dict.fromkeys(span.candidates):
         known = evidence.gazetteer.entities[index]
@@ -156,7 +159,10 @@ def _is_in_office(known: Known, at: datetime | None) -> bool:
 
 
 def _organisation(known: Known, span: Span, evidence: Evidence) -> float:
-    """Single words are words too: they count inside a sentence or when they come again, and not in front of a name."""
+    """The change of the score of an organisation by the form of its name.
+
+    A single word at the start of a sentence may be an ordinary word, so it counts only if it is repeated.
+    """
     if " " in span.surface or known.prominence >= WELL_KNOWN:
         return 0.1
     text = evidence.texts[span.field]

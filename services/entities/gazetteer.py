@@ -16,7 +16,7 @@ import ahocorasick_rs
 
 from services.entities.overrides import apply_overrides
 from services.entities.records import Alias, Known, Match
-from services.entities.spellings import in_latin, skeleton
+from services.entities.spellings import consonant_key, in_latin
 
 DATA = Path(__file__).with_name("data") / "gazetteer.tsv.gz"
 SHARE_ALIKE = Path(__file__).with_name("data") / "share-alike.tsv.gz"
@@ -171,7 +171,7 @@ class Loader:
         for text, aliases in spellings.items():
             for alias in aliases:
                 if alias.entity in well_known and len(text) >= MIN_FAMOUS_LENGTH:
-                    famous.setdefault(skeleton(text), {})[alias.entity, in_latin(text)] = None
+                    famous.setdefault(consonant_key(text), {})[alias.entity, in_latin(text)] = None
         automaton = ahocorasick_rs.AhoCorasick(
             list(spellings), implementation=ahocorasick_rs.Implementation.ContiguousNFA, store_patterns=False
         )

@@ -1,4 +1,4 @@
-"""Whether a known name is only a part of something else's: Manchester City, Air Berlin, Brent Montgomery, Boeing 747."""
+"""Tests whether a known name is only a part of another name: Manchester City, Air Berlin, Brent Montgomery, Boeing 747."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from services.entities.mentions import Span
 from services.entities.records import Known
 
 NOUNS_HAVE_CAPITALS = frozenset({"de", "lb"})
-"""Languages in which a capital beside a name tells nothing."""
+"""Languages in which a capital beside a name means nothing, because all nouns have capitals."""
 NEXT_CAPITAL = re.compile(r"[ \u00a0-](?P<word>[^\W\d_a-zß-öø-ÿа-яёіїєґα-ω][^\W\d_]*)")
 NEXT_NUMBER = re.compile(r"[ \u00a0-][A-Z]?\d{2}")
 MONEY = re.compile(r"[ \u00a0]?[$€£]")
 PREVIOUS = re.compile(r"(?P<before>^|[.!?:…\n\"“„«(]\s*)?(?P<word>[^\W\d_]+)[ \u00a0-]$")
 SECOND_HALF = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+-$")
-"""Tsjecho-Slowakije."""
+"""The first half of a name with a hyphen, as in Tsjecho-Slowakije."""
 BODY = re.compile(
     r"^(?:Airlines?|Airways|Air|Daily|Times|Post|Today|Globe|Herald|Tribune|Journal|News|Bank|University|College|School|Institute|International|"
     r"Open|Cup|League|City|United|Town|Rovers|Wanderers|Academical|Athletic|County|Parish|Broadcasting|Radio|Television|TV|Organization|"
     r"Organisation|Foundation|Tower|Hotel|Hospital|Group|Holdings|Corps|Records|Motors|Museum|Orchestra|Opera|Philharmonic|Stock|Exchange|"
     r"Universidad|Universität|Université|Università)$"
 )
-"""Words behind a name that make it a body's, a club's, a newspaper's."""
+"""Words behind a name that make it the name of a body, a club or a newspaper."""
 OFFICES = re.compile(
     r"^(?:CEO|CFO|COO|CTO|Chief|President|Chairman|Chairwoman|Chair|Vice|Prime|Premier|Foreign|Defen[cs]e|Finance|Interior|Minister|Secretary|"
     r"Ambassador|Senator|Governor|Mayor|Inc|Corp|Co|Ltd|Computer|SE|AG|SA|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|"
     r"February|March|April|May|June|July|August|September|October|November|December)$"
 )
-"""Words behind a name that leave it what it is."""
+"""Words behind a name that do not change its meaning."""
 BEFORE_NAMES = frozenset(
     {
         "air",
@@ -48,7 +48,7 @@ BEFORE_NAMES = frozenset(
         "st",
     }
 )
-"""Words in front, at a sentence's beginning too, that make it another's."""
+"""Words in front of a name that make it another name, also at the beginning of a sentence."""
 DOLLARS = re.compile(r"[ \u00a0-][Dd]ollar")
 IDEOGRAPHIC_BODY = re.compile(
     r"[\u4e00-\u9fff]{0,4}(?:公司|大学|大學|银行|銀行|航空|日报|日報|时报|時報|新聞|集团|集團|队|隊)"
@@ -58,14 +58,17 @@ BEHIND = {
     "LOC": (MONEY, DOLLARS, IDEOGRAPHIC_BODY),
     "ORG": (MONEY, IDEOGRAPHIC_BODY, NEXT_NUMBER),
 }  # fmt: skip
-"""What makes a name of each type another's where it stands directly behind it."""
+"""For each type: patterns directly behind a name that make it another name."""
 MAX_TITLE_CASE = 0.6
-"""Share of words with capitals from which a headline is in title case, so that capitals tell nothing."""
+"""Share of words with capitals above which a headline is in title case. Capitals then mean nothing."""
 WORD = re.compile(r"[^\W\d_]{4,}")
 
 
 def is_part_of_name(span: Span, known: Known, text: str, language: str) -> bool:
-    """Whether the words beside a span make it a longer name; countries only before words of bodies and numbers."""
+    """Whether the words beside a span make it a longer name.
+
+    The name of a country is part of a longer name only before words of bodies and numbers.
+    """
     behind = NEXT_CAPITAL.match(text, span.end)
     word = behind["word"] if behind else ""
     after = NEXT_CAPITAL.match(text, behind.end()) if behind else None
@@ -85,7 +88,7 @@ def is_part_of_name(span: Span, known: Known, text: str, language: str) -> bool:
 
 
 def _follows_a_name(span: Span, text: str) -> bool:
-    """Whether a word with a capital stands directly in front, other than at a sentence's beginning."""
+    """Whether a word with a capital is directly in front. A word at the beginning of a sentence counts only if listed."""
     match = PREVIOUS.search(text, max(0, span.start - 30), span.start)
     if match is None or not match["word"][0].isupper():
         return False

@@ -1,4 +1,4 @@
-"""Known names in a text: as they are spelled, inflected, or in a spelling that nobody listed."""
+"""Finds known names in a text: exact spellings, inflected forms, and similar spellings that are not listed."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from rapidfuzz import fuzz
 
 from services.entities.gazetteer import FAMOUS, Gazetteer
 from services.entities.records import Alias
-from services.entities.spellings import FAMILY, WORD, basic_phrases, in_latin, skeleton
+from services.entities.spellings import FAMILY, WORD, basic_phrases, consonant_key, in_latin
 
 Field = Literal["title", "text"]
 MAX_RUN = 3
-"""Words of the longest name that is looked for in other forms."""
+"""Maximum number of words in a name that is searched in other forms."""
 MIN_ALIKE = 90.0
-"""rapidfuzz's ratio of two spellings in Latin letters from which they are one name, given one skeleton."""
+"""Minimum ratio (rapidfuzz) of two spellings in Latin letters with the same consonant key to be the same name."""
 MIN_ALIKE_LETTERS = 5
 SAME = 95.0
-"""For a single word in Latin letters, which is like many: Parish and Paris."""
+"""Minimum ratio for a single word in Latin letters, because many words are similar: Parish and Paris."""
 MAX_DEMONYM_TAIL = 4
 DEMONYM_STEMS = range(4, 15)
 MIN_CONSONANTS = 7
 UNCASED = re.compile(r"[\u0590-\u05ff\u0600-\u06ff\u0900-\u0dff\u10d0-\u10ff]")
-"""Scripts without capitals whose names are compared by their consonants: Hebrew, Arabic, India's, Georgian."""
+"""Scripts without capitals, in which names are compared by consonants: Hebrew, Arabic, Indian scripts, Georgian."""
 CASED = re.compile(r"[A-ZÀ-ÞĀ-ſͰ-ϿЀ-ӿԱ-Ֆ\u1e00-\u1eff]")
-"""Scripts in which a name begins with a capital and is compared by its sound: Latin, Greek, Cyrillic, Armenian."""
+"""Scripts with capitals, in which names are compared by sound: Latin, Greek, Cyrillic, Armenian."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One spelling in one field, the entities it may mean in this language, and how it was recognised."""
+    """One spelling in one field, the entities that it may mean in this language, and how it was found."""
 
     field: Field
     start: int
@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Demonym:
-    """An adjective of a country, ISO 3166-1 alpha-2."""
+    """An adjective of a country. `country` is a code of ISO 3166-1 alpha-2."""
 
     field: Field
     start: int
@@ -54,7 +54,7 @@ class Demonym:
 
 
 def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
-    """Longest spellings first, none overlapping, only those of this language; then other forms in what is left."""
+    """Find spellings of this language without overlaps. The longest ones win. Then find other forms in the rest."""
     covered = bytearray(len(text))
     proposed = _exact(gazetteer, name, text, language)
     if language in FAMILY:
@@ -62,7 +62,7 @@ def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> l
     proposed += [span for span in _alike(gazetteer, name, text, language, covered) if " " in span.surface]
     covered = bytearray(len(text))
     taken = []
-    for span in sorted(proposed, key=lambda one: (one.start - one.end, one.kind != "name", one.start)):
+    for span in sorted(proposed, key=lambda span: (span.start - span.end, span.kind != "name", span.start)):
         if not any(covered[span.start : span.end]):
             covered[span.start : span.end] = b"\x01" * (span.end - span.start)
             taken.append(span)
@@ -71,7 +71,7 @@ def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> l
 
 
 def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, spans: list[Span]) -> list[Demonym]:
-    """Words that begin as an adjective of a country does, outside of names."""
+    """Find words outside of names that begin like an adjective of a country."""
     inside = bytearray(len(text))
     for span in spans:
         if span.field == name:
@@ -90,7 +90,7 @@ def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, s
 
 
 def speaks(alias: Alias, language: str) -> bool:
-    """Whether a spelling is one in this language."""
+    """Whether a spelling belongs to this language."""
     return alias.languages is None or language == "und" or language in alias.languages
 
 
@@ -143,28 +143,33 @@ def _alike(gazetteer: Gazetteer, name: Field, text: str, language: str, covered:
 
 
 def _same_acronym(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
-    """The famous organisations of an acronym in other letters: НАТО."""
+    """The famous entities of an acronym in other letters: НАТО."""
     if words.isascii() or " " in words:
         return ()
     aliases = gazetteer.by_text.get(in_latin(words).upper(), ())
-    return tuple(dict.fromkeys(one.entity for one in aliases if gazetteer.entities[one.entity].prominence >= FAMOUS))
+    return tuple(
+        dict.fromkeys(alias.entity for alias in aliases if gazetteer.entities[alias.entity].prominence >= FAMOUS)
+    )
 
 
 def _same_consonants(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
-    """The famous ones of the same consonants, for scripts that write few vowels; a single name would fit too many."""
-    key = skeleton(words)
+    """The famous entities with the same consonants, for scripts with few vowels.
+
+    A single word would fit too many entities, so it gives no result.
+    """
+    key = consonant_key(words)
     if " " not in key or len(key) < MIN_CONSONANTS:
         return ()
     return tuple(dict.fromkeys(index for index, _ in gazetteer.famous.get(key, ())))
 
 
 def _sounding_alike(gazetteer: Gazetteer, words: str, language: str) -> tuple[int, ...]:
-    """The famous ones whose name sounds the same and is written nearly so, in Latin letters."""
+    """The famous entities whose names sound the same and are similar in Latin letters."""
     latin = in_latin(words)
     forms = {latin, *(latin.removesuffix(end) for end in LATIN_ENDINGS.get(language, ()) if latin.endswith(end))}
     found: dict[int, float] = {}
     for form in forms:
-        for index, spelling in gazetteer.famous.get(skeleton(form), ()):
+        for index, spelling in gazetteer.famous.get(consonant_key(form), ()):
             is_word = " " not in words and words.isascii() and gazetteer.entities[index].type != "PER"
             likeness = fuzz.ratio(form, spelling)
             if likeness >= (SAME if is_word else _needed(form)):
@@ -181,16 +186,19 @@ LATIN_ENDINGS = {
     "fi": ("n",),
     "sq": ("i",),
 }
-"""Endings that a language gives to foreign names even in the basic form."""
+"""Endings that a language adds to foreign names even in the basic form."""
 
 
 def _needed(form: str) -> float:
-    """The likeness needed: less for several words, whose consonants are the same already."""
+    """The minimum ratio. It is lower for several words, because their consonants are already the same."""
     return MIN_ALIKE - 15 if " " in form else MIN_ALIKE
 
 
 def _runs(text: str, covered: bytearray, *, cased: bool = True) -> list[list[re.Match[str]]]:
-    """Runs of up to three words with a capital, side by side and outside of names, longest first."""
+    """Runs of up to three adjacent words with capitals outside of names, longest first.
+
+    Without `cased` the words need no capitals.
+    """
     words = [
         match for match in WORD.finditer(text) if not covered[match.start()] and (match[0][0].isupper() or not cased)
     ]

@@ -1,4 +1,4 @@
-"""What the gazetteer holds, and what is found with it."""
+"""The records of the gazetteer, and the matches in a text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Known(NamedTuple):
-    """One entity of the gazetteer; years of office, coordinates and offices (`president`, …) where it has them."""
+    """One entity of the gazetteer, with years of office, coordinates and offices (`president`, …) if known."""
 
     id: str
     type: str
@@ -22,7 +22,7 @@ class Known(NamedTuple):
 
 
 class Alias(NamedTuple):
-    """An entity's index under one spelling, and the languages in which it is one (None: all)."""
+    """One spelling of an entity: the index of the entity, and the languages of the spelling (None: all)."""
 
     entity: int
     languages: frozenset[str] | None
@@ -30,7 +30,7 @@ class Alias(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A spelling found in a text, at code points [start, end)."""
+    """A spelling in a text at code points [start, end)."""
 
     start: int
     end: int

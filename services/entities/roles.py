@@ -1,4 +1,4 @@
-"""People by their office after their full name: "the Russian president", in the languages where that is safe."""
+"""Finds people by their office after their full name: "the Russian president". Only in languages where this is safe."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ OFFICES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 ADJECTIVE = r"(?P<adjective>[^\W\d_]{4,20})"
 BEFORE = {"en": "the", "nl": "de", "de": "der|den|dem|des|die"}
-"""Article and adjective stand before the office: the Russian president."""
+"""Languages with article and adjective before the office: the Russian president."""
 BEHIND = {"fr": "le |la |l['’]", "es": "el |la ", "it": "il |la |l['’]"}
-"""The adjective stands behind it: le président russe."""
+"""Languages with the adjective behind the office: le président russe."""
 
 
 def find_descriptions(text: str, language: str, gazetteer: Gazetteer, linked: list[int]) -> list[tuple[int, int, int]]:
-    """(start, end, entity index) of each office with an adjective that fits exactly one of the people linked by name."""
+    """(start, end, entity index) of each office with an adjective that fits exactly one person linked by name."""
     pattern = _pattern(language)
     if pattern is None:
         return []
@@ -58,5 +58,5 @@ def _country(adjective: str, language: str, gazetteer: Gazetteer) -> str | None:
 
 
 def _holds(role: str, roles: frozenset[str]) -> bool:
-    """A chancellor is a prime minister by another name."""
+    """Whether the roles include the role. A prime minister also has the role of a chancellor."""
     return role in roles or (role == "chancellor" and "prime minister" in roles)

@@ -1,4 +1,4 @@
-"""Other forms of known names: inflected ones, and transliterations that nobody listed."""
+"""Other forms of known names: inflected forms, and transliterations that are not listed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "romance": (("ul", "ului", "ei", "iei", "a", "i", "lui"), ("", "a", "ia")),
     "s": (("s",), ("",)),
 }  # fmt: skip
-"""Family → endings to take off, longest first, and what the basic form may end in instead."""
+"""Family → endings to remove, longest first, and the endings that the basic form may have instead."""
 FAMILY = {
     "ru": "east", "uk": "east", "be": "east", "bg": "east", "mk": "east", "sr": "east", "pl": "west", "cs": "west", "sk": "west", "hr": "west",
     "bs": "west", "sl": "west", "lv": "baltic", "lt": "baltic", "fi": "finnic", "et": "finnic", "hu": "hungarian", "tr": "turkic", "az": "turkic",
@@ -44,7 +44,7 @@ MIN_STEM = 3
 CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _LETTER = r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05bd\u064b-\u0652\u0900-\u0963\u0971-\u0dff])"
 WORD = re.compile(rf"[^\W\d_]{_LETTER}*(?:[-'’\u200c]{_LETTER}+)*")
-"""A word with its combining marks, hyphens and apostrophes inside."""
+"""A word with combining marks, hyphens and apostrophes inside."""
 VOWELS = re.compile(r"[aeiouyhw']|j(?=[aeiou])")
 LATIN = re.compile(r"[A-Za-z]")
 INITIAL_W = re.compile(r"\bw")
@@ -66,18 +66,21 @@ SOUNDS = (
     ("ő", "o"),
     ("ű", "u"),
 )
-"""Letters whose transliteration hides the sound: Greek digraphs, Hebrew's vav."""
+"""Letters whose normal transliteration does not show the sound: Greek digraphs, Hebrew vav."""
 
 
 def family_of(language: str, word: str) -> str | None:
-    """The family of endings of a word; Serbian and its neighbours inflect in both of their scripts."""
+    """The family of endings of a word. Serbian and its neighbours inflect words in two scripts."""
     if language in {"sr", "bs", "hr", "mk"}:
         return "east" if CYRILLIC.search(word) else "west"
     return FAMILY.get(language)
 
 
 def basic_forms(word: str, language: str) -> Iterator[str]:
-    """What a word may be an inflected form of, itself not among them; most of it is nonsense and to be looked up."""
+    """Possible basic forms of an inflected word, without the word itself.
+
+    Most of them are not real words, so the caller must look them up.
+    """
     family = family_of(language, word)
     if family is None:
         return
@@ -94,19 +97,22 @@ def basic_forms(word: str, language: str) -> Iterator[str]:
 
 
 def basic_phrases(words: list[str], language: str, vocabulary: frozenset[str] | set[str]) -> Iterator[str]:
-    """What a run of words may be an inflected form of, each word of it known from some name."""
+    """Possible basic forms of a run of words. Each word of a result is in the vocabulary."""
     forms = [
         [*([word] if word in vocabulary else []), *(form for form in basic_forms(word, language) if form in vocabulary)]
         for word in words
     ]
-    for chosen in product(*(dict.fromkeys(one) for one in forms)):
+    for chosen in product(*(dict.fromkeys(choices) for choices in forms)):
         if list(chosen) != words:
             yield " ".join(chosen)
 
 
 @lru_cache(maxsize=65536)
-def skeleton(text: str) -> str:
-    """The consonants of a name in Latin letters, alike ones as one: the same for Путин, Poutine and Poetin."""
+def consonant_key(text: str) -> str:
+    """The consonants of a name in Latin letters. Similar consonants become one.
+
+    The key is the same for Путин, Poutine and Poetin, so it finds spellings of one name.
+    """
     letters = in_latin(text)
     letters = letters.replace("w", "v") if LATIN.search(text) else INITIAL_W.sub("v", letters)
     letters = INITIAL_X.sub("s", letters)

@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 from schemas.article import Entity, EntityType, Mention
 from services.entities.mentions import Field
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
-from services.entities.spellings import in_latin, skeleton
+from services.entities.spellings import consonant_key, in_latin
 
 MIN_CONFIDENCE = 0.6
 """Below this two spans in five are wrong (model card)."""
@@ -79,7 +79,7 @@ def _is_same(one: str, other: str) -> bool:
     """Same consonants and nearly the same letters, or one is a word of the other."""
     if one in other.split() or other in one.split():
         return True
-    return skeleton(one) == skeleton(other) and fuzz.ratio(in_latin(one), in_latin(other)) >= MIN_ALIKE
+    return consonant_key(one) == consonant_key(other) and fuzz.ratio(in_latin(one), in_latin(other)) >= MIN_ALIKE
 
 
 def _is_whole(name: Name) -> bool:
@@ -98,7 +98,7 @@ def _type(name: Name) -> EntityType:
 
 
 def _entity(name: Name, texts: dict[Field, str]) -> Entity:
-    slug = NOT_SLUG.sub("-", in_latin(name.surface)).strip("-") or skeleton(name.surface)
+    slug = NOT_SLUG.sub("-", in_latin(name.surface)).strip("-") or consonant_key(name.surface)
     return Entity(
         id=f"name:{slug}",
         type=_type(name),

@@ -1,4 +1,4 @@
-"""Builds a gazetteer from a Wikidata JSON dump: one pass, and only what news names stays in memory."""
+"""Builds a gazetteer from a Wikidata JSON dump in one pass. Only entities that news names stay in memory."""
 
 from __future__ import annotations
 
@@ -42,52 +42,52 @@ ORGANISATIONS = {
     "Q41298": "magazine", "Q15265344": "broadcaster", "Q1616075": "television station",
     "Q476028": "association football club",
 }  # fmt: skip
-"""P31 classes by id and English label; a subclass has to be listed itself."""
+"""P31 classes by id and English label. A subclass must be listed too."""
 ROLES = {
     "Q30461": "president", "Q14212": "prime minister", "Q4970706": "chancellor", "Q7330070": "foreign minister",
     "Q116": "king", "Q19546": "pope",
 }  # fmt: skip
-"""Offices (Q116 is monarch, a woman's is `queen`); the office of one country is found through its P279 and P31."""
+"""Offices. Q116 is monarch, and a woman becomes `queen`. The office of a country is found through its P279 and P31."""
 OFFICE_KINDS = frozenset({"Q4164871", "Q294414"})
-"""Position and public office: the items whose classes are remembered."""
+"""Position and public office. The classes of these items are kept."""
 MAX_OFFICE_DEPTH = 4
 MIN_SITELINKS = 15
-"""Wikipedias that tell of a person without an office, or of a place without a population, that is kept."""
+"""Minimum number of Wikipedias for a person without an office or a place without a population."""
 MIN_ORGANISATION_SITELINKS = 3
 ALL_SITELINKS = 300
-"""About as many Wikipedias tell of the best known: prominence is ln(1 + Wikipedias) / ln(1 + 300), at most 1."""
+"""Number of Wikipedias of the best known entities. Prominence is ln(1 + Wikipedias) / ln(1 + 300), at most 1."""
 MAX_UNCOUNTED = 0.5
-"""Prominence of a place without a stated population stays below that of a big city (`link.py` trusts those alone)."""
+"""Maximum prominence of a place without a population. It is below a big city, because `link.py` trusts only those."""
 NOT_WIKIPEDIA = frozenset({"commonswiki", "specieswiki", "wikidatawiki", "metawiki", "mediawikiwiki", "sourceswiki"})
 LANGUAGES = {
     "mul": "*", "nb": "no", "nn": "no", "tl": "fil", "simple": "en", "arz": "ar", "ary": "ar", "yue": "zh", "wuu": "zh",
     "zh-yue": "zh", "zh-classical": "lzh", "zh-min-nan": "nan", "iw": "he",
 }  # fmt: skip
-"""Wikidata's codes that are others here; of the rest, what stands before the first hyphen counts."""
+"""Wikidata codes that differ from the codes here. For other codes only the part before the first hyphen counts."""
 YEAR_PRECISION = 9
 NO_END = 9999
 ISO = re.compile(r"[A-Z]{2}")
 TIME = re.compile(r"\+(\d+)-")
 REPORT_EVERY = 2_000
 PATIENCE = 1_000
-"""Lines without any entity after which a file is no dump."""
+"""Number of lines without an entity after which the file is refused."""
 Json = dict[str, Any]
 
 
 class DumpError(ValueError):
-    """The file is not a Wikidata JSON dump, or not a whole one."""
+    """The file is not a Wikidata JSON dump, or it is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An office held; years, None where unknown, `end` None while it lasts."""
+    """A held office with its years. An unknown year is None. `end` is None while the office lasts."""
 
     office: str
     start: int | None
     end: int | None
 
     def overlaps(self, other: Term) -> bool:
-        """Whether two terms share more than a year of change."""
+        """Whether two terms overlap by more than the year of the change."""
         return self.start is not None and (
             self.start < (other.end or NO_END) and (self.end or NO_END) > (other.start or NO_END)
         )
@@ -95,7 +95,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entity that stays; `country` is an item's id until all countries are read."""
+    """An entity that is kept. `country` is the id of an item until all countries are read."""
 
     kind: str
     name: str
@@ -107,10 +107,11 @@ class Kept:
 
 
 def build_from_dump(dump: Path, target: Path, *, progress: Callable[[int], None] | None = None) -> dict[str, int]:
-    """Stream a dump (plain, .gz or .bz2) into a gazetteer file and its manifest; returns counts.
+    """Stream a dump (plain, .gz or .bz2) into a gazetteer file and its manifest. Returns counts.
 
-    `progress` is called with the bytes of `dump` read so far. Counts are `read`, `kept`, `aliases` and `broken`, the
-    lines that are no entity. DumpError says what is wrong with the file, and leaves `target` as it was.
+    `progress` is called with the number of bytes of `dump` that were read so far. Counts are `read`, `kept`, `aliases`
+    and `broken`. `broken` counts lines that are not an entity. DumpError says what is wrong with the file. `target`
+    does not change then.
     """
     collector = Collector()
     with _opened(dump) as (lines, raw):
@@ -124,7 +125,7 @@ def build_from_dump(dump: Path, target: Path, *, progress: Callable[[int], None]
         except (EOFError, zlib.error, OSError) as error:
             raise DumpError(f"{dump} is damaged or ends in the middle after {collector.read:,} entities") from error
     if not collector.read:
-        raise DumpError(f"{dump} is not a Wikidata JSON dump: no line of it is an entity")
+        raise DumpError(f"{dump} is not a Wikidata JSON dump: none of its lines is an entity")
     if progress is not None:
         progress(dump.stat().st_size)
     builder = collector.finish()
@@ -147,12 +148,12 @@ def build_from_dump(dump: Path, target: Path, *, progress: Callable[[int], None]
 
 @contextmanager
 def _opened(dump: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The lines, unpacked as the first bytes say, and the file beneath them, whose position is the progress."""
+    """The decompressed lines and the raw file, whose position is the progress. The first bytes show the compression."""
     with dump.open("rb") as raw:
         magic = raw.peek(3)[:3]
         if magic.startswith(b"\x1f\x8b"):
             with gzip.open(raw, "rb") as unzipped:
-                yield unzipped, raw  # type: ignore[misc]  # typeshed: GzipFile is an IO in all that is used
+                yield unzipped, raw  # type: ignore[misc]  # typeshed: GzipFile has all used methods of IO
         elif magic == b"BZh":
             with bz2.open(raw, "rb") as unpacked:
                 yield unpacked, raw
@@ -162,7 +163,7 @@ def _opened(dump: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 @dataclass(slots=True)
 class Collector:
-    """What is kept of the lines: entities, spellings, ISO codes by country, classes by office."""
+    """The kept data of the lines: entities, spellings, ISO codes by country, classes by office."""
 
     kept: dict[str, Kept] = field(default_factory=dict)
     builder: Builder = field(default_factory=Builder)
@@ -172,7 +173,7 @@ class Collector:
     broken: int = 0
 
     def take(self, line: bytes) -> None:
-        """Read one line of the array; one that is no entity is counted."""
+        """Read one line of the array. A line that is not an entity is counted as broken."""
         text = line.strip(b"[], \t\r\n")
         if not text:
             return
@@ -187,11 +188,13 @@ class Collector:
 
     def _item(self, qid: str, entity: Json) -> None:
         claims = entity["claims"] or {}
-        kinds = {_id(one) for one in _stated(claims, "P31") if "P582" not in (one.get("qualifiers") or {})}
-        parents = {_id(one) for one in _stated(claims, "P279")}
+        kinds = {
+            _id(statement) for statement in _stated(claims, "P31") if "P582" not in (statement.get("qualifiers") or {})
+        }
+        parents = {_id(statement) for statement in _stated(claims, "P279")}
         if kinds & OFFICE_KINDS or (kinds | parents) & ROLES.keys():
             self.offices[qid] = frozenset((kinds | parents) - OFFICE_KINDS)
-        code = next((_value(one) for one in _best(claims, "P297")), "")
+        code = next((_value(statement) for statement in _best(claims, "P297")), "")
         if ISO.fullmatch(code):
             self.codes[qid] = code
         name = _name(entity["labels"] or {})
@@ -203,7 +206,7 @@ class Collector:
                 self.builder.alias(text, qid, language)
 
     def finish(self) -> Builder:
-        """Everything that was kept, now that all countries and offices are known."""
+        """Make the builder with all kept entities. Call it when all countries and offices are known."""
         for qid, kept in self.kept.items():
             start, end, roles = self._years(kept)
             country = self.codes.get(kept.country, "")
@@ -214,7 +217,7 @@ class Collector:
         return self.builder
 
     def _years(self, kept: Kept) -> tuple[int | None, int | None, str]:
-        """Years of the latest office, of those with a role if there is one, and the roles held in these years."""
+        """Years of the latest office, and the roles in these years. Offices with a role come before other offices."""
         roles = {term: self._role(term.office) for term in kept.terms}
         leading = [term for term in kept.terms if roles[term]] or list(kept.terms)
         if not leading:
@@ -229,23 +232,23 @@ class Collector:
         return start, latest.end, ",".join(sorted(named))
 
     def _role(self, office: str) -> str:
-        """The role that an office is a kind of, nearest first."""
+        """The nearest role among the classes of an office. Empty when there is none."""
         level, seen = {office}, {office}
         for _ in range(MAX_OFFICE_DEPTH + 1):
             found = sorted(level & ROLES.keys())
             if found:
                 return ROLES[found[0]]
-            level = {parent for one in level for parent in self.offices.get(one, ())} - seen
+            level = {parent for item in level for parent in self.offices.get(item, ())} - seen
             seen |= level
         return ""
 
 
 def _entity(qid: str, name: str, kinds: set[str], claims: Json, links: int) -> Kept | None:
-    """What a person, place or organisation is kept as."""
+    """The kept record of a person, place or organisation. None when it is not kept."""
     prominence = min(1.0, math.log(1 + links) / math.log(1 + ALL_SITELINKS))
     if HUMAN in kinds:
         terms = _terms(claims)
-        is_female = any(_id(one) == FEMALE for one in _best(claims, "P21"))
+        is_female = any(_id(statement) == FEMALE for statement in _best(claims, "P21"))
         person = Kept("PER", name, _country(claims, "P27"), prominence, terms=terms, is_female=is_female)
         return person if terms or links >= MIN_SITELINKS else None
     if kinds & COUNTRIES.keys():
@@ -259,8 +262,13 @@ def _entity(qid: str, name: str, kinds: set[str], claims: Json, links: int) -> K
 
 
 def _settlement(name: str, kinds: set[str], claims: Json, links: int, prominence: float) -> Kept | None:
-    """A located place that is large, well known or a capital; prominence from the population as in build.py."""
-    points = [_value(one) for one in _best(claims, "P625") if _value(one).get("globe", EARTH) == EARTH]
+    """A place with coordinates that is large, well known or a capital. None for other places.
+
+    The prominence depends on the population as in tools/gazetteer.py.
+    """
+    points = [
+        _value(statement) for statement in _best(claims, "P625") if _value(statement).get("globe", EARTH) == EARTH
+    ]
     population = _population(claims)
     is_large = links >= MIN_SITELINKS if population is None else population >= MIN_POPULATION
     if not points or not (is_large or CAPITAL in kinds):
@@ -272,16 +280,16 @@ def _settlement(name: str, kinds: set[str], claims: Json, links: int, prominence
 
 
 def _stated(claims: Json, name: str) -> list[Json]:
-    """The statements of a property that have a value and are not deprecated."""
-    held = (one for one in claims.get(name, ()) if one["rank"] != "deprecated")
-    return [one for one in held if one["mainsnak"]["snaktype"] == "value"]
+    """The statements of a property with a value, without deprecated statements."""
+    held = (statement for statement in claims.get(name, ()) if statement["rank"] != "deprecated")
+    return [statement for statement in held if statement["mainsnak"]["snaktype"] == "value"]
 
 
 def _best(claims: Json, name: str) -> list[Json]:
-    """The preferred statements, else the normal ones; those that have not ended first."""
+    """The preferred statements, or else the normal ones. Statements without an end come first."""
     stated = _stated(claims, name)
-    best = [one for one in stated if one["rank"] == "preferred"] or stated
-    return sorted(best, key=lambda one: "P582" in (one.get("qualifiers") or {}))
+    best = [statement for statement in stated if statement["rank"] == "preferred"] or stated
+    return sorted(best, key=lambda statement: "P582" in (statement.get("qualifiers") or {}))
 
 
 def _value(statement: Json) -> Any:
@@ -289,7 +297,7 @@ def _value(statement: Json) -> Any:
 
 
 def _id(statement: Json) -> str:
-    """The item that a statement names; dumps before 2017 have its number only."""
+    """The id of the item in a statement. Dumps before 2017 have only its number."""
     value = _value(statement)
     return str(value.get("id") or f"Q{value['numeric-id']}")
 
@@ -304,20 +312,20 @@ def _year(value: Json) -> int | None:
 
 
 def _qualifier(statement: Json, name: str) -> int | None:
-    """A qualifier's year, None also where it is stated as unknown."""
+    """The year of a qualifier. None when it is missing or stated as unknown."""
     snaks = (statement.get("qualifiers") or {}).get(name, ())
     years = [_year(snak["datavalue"]["value"]) for snak in snaks if snak["snaktype"] == "value"]
     return next((year for year in years if year), None)
 
 
 def _terms(claims: Json) -> tuple[Term, ...]:
-    """Offices held; death ends an open one, and an end in an unknown year is that of the start."""
-    died = next((_year(_value(one)) for one in _best(claims, "P570")), None)
+    """The held offices. Death ends an open office. An end in an unknown year gets the year of the start."""
+    died = next((_year(_value(statement)) for statement in _best(claims, "P570")), None)
     terms = []
-    for one in _stated(claims, "P39"):
-        start, end = _qualifier(one, "P580"), _qualifier(one, "P582")
-        has_ended = "P582" in (one.get("qualifiers") or {})
-        terms.append(Term(_id(one), start, end or (start if has_ended else died)))
+    for statement in _stated(claims, "P39"):
+        start, end = _qualifier(statement, "P580"), _qualifier(statement, "P582")
+        has_ended = "P582" in (statement.get("qualifiers") or {})
+        terms.append(Term(_id(statement), start, end or (start if has_ended else died)))
     return tuple(dict.fromkeys(terms))
 
 
@@ -326,8 +334,11 @@ def _recency(term: Term) -> tuple[int, int]:
 
 
 def _population(claims: Json) -> int | None:
-    """The latest of the best."""
-    dated = [(_qualifier(one, "P585") or 0, int(float(_value(one)["amount"]))) for one in _best(claims, "P1082")]
+    """The latest population among the best statements."""
+    dated = [
+        (_qualifier(statement, "P585") or 0, int(float(_value(statement)["amount"])))
+        for statement in _best(claims, "P1082")
+    ]
     return max(dated)[1] if dated else None
 
 
@@ -336,13 +347,16 @@ def _count_wikipedias(entity: Json) -> int:
 
 
 def _name(labels: Json) -> str:
-    """The English label, or the one for all languages, or any."""
+    """The English label, or the label for all languages, or any label."""
     chosen = labels.get("en") or labels.get("mul") or next(iter(labels.values()), {"value": ""})
     return " ".join(chosen["value"].split())
 
 
 def _spellings(entity: Json, kept: Kept) -> Iterator[tuple[str, str]]:
-    """(spelling, language): labels and aliases, of people no aliases of one word; a name of several words for all."""
+    """(spelling, language) of all labels and aliases. Aliases of people need several words.
+
+    A name of several words counts in all languages.
+    """
     if " " in kept.name:
         yield kept.name, "*"
     for code, label in (entity["labels"] or {}).items():

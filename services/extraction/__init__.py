@@ -1,4 +1,4 @@
-"""Stage: content to readable text."""
+"""Stage: makes readable text from content."""
 
 from services.extraction.extract import VERSION, extract
 

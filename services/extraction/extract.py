@@ -1,4 +1,4 @@
-"""Readable text from plain text or HTML; never raises but for content without any text."""
+"""Makes readable text from plain text or HTML. RejectedMessage when the content has no text at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 SUSPECT = re.compile(
     r"[ÃÂâÐÑØÙÎÏðï][\u0080-\u00bf\u2010-\u203a\u20ac\u0152-\u0192\u02c6\u02dc\u2122]|&#?\w{2,8};|\ufffd"
 )
-"""What double-encoded UTF-8 and unread entities look like; ftfy judges."""
+"""Signs of double-encoded UTF-8 and of raw entities. ftfy decides what is wrong."""
 MENDING = ftfy.TextFixerConfig(
     unescape_html=True,
     fix_latin_ligatures=False,
@@ -35,10 +35,10 @@ MENDING = ftfy.TextFixerConfig(
     normalization="NFC",
 )
 MAX_ROUNDS = 4
-"""Text that was encoded wrongly several times over; what is left then stays."""
+"""Maximum number of repairs of text that was encoded wrongly several times."""
 PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 PAGE_HEAD = 4000
-"""Characters in which a page shows that it is one."""
+"""Number of characters that are searched for signs of a whole page."""
 INVISIBLE = (
     ("soft hyphens", re.compile("\u00ad")),
     (
@@ -52,7 +52,7 @@ LINE_END = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 
 
 def extract(draft: ArticleDraft) -> ArticleDraft:
-    """Add `extracted`: NFC text, and what the markup says of title, date and author."""
+    """Add `extracted`: NFC text, and title, date and author from the markup."""
     extracted = from_html(draft.content, draft.url) if draft.content_type is ContentType.HTML else None
     if extracted is None:
         text, repairs = mend(clean_characters(draft.content))
@@ -63,14 +63,15 @@ def extract(draft: ArticleDraft) -> ArticleDraft:
 
 
 def clean_characters(text: str) -> str:
-    """NFC, one kind of line end, no control characters, no blank edges."""
+    """Text in NFC with one kind of line end, without control characters and blank edges."""
     return unicodedata.normalize("NFC", CONTROL.sub("", LINE_END.sub("\n", text))).strip()
 
 
 def mend(text: str) -> tuple[str, tuple[str, ...]]:
-    """Text without double-encoded characters, HTML entities, soft hyphens and zero-width characters; what was mended.
+    """Repair double-encoded characters, HTML entities, soft hyphens and zero-width characters.
 
-    Joiners stay beside the letters of scripts that need them (Persian, Indic) and inside emoji.
+    Returns the text and the kinds of repairs. Joiners stay beside letters of scripts that need them (Persian, Indic)
+    and inside emoji.
     """
     repairs: list[str] = []
     for _ in range(MAX_ROUNDS):
@@ -88,9 +89,9 @@ def mend(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def from_html(page: str, url: str | None) -> Extracted:
-    """The article in a page (trafilatura), or all its text where none stands out; RejectedMessage without text.
+    """The article of a page (trafilatura), or the whole text if no article is found. RejectedMessage without text.
 
-    A piece of HTML without a page around it, as feeds have them, is the article: nothing of it is left out.
+    HTML without a page around it, as in feeds, is the article. Nothing of it is left out.
     """
     if not PAGE.search(page[:PAGE_HEAD]):
         text, repairs = mend(clean_characters(to_text(page)))
@@ -108,7 +109,7 @@ def from_html(page: str, url: str | None) -> Extracted:
 
 
 def stated_dates(page: str) -> tuple[StatedDate, ...]:
-    """The publication date that the page's markup states; dates in running text are not looked for (htmldate)."""
+    """The publication date in the markup of a page (htmldate). Dates in running text are not searched."""
     try:
         found = htmldate.find_date(page, extensive_search=False, original_date=True, outputformat="%Y-%m-%d")
     except (ValueError, TypeError, LookupError):

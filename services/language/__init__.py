@@ -1,4 +1,4 @@
-"""Stage: which language the text is in."""
+"""Stage: the language of the text."""
 
 from services.language.identify import VERSION, identify, language_of
 

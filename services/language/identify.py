@@ -1,7 +1,7 @@
-"""Language identification: py3langid's likelihoods, corrected by pycld2's opinion and by how rare a language is in news.
+"""Language identification: likelihoods of py3langid, corrected by pycld2 and by the rarity of a language in news.
 
-py3langid is right on whole documents and best on short ones when languages without a press count for less; pycld2 says
-`en` of whatever it does not know, so its other answers are evidence and that one is not. Figures in ADR 10.
+py3langid is right on whole documents. On short texts it is best when languages without a press get a penalty. pycld2
+answers `en` for everything that it does not know, so only its other answers are evidence. Figures are in ADR 10.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from schemas.article import ArticleDraft, Language, LanguageScore, LanguageShare
 VERSION = "language@2"
 SAMPLE_CHARACTERS = 1000
 FIRST_SAMPLE = 120
-"""Characters on which py3langid, which walks every byte in Python, is asked first; agreement with pycld2 ends it there."""
+"""Number of characters of the first sample. py3langid is slow because it reads every byte in Python.
+
+If pycld2 agrees on this sample, no larger sample is used.
+"""
 SECOND_SAMPLE = 1000
 MIN_LETTERS = 3
 MIN_CONFIDENCE = 0.4
-"""Below this the answer is `und`: more of such answers would be wrong than right."""
+"""Below this confidence the answer is `und`, because most of these answers would be wrong."""
 CLD2_WEIGHT = 4.0
-"""Nats that pycld2's word adds to a language's likelihood, half where it calls itself unreliable."""
+"""Nats that the answer of pycld2 adds to the likelihood of a language. An unreliable answer adds half of it."""
 ENGLISH_PENALTY = 2.0
 RARE_PENALTY = 8.0
 UNUSUAL_PENALTY = 4.0
-"""Nats against languages with little or no press: names and short headlines look like one of them all too often."""
+"""Penalty in nats for languages with little or no press. Names and short headlines often look like such a language."""
 RARE = frozenset(
     [
         "an", "ace", "bcl", "ary", "arz", "vec", "wa", "lij", "crh", "ext", "gcf", "gcr", "gom", "grc", "gug", "guw", "hbo",
@@ -45,7 +48,7 @@ UNUSUAL = frozenset(
 MAX_ALTERNATIVES = 3
 CLOSE = (frozenset({"hr", "bs", "sr"}), frozenset({"id", "ms"}))
 SLOPE, OFFSET, AGREEMENT = 1.9, -2.1, 0.9
-"""Confidence = logistic(OFFSET + SLOPE · ln(1 + lead in nats) + AGREEMENT if pycld2 agrees); fitted on half of NTREX."""
+"""Confidence = logistic(OFFSET + SLOPE · ln(1 + lead in nats) + AGREEMENT if pycld2 agrees). Fitted on half of NTREX."""
 MIXED_CHARACTERS = 6000
 MIN_MIXED_LETTERS = 300
 MIN_MIXED_SHARE = 0.1
@@ -60,11 +63,11 @@ TRANSLATION_STEMS = (
     "translat", "vertaal", "vertaling", "übersetz", "tradu", "tradot", "перев", "переклад", "tłum", "przekł", "översatt", "översättn",
     "çevir", "ترجم", "翻", "編譯", "编译",
 )  # fmt: skip
-"""What each of these holds: looked for first, because it is quick."""
+"""Every match of TRANSLATED contains one of these stems. They are searched first because that is fast."""
 EDGE = 600
-"""Characters at either end in which a text says that it is a translation."""
+"""Number of characters at the beginning and the end that may say that the text is a translation."""
 NO_LANGUAGE = "zxx"
-"""py3langid's (and ISO 639-2's) code for what is in no language."""
+"""The code of py3langid and ISO 639-2 for text without a language."""
 UNDETERMINED = Language(code="und", confidence=0.0)
 NOT_LETTERS = re.compile(r"[\W\d_]+")
 URL = re.compile(r"https?://\S+|\S+@\S+")
@@ -72,7 +75,7 @@ SAME = {
     "iw": "he", "jw": "jv", "in": "id", "nb": "no", "nn": "no", "zh-Hant": "zh", "zh-Hans": "zh", "tl": "fil", "sr-ME": "sr",
     "wuu": "zh", "yue": "zh", "arz": "ar", "ary": "ar", "uzs": "uz",
 }  # fmt: skip
-"""Codes of one language under several names."""
+"""Other codes for the same language."""
 
 
 def identify(draft: ArticleDraft) -> ArticleDraft:
@@ -89,7 +92,7 @@ def identify(draft: ArticleDraft) -> ArticleDraft:
 
 
 def language_of(text: str, declared: str | None = None) -> Language:
-    """The language of a text; the declared one is believed only where the text alone leaves it open."""
+    """The language of a text. The declared language counts only when the text alone gives no certain answer."""
     sample = URL.sub(" ", text[:SAMPLE_CHARACTERS])
     letters = len(NOT_LETTERS.sub("", sample))
     if letters < MIN_LETTERS:
@@ -115,7 +118,7 @@ def _says_translated(edge: str) -> bool:
 
 
 def mixture_of(text: str, found: Language) -> tuple[LanguageShare, ...]:
-    """The languages of a text whose lines are in several, by their share of the letters; nothing for other texts."""
+    """The languages of a text in several languages, with their shares of the letters. Empty for other texts."""
     sample = text[:MIXED_CHARACTERS]
     if len(sample) < MIN_MIXED_LETTERS or not _may_be_mixed(sample):
         return ()
@@ -133,7 +136,7 @@ def mixture_of(text: str, found: Language) -> tuple[LanguageShare, ...]:
 
 
 def _may_be_mixed(sample: str) -> bool:
-    """Whether pycld2 sees a second language at all."""
+    """Whether pycld2 finds a second language."""
     try:
         _, _, details = pycld2.detect(sample)
     except (pycld2.error, UnicodeError):
@@ -142,7 +145,7 @@ def _may_be_mixed(sample: str) -> bool:
 
 
 def _rank(sample: str, opinion: str, *, is_reliable: bool) -> list[tuple[str, float]]:
-    """Languages by corrected log likelihood, best first."""
+    """Languages with their corrected log likelihood, best first."""
     likelihood: dict[str, float] = {}
     for code, score in _identifier().rank(sample)[:12]:
         name = SAME.get(code, code)
@@ -159,7 +162,7 @@ def _penalty(code: str) -> float:
 
 
 def _confidence(ranking: Sequence[tuple[str, float]], opinion: str) -> float:
-    """How many of such answers are right."""
+    """The share of correct answers among answers with such likelihoods."""
     first = ranking[0]
     rival = next((likelihood for code, likelihood in ranking[1:] if _group(code) != _group(first[0])), -math.inf)
     lead = first[1] - rival
@@ -168,12 +171,12 @@ def _confidence(ranking: Sequence[tuple[str, float]], opinion: str) -> float:
 
 
 def _group(code: str) -> str:
-    """Varieties that a headline cannot tell apart count as one language in the confidence."""
+    """A common code for varieties that a headline cannot distinguish. They count as one language in the confidence."""
     return next((min(group) for group in CLOSE if code in group), code)
 
 
 def _scores(ranking: Sequence[tuple[str, float]], but: str) -> tuple[LanguageScore, ...]:
-    """The candidates but one, with their likelihood as a share of the first one's, or next to nothing of it."""
+    """All candidates except `but`. Each score is the likelihood relative to the first candidate, at most 1."""
     best = ranking[0][1]
     scored = [(code, min(1.0, math.exp(max(-700.0, likelihood - best)))) for code, likelihood in ranking if code != but]
     return tuple(LanguageScore(code=code, confidence=round(score, 4)) for code, score in scored[:MAX_ALTERNATIVES])
@@ -185,7 +188,7 @@ def _identifier() -> LanguageIdentifier:
 
 
 def _cld2(sample: str) -> tuple[str, bool]:
-    """pycld2's best guess, "" where it has none, and whether it calls itself reliable."""
+    """The best guess of pycld2, or "" without a guess, and whether pycld2 calls it reliable."""
     try:
         reliable, _, details = pycld2.detect(sample, bestEffort=True)
     except (pycld2.error, UnicodeError):

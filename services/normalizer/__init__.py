@@ -1,4 +1,4 @@
-"""Stage: clean text, title, stated date, agency; what is dropped is kept beside the text with its reason."""
+"""Stage: clean text, title, stated date and agency. Dropped lines are kept beside the text with their reason."""
 
 from services.normalizer.dates import is_plausible
 from services.normalizer.normalize import VERSION, normalize

@@ -1,4 +1,4 @@
-"""News agencies and authors, in lines of their own and inside sentences."""
+"""Finds news agencies and authors, in separate lines and inside sentences."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ AGENCIES = (
 _AGENCY = "|".join(re.escape(name) for name in sorted(AGENCIES, key=len, reverse=True))
 AGENCY = re.compile(rf"(?<![^\W_])(?P<agency>{_AGENCY})(?![^\W_])")
 AGENCY_DATELINE = re.compile(rf"^[^.\n]{{0,60}}[(（](?P<agency>{_AGENCY})[)）]\s*[.:–—-]?")
-"""`BERLIN, 3 March (Reuters) - …`; stays in the text."""
+"""Matches `BERLIN, 3 March (Reuters) - …`. The line stays in the text."""
 AGENCY_TOLD = re.compile(
     r"\b(?:told|said to|dijo a|a déclaré à l['’]|sagte|zei tegen|ha detto all['’])\s*(?:the |der |die |het )?"
     rf"(?P<agency>{_AGENCY})\b"
 )
-"""`…, the expert told AFP.`; stays in the text."""
+"""Matches `…, the expert told AFP.` The line stays in the text."""
 MAX_CREDIT_WORDS = 12
 CREDIT_WORDS = re.compile(
     r"\b(?:with|information|reporting|inputs?|material|additional|files|agencies|agency|wires?|from|by|staff|the|and|via|con|información|informacion|"
@@ -48,7 +48,7 @@ BYLINE = re.compile(
     rf"correspondent)\s*[:：\-–—]?\s+(?P<byline>{NAME_WORD}(?:\s+(?:{PARTICLE}\s+){{0,2}}{NAME_WORD}){{0,4}})"
     r"(?P<rest>\s*(?:[,|·•–—/(\[<-].{0,80}|(?:in|en|à|aus|uit|from|da|de|из|з|из|у|w|i|från)\s\S.{0,40}|$))"
 )
-"""A line that only names its author, and perhaps a role, an address or a place."""
+"""A line that only names its author, with an optional role, address or place."""
 UNCASED_BYLINE = re.compile(
     r"^\W*(?:بقلم|كتب|كتبت|كتبه|كتبها|إعداد|تحرير|الكاتب|الكاتبة|المؤلف|تقرير|مراسل|مراسلنا|作者|文|撰文|撰稿|记者|記者|本报记者|本報記者|"
     r"特约记者|通讯员|执笔|採訪|采访|编译|編譯|執筆|文・写真|取材|取材・文|ライター|著者|筆者)\s*[:：/／|｜・ ]+\s*(?P<byline>[^\W\d_][^\d:：。.!?]{1,40})$"
@@ -60,7 +60,7 @@ MAX_BYLINE = 110
 
 
 def credited_agency(line: str) -> str | None:
-    """The agency of a line that is nothing but its credit: `(AFP/Reuters)`, `Met informatie van ANP`, `来源：新华社`."""
+    """The agency of a line that is only a credit: `(AFP/Reuters)`, `Met informatie van ANP`, `来源：新华社`. Else None."""
     if len(line) > MAX_BYLINE:
         return None
     match = AGENCY.search(line)
@@ -74,7 +74,7 @@ def credited_agency(line: str) -> str | None:
 
 
 def byline_of(line: str) -> str | None:
-    """The author that a line names and does nothing else; None for other lines."""
+    """The author of a line that only names an author. None for other lines."""
     if len(line) > MAX_BYLINE:
         return None
     match = BYLINE.match(line)

@@ -1,4 +1,7 @@
-"""The phrases that furniture is made of (`data/furniture.toml`), found in a line in one pass."""
+"""Finds the phrases of page furniture (`data/furniture.toml`) in a line, in one pass.
+
+Page furniture is text around an article, such as navigation, teasers and notices.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ DATA = Path(__file__).with_name("data") / "furniture.toml"
 Anchor = Literal["=", "^", "", "!"]
 DELIMITER = re.compile(r"\s*(?:[:：|｜/／>»›=＝)(\[\]（）–—•·…]|-\s|\.{3}|$)")
 STEM_LENGTH = 6
-"""Letters from which a phrase may be the beginning of a longer word (inflection), at the beginning of a line."""
+"""Minimum letters of a phrase that may match only the beginning of an inflected word at the start of a line."""
 LETTER = re.compile(r"[^\W\d_]")
 LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 OPENING = re.compile(r"[^\W_]|[©(*]")
@@ -33,7 +36,7 @@ FOLDING = (
 
 
 class Phrase(NamedTuple):
-    """One phrase, its kind, and where it counts (see the head of `furniture.toml`)."""
+    """One phrase, its kind, and the position at which it counts (see the head of `furniture.toml`)."""
 
     kind: str
     anchor: Anchor
@@ -42,10 +45,11 @@ class Phrase(NamedTuple):
 
 @dataclass(slots=True)
 class LineCues:
-    """What was found in a line: its kind where the whole line or its beginning is a phrase, and how much is inside.
+    """The furniture phrases of a line.
 
-    `is_delimited` tells that a colon, a dash, a bracket or nothing follows the phrase at the beginning. `weight` adds
-    up the words of the phrases inside.
+    `whole` and `start` are the kinds of a phrase that is the whole line or its beginning. `is_delimited` is true when a
+    colon, a dash, a bracket or nothing follows the phrase at the beginning. `weight` is the number of words in the
+    phrases inside the line.
     """
 
     whole: str | None = None
@@ -59,11 +63,11 @@ class LineCues:
 
     @property
     def kind(self) -> str | None:
-        """What the line is furniture of: the longest phrase tells."""
+        """The kind of furniture. The longest phrase decides."""
         return self.part if self.part and (self._longest > self.start_words or not self.start) else self.start
 
     def note(self, phrase: Phrase, *, is_delimited: bool) -> None:
-        """Add one phrase that stands where it counts."""
+        """Add one phrase that is at a position where it counts."""
         if phrase.anchor == "=":
             self.whole = phrase.kind
         elif phrase.anchor == "^":
@@ -85,7 +89,7 @@ def _automaton() -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...], tuple[tup
         for entries in languages.values():
             for entry in entries:
                 anchor: Anchor = entry[0] if entry[:2] in {"= ", "^ ", "! "} else ""
-                text = fold(entry[2:] if anchor else entry)
+                text = fold_line_for_cues(entry[2:] if anchor else entry)
                 words = 2 if UNSPACED.search(text) and len(text) > 2 else len(text.split())
                 phrases.setdefault(text, {})[kind, anchor] = Phrase(kind, anchor, words)
     texts = tuple(phrases)
@@ -93,8 +97,8 @@ def _automaton() -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...], tuple[tup
     return automaton, texts, tuple(tuple(found.values()) for found in phrases.values())
 
 
-def fold(text: str) -> str:
-    """Lower case, plain apostrophes, no tatweel."""
+def fold_line_for_cues(text: str) -> str:
+    """The line as phrases are compared: lower case, plain apostrophes, no tatweel."""
     folded = text.lower()
     if not folded.isascii():
         for before, after in FOLDING:
@@ -103,9 +107,9 @@ def fold(text: str) -> str:
 
 
 def find_cues(line: str) -> LineCues:
-    """The phrases in a line that stand where they count."""
+    """The phrases of a line that are at a position where they count."""
     automaton, texts, phrases = _automaton()
-    folded = fold(line)
+    folded = fold_line_for_cues(line)
     found = automaton.find_matches_as_indexes(folded, overlapping=True)
     if not found:
         return LineCues()

@@ -1,7 +1,7 @@
-"""The date that a line states for its article; never one of an event, never a guess.
+"""Finds the date that a line states for its article. It never returns the date of an event, and it never guesses.
 
-A date is looked for with the month names of the article's language; the rest of the line decides whether it is the
-article's own: nothing but labels, weekdays and times may stand beside it, or names of sections and people.
+The search uses the month names of the article's language. The rest of the line decides whether the date is that of the
+article: it may only contain labels, weekdays and times, or names of sections and people.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ DATA = Path(__file__).with_name("data")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FUTURE_TOLERANCE = timedelta(days=2)
 MONTH_FIRST_POSSIBLE = frozenset({"en", "fil", "und"})
-"""Languages in which 03/04/2021 may be March 4: there an ambiguous number date is no date."""
+"""Languages in which 03/04/2021 may be March 4. In these languages an ambiguous numeric date is not a date."""
 MAX_LINE = 160
-"""Characters of the longest line that is read for a date."""
+"""Maximum number of characters in a line that is searched for a date."""
 MAX_SECTION_WORDS = 6
-"""Words of a section's or a person's name beside a date."""
+"""Maximum number of words in the name of a section or a person beside a date."""
 MAX_GLUED = 70
-"""Characters in front of a sentence in which a scraper's date may stand."""
+"""Number of characters at the beginning of a sentence that may contain the date of a scraper."""
 HAS_YEAR = re.compile(r"\d{4}|\d[./-]\s?\d{2}(?!\d)|令和")
 HAS_EASTERN = re.compile(r"[٠-٩۰-۹०-९০-৯０-９İ]")
 EASTERN_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९০১২৩৪৫৬৭৮৯０１２３４５６７８９İ", "0123456789" * 5 + "i")
 REIWA = 2018
-"""Year 0 of the Japanese era that began in 2019."""
+"""Year 0 of the Japanese era Reiwa, which began in 2019."""
 
 ZONE = r"(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2})\b"
 ISO = re.compile(
@@ -61,7 +61,7 @@ TIME = re.compile(
     rf"(?:\s?(?:am|pm|a\.m\.|p\.m\.))?(?:\s?{ZONE})?(?![\d/-])"
 )
 TIME_BEHIND = re.compile(rf"[\s,t]{{0,3}}{TIME.pattern}")
-"""A time where it follows a date."""
+"""A time directly behind a date."""
 HOUR_WITH_HALF = re.compile(r"(?<![\d/-])\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|uhr|uur|h)\b")
 EDITION = re.compile(r"第?\s?\d+\s?版")
 PUBLISHING = re.compile(
@@ -76,15 +76,15 @@ PUBLISHING = re.compile(
     r"publicer|införd|papperstidning|trycktes|uppdatera|inlagd|upplagd|utgåvan)|"
     r"نشر|العدد|تحديث|صدر|منشور|发布|發布|发表|發表|刊登|刊发|刊于|发稿|更新|上传|上傳|播出|出版|公開|掲載|配信|投稿|朝刊|夕刊|紙面|放送|発行|登録日|作成日|版）"
 )
-"""Words that tell that something was published: beside a date in a short line of its own, the date is the article's."""
+"""Words for publishing. Beside a date in a short separate line they show that the date is that of the article."""
 MAX_PUBLISHING_WORDS = 18
 WORDS = re.compile(r"[^\W\d_]+")
 ANNOUNCES = re.compile(r"[^\W_]\s*[:：]\s*$")
 MAX_NAMES = 10
-"""Words beside a date in all: a section, a place, an author, a role."""
+"""Maximum number of words beside a date: a section, a place, an author, a role."""
 LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 PLACE = re.compile(r"^\W*[^\W\d_a-z][^\W\d_]*(?:[ -][^\W\d_a-z][^\W\d_]*){0,2}\s*(?:\([^()]{0,30}\)\s*)?[,./–—-]*\s*$")
-"""A dateline's place."""
+"""The place in a dateline."""
 NAMED_GROUP = re.compile(r"\(\?P<\w+>")
 BEHIND_DATE = re.compile(
     rf"(?:[\s,T]{{0,3}}{NAMED_GROUP.sub('(?:', TIME.pattern)})?"
@@ -92,14 +92,18 @@ BEHIND_DATE = re.compile(
     r"(?:(?P<strong>[)\]】）|:：–—]|\.-|-(?=\s)|/(?=\s))|[.·•](?=\s))",
     re.IGNORECASE,
 )
-"""What may stand between a date and the first sentence: a time, an agency, and a mark that sets them apart."""
+"""The text between a date and the first sentence: a time, an agency, and a mark that separates them."""
 SCRAPERS_LABEL = re.compile(r"\W*(?:date|datum|fecha|data|дата|tarih|日期|التاريخ)\b")
 MIN_GLUED_REST = 15
 SEPARATORS = re.compile(r"\s[-/]\s|[|·•–—,;:()\[\]»›>●▪■｜／、，：（）【】\u200f\t]| {2,}")
 
 
-class Found(NamedTuple):
-    """A date in a line at code points [start, end): an instant, or why it is none; `order` if the language decided."""
+class FoundDate(NamedTuple):
+    """A date in a line at code points [start, end).
+
+    `at` is the instant. When it is None, `problem` says why. `order` is set when the language decided the order of day and
+    month.
+    """
 
     start: int
     end: int
@@ -111,7 +115,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DateLine:
-    """What a line says of its article's date; `kind` is how surely it is the article's."""
+    """The dates of a line. `kind` tells how certain it is that they belong to the article."""
 
     dates: tuple[StatedDate, ...]
     rejected: tuple[RejectedDate, ...]
@@ -121,7 +125,7 @@ class DateLine:
 
 @cache
 def _calendar() -> tuple[dict[str, dict[str, int]], dict[str, int], frozenset[str]]:
-    """Months by language, months that mean the same in all languages, weekdays of all."""
+    """Months by language, months with the same meaning in all languages, and the weekdays of all languages."""
     content = json.loads((DATA / "calendar.json").read_text(encoding="utf8"))
     meanings: dict[str, set[int]] = {}
     for names in content["months"].values():
@@ -133,7 +137,7 @@ def _calendar() -> tuple[dict[str, dict[str, int]], dict[str, int], frozenset[st
 
 @cache
 def _words() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Patterns of the labels, of the labels that tell of a change, and of all that may stand in a date line."""
+    """Patterns of the labels, of the labels for updates, and of all words that may be in a date line."""
     content = tomllib.loads((DATA / "dates.toml").read_text(encoding="utf8"))
     published = {word for words in content["published"].values() for word in words}
     updated = {word for words in content["updated"].values() for word in words}
@@ -143,7 +147,7 @@ def _words() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 
 def _any_of(words: set[str]) -> re.Pattern[str]:
-    """Matches any of the words as a whole; scripts without spaces have no word boundaries."""
+    """A pattern that matches any of the words as a whole. Scripts without spaces have no word boundaries."""
     ordered = sorted((word.lower() for word in words), key=len, reverse=True)
     spaced = "|".join(re.escape(word) for word in ordered if not _is_unspaced(word))
     unspaced = "|".join(re.escape(word) for word in ordered if _is_unspaced(word))
@@ -155,10 +159,10 @@ def _is_unspaced(word: str) -> bool:
 
 
 def read_line(line: str, language: str, fetched_at: datetime, source: DateSource) -> DateLine | None:
-    """The dates of a line that is about nothing but them; None for every other line."""
+    """The dates of a line that contains only dates. None for every other line."""
     if len(line) > MAX_LINE or not HAS_YEAR.search(line):
         return None
-    folded = fold(line)
+    folded = fold_text_for_dates(line)
     found = find_dates(folded, language)
     if not found:
         return None
@@ -183,12 +187,13 @@ def read_line(line: str, language: str, fetched_at: datetime, source: DateSource
 
 
 def glued_header(line: str, language: str, fetched_at: datetime) -> tuple[DateLine, str, str] | None:
-    """A date in front of a first sentence: what it says, its words, and the rest of the line.
+    """A date in front of a first sentence: the date, its words, and the rest of the line.
 
-    Only where a label announces it, brackets, a dash or a full stop set it apart, or it is written in figures or with
-    a time: `date 2022-02-04 China and …`, `(23.05.2021) …`, `MADRID, 23 de mayo de 2021 (EFE) - …`.
+    The date counts only when a label announces it, when brackets, a dash or a full stop separate it, or when it is
+    written in figures or with a time. Examples: `date 2022-02-04 China and …`, `(23.05.2021) …`,
+    `MADRID, 23 de mayo de 2021 (EFE) - …`.
     """
-    head = fold(line[:MAX_GLUED])
+    head = fold_text_for_dates(line[:MAX_GLUED])
     if not HAS_YEAR.search(head):
         return None
     found = find_dates(head, language)
@@ -222,7 +227,7 @@ def glued_header(line: str, language: str, fetched_at: datetime) -> tuple[DateLi
 
 
 def glued_trailer(line: str, language: str, fetched_at: datetime) -> tuple[DateLine, str, str] | None:
-    """A labelled date behind a last sentence: what it says, the sentence, and the date's words."""
+    """A labelled date behind a last sentence: the date, the sentence, and the words of the date."""
     cut = max((match.end() for match in re.finditer(r"[.!?。！？…][\"'”’»)]?\s*", line[:-8])), default=0)
     tail = line[cut:]
     if not cut or len(tail) > MAX_GLUED:
@@ -231,45 +236,45 @@ def glued_trailer(line: str, language: str, fetched_at: datetime) -> tuple[DateL
     return (found, line[:cut].strip(), tail) if found and found.kind == "labelled" and found.dates else None
 
 
-def find_dates(folded: str, language: str) -> list[Found]:
-    """Complete dates (day, month, year) in a folded text, in order, none overlapping."""
+def find_dates(folded: str, language: str) -> list[FoundDate]:
+    """Complete dates (day, month, year) in a folded text, in order and without overlaps."""
     base = language.split("-", maxsplit=1)[0]
-    found: list[Found] = []
+    found: list[FoundDate] = []
     for pattern in (ISO, ERA, NUMBERS, VIETNAMESE, DAY_FIRST, MONTH_FIRST, YEAR_FIRST_WORDS):
         for match in pattern.finditer(folded):
             if all(match.end() <= other.start or match.start() >= other.end for other in found):
-                one = _read(match, pattern, folded, base)
-                if one is not None:
-                    found.append(one)
+                date = _read(match, pattern, folded, base)
+                if date is not None:
+                    found.append(date)
     return sorted(found)
 
 
-def fold(text: str) -> str:
-    """Lower case with ASCII digits, of the same length."""
+def fold_text_for_dates(text: str) -> str:
+    """The text as dates are read: lower case with ASCII digits. The length does not change."""
     western = text.translate(EASTERN_DIGITS) if HAS_EASTERN.search(text) else text
     lower = western.lower()
     return lower if len(lower) == len(text) else western
 
 
 def is_plausible(at: datetime, fetched_at: datetime) -> bool:
-    """Whether a publication date can be true of an article fetched then."""
+    """Whether a publication date is possible for an article that was fetched at `fetched_at`."""
     return EARLIEST <= at <= fetched_at + FUTURE_TOLERANCE
 
 
-def _blank(folded: str, found: list[Found]) -> str:
-    """The text with spaces where the dates stand."""
-    for one in found:
-        folded = folded[: one.start] + " " * (one.end - one.start) + folded[one.end :]
+def _blank(folded: str, found: list[FoundDate]) -> str:
+    """The text with spaces in place of the dates."""
+    for date in found:
+        folded = folded[: date.start] + " " * (date.end - date.start) + folded[date.end :]
     return folded
 
 
 def _erase(pattern: re.Pattern[str], text: str) -> str:
-    """The text with spaces where the pattern matches."""
+    """The text with spaces in place of the matches."""
     return pattern.sub(lambda match: " " * len(match[0]), text)
 
 
-def _are_names_beside(line: str, folded: str, found: list[Found], leftover: str) -> bool:
-    """Whether the rest is short names: set apart from the date, or with capitals (`Utrecht 23 mei 2021`)."""
+def _are_names_beside(line: str, folded: str, found: list[FoundDate], leftover: str) -> bool:
+    """Whether the rest of the line is short names: separated from the date, or with capitals (`Utrecht 23 mei 2021`)."""
     if ANNOUNCES.search(leftover[: found[0].start].rstrip()) or line.rstrip().endswith((".", "!", "?", "。")):
         return False  # `Concert: 23 May 2021` is the date of something else
     words = [line[match.start() : match.end()] for match in WORDS.finditer(leftover)]
@@ -283,7 +288,7 @@ def _are_names_beside(line: str, folded: str, found: list[Found], leftover: str)
 
 
 def _segments(folded: str) -> list[tuple[int, int]]:
-    """[start, end) of the parts between separators."""
+    """The ranges [start, end) between separators."""
     edges = [0]
     for match in SEPARATORS.finditer(folded):
         edges += [match.start(), match.end()]
@@ -291,12 +296,12 @@ def _segments(folded: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _continues(folded: str, found: list[Found]) -> bool:
-    """Whether more than a few words follow the date: then it is a sentence about something else."""
+def _continues(folded: str, found: list[FoundDate]) -> bool:
+    """Whether many words follow the date. Then the line is a sentence about something else."""
     return len(folded[found[-1].end :].split()) > MAX_SECTION_WORDS
 
 
-def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language: str) -> Found | None:
+def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language: str) -> FoundDate | None:
     groups = match.groupdict()
     order = problem = None
     if "a" in groups:
@@ -311,19 +316,19 @@ def _read(match: re.Match[str], pattern: re.Pattern[str], folded: str, language:
         day, month = int(groups["d"]), number
     end = match.end()
     if problem is not None:
-        return Found(match.start(), end, None, DatePrecision.DAY, None, problem)
+        return FoundDate(match.start(), end, None, DatePrecision.DAY, None, problem)
     try:
         at = datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         return None
     precise = _with_time(at, folded, end)
     if precise is not None:
-        return Found(match.start(), precise[1], precise[0], DatePrecision.SECOND, order, None)
-    return Found(match.start(), end, at, DatePrecision.DAY, order, None)
+        return FoundDate(match.start(), precise[1], precise[0], DatePrecision.SECOND, order, None)
+    return FoundDate(match.start(), end, at, DatePrecision.DAY, order, None)
 
 
 def _ordered(first: int, second: int, separator: str, language: str) -> tuple[int, int, str | None, str | None]:
-    """Day, month, and what decided: the language, or nothing (then a problem)."""
+    """Day, month, what decided their order, and the problem when nothing decided it."""
     if first <= 12 and second <= 12 and first != second:
         if language in MONTH_FIRST_POSSIBLE and separator != ".":
             return 0, 0, None, "day and month cannot be told apart"
@@ -345,7 +350,7 @@ def _month(words: str, language: str) -> int | None:
 
 
 def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | None:
-    """The instant, where a time with a zone follows the date; and where it ends."""
+    """The instant and the end of its text, when a time with a zone follows the date. Else None."""
     match = TIME_BEHIND.match(folded, end)
     if match is None or not match["zone"]:
         return None
@@ -361,16 +366,18 @@ def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | No
 
 
 def _judge(
-    line: str, found: list[Found], source: DateSource, fetched_at: datetime
+    line: str, found: list[FoundDate], source: DateSource, fetched_at: datetime
 ) -> tuple[tuple[StatedDate, ...], tuple[RejectedDate, ...]]:
-    """The believable ones as stated dates, the others with their reason."""
+    """Plausible dates as stated dates, and the other dates with the reason for rejection."""
     dates, rejected = [], []
-    for one in found:
-        words = line[one.start : one.end].strip()
-        if one.at is None:
-            rejected.append(RejectedDate(matched=words, reason=one.problem or "unreadable"))
-        elif not is_plausible(one.at, fetched_at):
+    for date in found:
+        words = line[date.start : date.end].strip()
+        if date.at is None:
+            rejected.append(RejectedDate(matched=words, reason=date.problem or "unreadable"))
+        elif not is_plausible(date.at, fetched_at):
             rejected.append(RejectedDate(matched=words, reason="before 1990 or after it was fetched"))
         else:
-            dates.append(StatedDate(at=one.at, source=source, precision=one.precision, matched=words, order=one.order))
+            dates.append(
+                StatedDate(at=date.at, source=source, precision=date.precision, matched=words, order=date.order)
+            )
     return tuple(dates), tuple(rejected)

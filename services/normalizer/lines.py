@@ -1,4 +1,4 @@
-"""One line of an article, and what its shape says: a sentence, a headline, a site's name."""
+"""One line of an article, and tests of its form: a sentence, a headline, the name of a site."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from services.normalizer.cues import LineCues, find_cues
 MAX_TITLE = 240
 MIN_SENTENCE_WORDS = 6
 LONG_WORDS = 25
-"""A line of so many words is running text, however it ends."""
+"""A line with this many words or more is running text. Its end does not matter."""
 MAX_SITE_WORDS = 4
 MIN_TITLE_WORDS = 4
 SHORT_WORD = 3
-"""Letters of articles and prepositions, which have no capital inside names."""
+"""Maximum length of articles and prepositions, which have no capital inside names."""
 MAX_UNSPACED_NAME = 10
-"""Characters of a site's name in a script without spaces; headlines are longer."""
+"""Maximum number of characters in the name of a site in a script without spaces. Headlines are longer."""
 SENTENCE_END = re.compile(r"[.!?…。！？؟।።։၊။៕።][\s\"'”’»«)\]）」』》〉]*$")
 FULL_STOP = re.compile(r"[.…。।።։၊။៕][\s\"'”’»«)\]）」』》〉]*$")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f]")
 CHARACTERS_A_WORD = 2
-"""Characters that count as a word in scripts without spaces."""
+"""Number of characters that count as one word in scripts without spaces."""
 BREADCRUMB = re.compile(
     r"\w\s*[>›→＞]{1,2}\s*\w|\w\s[»]{1,2}\s\w|\w\s?[/|｜·]\s?\w.*\w\s?[/|｜·]\s?\w|"
     r"^\W*\w[\w ]{1,30}\s[/|｜·]\s\w[\w ]{1,40}$"
 )
 STEM = 5
-"""Letters that inflected forms of one word mostly share."""
+"""Number of first letters that inflected forms of one word usually share."""
 WORD = re.compile(r"[^\W\d_]+")
 WORD_OR_NUMBER = re.compile(r"\w+")
 UNSPACED_RUN = re.compile(rf"(?:{UNSPACED.pattern})+")
 NAME_WORD = r"[^\W\d_a-zß-öø-ÿа-яё][^\W\d_]*(?:[-'’.][^\W\d_]*)*"
 NAME_LINE = re.compile(rf"^\W*{NAME_WORD}\s(?:\w{{2,3}}\s)?{NAME_WORD}(?:\s{NAME_WORD})?\s?(?:[,(|/·•].{{0,60}}|$)$")
-"""A person's name, and perhaps a role, a place, an address behind it."""
+"""The name of a person, with an optional role, place or address behind it."""
 MAX_NAME_LINE_WORDS = 10
 
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """One non-empty line, the same only as itself; `reason` names the rule that drops it.
+    """One non-empty line. It is equal only to itself. `reason` names the rule that drops it.
 
-    `words` counts pairs of characters where a script has no spaces.
+    In scripts without spaces, `words` counts pairs of characters.
     """
 
     text: str
@@ -58,14 +58,14 @@ class Line:
 
     @property
     def cues(self) -> LineCues:
-        """The phrases of furniture in the line, looked for once."""
+        """The furniture phrases in the line. They are searched only once."""
         if self._cues is None:
             self._cues = find_cues(self.text)
         return self._cues
 
 
 def count_words(text: str) -> int:
-    """Words between spaces, and pairs of characters of scripts without spaces."""
+    """The number of words between spaces. In scripts without spaces, pairs of characters count."""
     if text.isascii() or not UNSPACED.search(text):
         return len(text.split())
     unspaced = len(UNSPACED.findall(text))
@@ -73,7 +73,7 @@ def count_words(text: str) -> int:
 
 
 def is_headline(line: Line) -> bool:
-    """Reads like a headline: some words and no full stop; a question or an exclamation may be one."""
+    """Whether the line looks like a headline: some words and no full stop. It may be a question or an exclamation."""
     text = line.text
     if len(text) > MAX_TITLE or line.words < MIN_TITLE_WORDS or text.endswith((":", "：", ",", ";")):
         return False
@@ -81,7 +81,7 @@ def is_headline(line: Line) -> bool:
 
 
 def is_site_name(text: str) -> bool:
-    """A name without a sentence: a few capitalised words, no punctuation, or an address."""
+    """Whether the text looks like the name of a site: a few capitalised words without punctuation, or an address."""
     words = text.split()
     if len(words) == 1 and re.fullmatch(r"(?:www\.)?[\w-]+(?:\.[\w-]+)*\.[a-z]{2,12}", text, re.IGNORECASE):
         return True
@@ -94,19 +94,22 @@ def is_site_name(text: str) -> bool:
 
 
 def is_breadcrumb(line: Line) -> bool:
-    """`Home > News > World`, `News | Politics`."""
+    """Whether the line is a breadcrumb: `Home > News > World`, `News | Politics`."""
     return not SENTENCE_END.search(line.text) and line.words <= 14 and bool(BREADCRUMB.search(line.text))
 
 
 def is_name_line(line: Line) -> bool:
-    """`Karin Lindqvist, correspondent, Malmö`, or a line with an e-mail address."""
+    """Whether the line names a person, like `Karin Lindqvist, correspondent, Malmö`, or has an e-mail address."""
     if "@" in line.text or line.words > MAX_NAME_LINE_WORDS:
         return "@" in line.text
     return bool(NAME_LINE.match(line.text)) and not SENTENCE_END.search(line.text)
 
 
 def is_name_like(line: Line) -> bool:
-    """Few words, each longer one with a capital: a site's or a section's name, or a very short headline."""
+    """Whether the line has few words and each longer word has a capital.
+
+    Such a line is the name of a site or a section, or a very short headline.
+    """
     words = [word for word in WORD.findall(line.text) if len(word) > SHORT_WORD]
     is_titled = all(not word[0].islower() for word in words)
     if UNSPACED.search(line.text):
@@ -115,14 +118,14 @@ def is_name_like(line: Line) -> bool:
 
 
 def key_of(text: str) -> str:
-    """What a short line says, however it is quoted; a long one as it is."""
+    """A key that is equal for short lines with the same words. A long line is its own key."""
     if len(text) > MAX_TITLE:
         return text
     return " ".join(WORD_OR_NUMBER.findall(text.casefold()))
 
 
 def stems_of(text: str) -> frozenset[str]:
-    """The first letters of longer words, and the pairs of characters of scripts without spaces, to compare topics."""
+    """The first letters of longer words, and pairs of characters in scripts without spaces. They compare topics."""
     folded = text.casefold()
     spaced = {word[:STEM] for word in WORD.findall(folded) if len(word) > SHORT_WORD and not UNSPACED.match(word)}
     runs = UNSPACED_RUN.findall(folded)

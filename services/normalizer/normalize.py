@@ -1,7 +1,7 @@
-"""Clean text from lines: which rule drops a line depends on the line and on where it stands.
+"""Makes clean text from lines. The rule that drops a line depends on the line and on its position.
 
-An article's lines are a head, a body of sentences, and a tail. Inside the body only what is plainly furniture goes;
-in head and tail everything goes that is no sentence or that speaks as furniture does (`data/furniture.toml`).
+The lines of an article are a head, a body of sentences, and a tail. Inside the body only clear furniture is dropped.
+In head and tail, lines are dropped that are not sentences or that contain phrases of furniture (`data/furniture.toml`).
 """
 
 from __future__ import annotations
@@ -34,57 +34,57 @@ from services.normalizer.lines import (
 VERSION = "normalizer@2"
 HEADER_LINES = 8
 TRAILER_LINES = 10
-"""Lines at the end in which a bare date is looked for; labelled ones may stand higher."""
+"""Number of lines at the end that may contain a date without a label. Dates with a label may be higher."""
 MAX_TAIL_LINES = 40
 MAX_SUBTITLE_WORDS = 12
-"""A shorter line between title and text that is no sentence is a byline, a role, a section."""
+"""A line between title and text with fewer words that is not a sentence is a byline, a role or a section."""
 MAX_SANDWICHED_WORDS = 15
 MAX_SENTENCES_CUT = 2
 CLEARER = 0.3
-"""By how much more of its words a later line must share with the text to be the title instead of the first."""
+"""A later line becomes the title instead of the first one if its share of words from the text is this much higher."""
 NUMBERED = re.compile(r"^\d{1,2}[.)]?\s")
 MIN_BODY_LINES = 3
-"""Sentences that a text must have before its other lines are judged by their shape alone."""
+"""Number of sentences that a text needs before its other lines are judged by their form alone."""
 MAX_STARTED_WORDS = 25
-"""A longer line that begins as furniture does is a paragraph."""
+"""A longer line that begins like furniture is a paragraph."""
 MAX_TEASER_WORDS = 30
 MAX_NOTICE_WORDS = 70
-"""A longer line at the end is a paragraph, whatever phrases it holds."""
+"""A longer line at the end is a paragraph, even if it contains phrases of furniture."""
 MIN_WEIGHT = 2
-"""Words of furniture phrases inside a sentence beside the body from which it is no part of it."""
+"""Number of words in furniture phrases from which a sentence next to the body does not belong to the body."""
 MAX_TEASERS = 8
-"""Lines below an announcement inside the body that can be its teasers."""
+"""Maximum number of teaser lines below an announcement inside the body."""
 HEADINGS = frozenset({"related", "comments", "newsletter", "share", "cookies", "copyright"})
-"""Kinds that announce what follows them."""
+"""Kinds of furniture that announce the lines below them."""
 
 
 def normalize(draft: ArticleDraft) -> ArticleDraft:
-    """Add `normalized`: title, clean text, every line with its fate, agency, byline and stated dates."""
+    """Add `normalized`: title, clean text, every line with the reason if it was dropped, agency, byline and dates."""
     extracted = draft.extracted
     text = extracted.text if extracted else draft.content.strip()
     language = draft.language.code if draft.language else "und"
     given = draft.title or (extracted.title if extracted else None)
-    page = Page(text, language, draft.fetched_at, " ".join(given.split()) if given else None)
-    page.read()
+    article = ArticleLines(text, language, draft.fetched_at, " ".join(given.split()) if given else None)
+    article.read()
     markup = extracted.dates if extracted else ()
     plausible = tuple(date for date in markup if dates.is_plausible(date.at, draft.fetched_at))
     normalized = Normalized(
-        title=page.title,
-        text=page.clean_text() or text,
+        title=article.title,
+        text=article.clean_text() or text,
         paragraphs=tuple(
-            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in page.lines
+            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in article.lines
         ),
-        agency=page.agency,
-        byline=page.byline or (extracted.byline if extracted else None),
-        dates=(*page.dates, *plausible),
-        rejected_dates=tuple(page.rejected),
+        agency=article.agency,
+        byline=article.byline or (extracted.byline if extracted else None),
+        dates=(*article.dates, *plausible),
+        rejected_dates=tuple(article.rejected),
     )
     return draft.model_copy(update={"normalized": normalized})
 
 
 @dataclass(slots=True)
-class Page:
-    """The lines of one text while they are being read. `fetched_at` bounds the dates that are believed."""
+class ArticleLines:
+    """The lines of one text while the rules are applied. `fetched_at` limits the plausible dates."""
 
     text: str
     language: str
@@ -98,7 +98,7 @@ class Page:
     _updates: list[StatedDate] = field(default_factory=list)
 
     def read(self) -> None:
-        """Apply the rules in their order; each sees what the ones before it left."""
+        """Apply the rules in order. Each rule sees only the lines that earlier rules kept."""
         self.lines = [Line(line) for raw in self.text.split("\n") if (line := " ".join(raw.split()))]
         self._glued_dates()
         self._date_lines()
@@ -114,11 +114,11 @@ class Page:
         self._keep_something()
 
     def kept(self) -> list[Line]:
-        """The lines that are still there."""
+        """The lines that no rule has dropped."""
         return [line for line in self.lines if line.reason is None]
 
     def clean_text(self) -> str:
-        """What is left, a line a paragraph."""
+        """The kept lines. Each line is a paragraph."""
         return "\n".join(line.text for line in self.kept())
 
     def _glued_dates(self) -> None:
@@ -138,7 +138,7 @@ class Page:
         self.rejected += found.rejected
 
     def _date_lines(self) -> None:
-        """Dates stand in the first and the last lines; beside teasers of other articles they are those articles'."""
+        """Read dates in the first and last lines. Dates beside teasers belong to the other articles."""
         kept = self.kept()
         announced, sentences = False, 0
         for index, line in enumerate(kept):
@@ -162,7 +162,7 @@ class Page:
             self.byline = self.byline or byline_of(line.text)
 
     def _plain_furniture(self) -> None:
-        """What is furniture wherever it stands: a whole phrase, or a short line that begins with one."""
+        """Drop furniture at any position: a line that is a phrase, or a short line that begins with a phrase."""
         kept = self.kept()
         for index, line in enumerate(kept):
             is_inside = HEADER_LINES <= index < len(kept) - TRAILER_LINES
@@ -191,7 +191,7 @@ class Page:
                 self.agency = match["agency"]
 
     def _repeated(self) -> None:
-        """A short line that stands twice, if with other quotes, is a picture's text and its caption."""
+        """Drop repeated short lines. Two equal lines (also with other quotes) are text and caption of a picture."""
         kept = self.kept()
         keys = [key_of(line.text) for line in kept]
         counts = Counter(keys)
@@ -203,7 +203,10 @@ class Page:
                 line.reason = "repeated"
 
     def _title(self) -> None:
-        """The stated title, or the line in the head that reads most like one; names of sites above it are dropped."""
+        """Set the title: the stated one, or the line in the head that looks most like a title.
+
+        Names of sites above the title are dropped.
+        """
         kept = self.kept()
         if self.title is not None:
             for line in kept[:HEADER_LINES]:
@@ -227,7 +230,7 @@ class Page:
                 line.reason = "site"
 
     def _best_title(self, head: list[Line], kept: list[Line], start: int) -> Line | None:
-        """The first line of the head that reads like a headline and speaks as the text does; else one set apart."""
+        """The first line of the head that looks like a headline and shares words with the text, else a short line."""
         found = [line for line in head if _may_be_title(line, is_first=line is self.lines[0])]
         first = kept[start] if start < len(kept) and start <= 3 else None
         if first is not None and len(first.text) <= MAX_TITLE and self._stands_apart(first):
@@ -246,7 +249,7 @@ class Page:
         return found[best] if is_better else found[0]
 
     def _stands_apart(self, line: Line) -> bool:
-        """Whether the line under it is furniture."""
+        """Whether the line below is furniture."""
         under = self.lines.index(line) + 1
         if under >= len(self.lines):
             return False
@@ -254,7 +257,7 @@ class Page:
         return below.reason is not None or byline_of(below.text) is not None or is_name_line(below)
 
     def _body_start(self, kept: list[Line]) -> int:
-        """Index of the first sentence; a question in the first lines may be the title."""
+        """Index of the first sentence. A question in the first lines may be the title."""
         for index, line in enumerate(kept):
             if index < HEADER_LINES and (line.cues.start or line.cues.part) and line.words <= MAX_STARTED_WORDS:
                 continue
@@ -263,13 +266,13 @@ class Page:
         return len(kept)
 
     def _is_prose(self) -> bool:
-        """Whether the text has sentences that end as sentences do, so that shapes tell something."""
+        """Whether the text has sentences with sentence ends. Otherwise the form of lines tells nothing."""
         kept = [line for line in self.kept() if line.words > MIN_BODY_LINES]
         ended = [line for line in kept if line.is_sentence and SENTENCE_END.search(line.text)]
         return len(ended) >= MIN_BODY_LINES or (len(ended) >= 1 and 2 * len(ended) >= len(kept))
 
     def _head(self) -> None:
-        """Above the first sentence: bylines, sections, what begins or speaks as furniture does."""
+        """Drop lines above the first sentence: bylines, sections, and lines that begin with or contain furniture."""
         kept = self.kept()
         for line in kept[: self._body_start(kept)]:
             byline = byline_of(line.text)
@@ -285,7 +288,7 @@ class Page:
                 line.reason = "header"
 
     def _announced(self) -> None:
-        """Teasers below an announcement: lines that are no sentences, up to the next one."""
+        """Drop teasers below an announcement: lines that are not sentences, up to the next sentence."""
         left = 0
         for line in self.lines:
             if line.reason in HEADINGS and not line.is_sentence:
@@ -297,7 +300,7 @@ class Page:
                     line.reason, left = "teaser", left - 1
 
     def _tail(self) -> None:
-        """Below the last sentence of the body; that one is found from the end, past all that is furniture."""
+        """Drop the lines below the last sentence of the body. The search starts at the end and skips furniture."""
         self._cut_at_announcement()
         kept = self.kept()
         first = self._body_start(kept)
@@ -310,7 +313,10 @@ class Page:
             line.reason, below = reason, True
 
     def _tail_reason(self, line: Line, *, below: bool, above: bool) -> str | None:
-        """Why a line is none of the body's, given whether those under and over it are not; None where it is."""
+        """The reason why a line does not belong to the body. None when it does.
+
+        `below` and `above` say whether the lines below and above it were dropped.
+        """
         cues = line.cues
         byline = None if line.is_sentence else byline_of(line.text)
         if byline is not None:
@@ -332,7 +338,7 @@ class Page:
         return "teaser"
 
     def _cut_at_announcement(self) -> None:
-        """From an announcement on which hardly a sentence follows, nothing is the article's."""
+        """Drop all lines from an announcement on, when almost no sentence follows it."""
         sentences = 0
         for index in range(len(self.lines) - 1, MIN_BODY_LINES - 1, -1):
             line = self.lines[index]
@@ -345,7 +351,7 @@ class Page:
                     after.reason = after.reason or "furniture"
 
     def _keep_something(self) -> None:
-        """Text is never empty: where every line was dropped, the title's line comes back, else all of them."""
+        """Keep the text from being empty. When all lines were dropped, the title line comes back, or else all lines."""
         if self.kept() or not self.lines:
             return
         titles = [line for line in self.lines if line.reason == "title"]
@@ -354,7 +360,7 @@ class Page:
 
 
 def _is_started(line: Line) -> bool:
-    """Whether a line that begins as furniture does is furniture: it is short, or set off, or no sentence."""
+    """Whether a line that begins like furniture is furniture: it is short, separated, or not a sentence."""
     cues = line.cues
     if cues.is_delimited:
         return line.words <= MAX_TEASER_WORDS
@@ -377,17 +383,17 @@ def _may_be_title(line: Line, *, is_first: bool) -> bool:
 
 
 def _are_near(head: list[Line], found: list[Line]) -> bool:
-    """Whether at most one line stands between the first two."""
+    """Whether at most one line is between the first two found lines."""
     return found[1] not in head or head.index(found[1]) - head.index(found[0]) <= 2
 
 
 def _share_in(line: Line, body: frozenset[str]) -> float:
-    """How much of a line's words the text has too."""
+    """The share of the words of a line that are also in the text."""
     stems = stems_of(line.text)
     return len(stems & body) / len(stems) if stems else 0.0
 
 
 def _is_short_title(line: Line, kept: list[Line]) -> bool:
-    """Few words above a real text are its title too."""
+    """Whether a short line above a longer text can be its title."""
     text = line.text
     return len(text) <= MAX_TITLE and not SENTENCE_END.search(text) and len(kept[1].text) > 2 * len(text)

@@ -1,1 +1,1 @@
-"""Every way in: sources, identity, the durable store, and the replay onto Kafka."""
+"""All ways into the pipeline: sources, identity, the durable store, and the replay onto Kafka."""

@@ -1,4 +1,4 @@
-"""`python -m services.producer`."""
+"""Entry point of `python -m services.producer`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Wires the producer's service: collector, ingest endpoint, writer, metrics page."""
+"""Starts and stops the producer: collector, ingest endpoint, outbox writer and metrics page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Final
 
 from aiohttp import web
@@ -28,12 +29,12 @@ from services.producer.ledger.writer import SERVICE, OutboxWriter
 from services.producer.settings import ProducerSettings
 
 RESOLVER_THREADS: Final = 32
-"""Names are resolved in threads; one that hangs must not hold up the others."""
+"""Threads that resolve host names. One name that hangs must not delay the others."""
 log = get_logger(__name__)
 
 
 def main(settings: ProducerSettings | None = None) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+    """Run until SIGTERM or SIGINT. Returns the exit code."""
     settings = settings or ProducerSettings()
     configure_logging(SERVICE, settings.instance, settings.log_level)
     REGISTRY.register(QualityCollector(settings.home))
@@ -44,20 +45,19 @@ def main(settings: ProducerSettings | None = None) -> int:
         with lock:
             return asyncio.run(run(settings))
     except Timeout:
-        log.error("another collector works on this store", store=str(settings.store_file))  # noqa: TRY400 - the trace says nothing
+        log.error("another collector works on this store", store=str(settings.store_file))  # noqa: TRY400 - a traceback would not help
         return EXIT_TEMPORARY
 
 
 async def run(settings: ProducerSettings) -> int:
-    """The service in an event loop."""
+    """Run the service in an event loop until it is told to stop. Returns the exit code."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    store = Store(settings.store_file)
-    states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
-    with OutboxWriter(settings) as writer:
+    with closing(Store(settings.store_file)) as store, OutboxWriter(settings) as writer:
+        states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
         async with Client(settings) as client:
             poller = Poller(
                 settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent
@@ -66,7 +66,7 @@ async def run(settings: ProducerSettings) -> int:
             try:
                 runner = await serve_ingest(settings, writer)
             except OSError as error:
-                log.error("the ingest port cannot be used", port=settings.ingest_port, error=str(error))  # noqa: TRY400 - the same
+                log.error("the ingest port cannot be used", port=settings.ingest_port, error=str(error))  # noqa: TRY400 - a traceback would not help
                 return EXIT_UNAVAILABLE
             server = serve_metrics(settings.metrics_host, settings.metrics_port, lambda: health(collector, writer))
             try:
@@ -77,7 +77,6 @@ async def run(settings: ProducerSettings) -> int:
             finally:
                 server.shutdown()
                 await runner.cleanup()
-    store.close()
     return 0
 
 
@@ -91,7 +90,7 @@ async def serve_ingest(settings: ProducerSettings, writer: OutboxWriter) -> web.
 
 
 def health(collector: Collector, writer: OutboxWriter) -> tuple[bool, dict[str, object]]:
-    """Healthy while the writer works; feeds that fail are the publishers' matter, and metrics tell of them."""
+    """The producer is healthy while the writer works. Feeds that fail do not make it unhealthy: metrics show them."""
     details: dict[str, object] = {
         "service": SERVICE,
         "feeds": len(collector.feeds),

@@ -1,4 +1,4 @@
-"""Who an article is, fixed at the edge: its id and the hash of its content."""
+"""The identity of an article: its id and the hash of its content. Both are computed once, in the producer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 NAMESPACE = uuid.UUID("6f4c6d0e-0d0c-5b5b-9d52-2f8f6a1f7c11")
-"""The UUIDv5 namespace of all article ids; changing it would make every article new."""
+"""The UUIDv5 namespace of all article ids. Changing it would make every article new."""
 TRACKING_PREFIXES = ("utm_", "at_", "mc_", "pk_", "ga_")
 TRACKING_PARAMETERS = frozenset(
     [
@@ -44,7 +44,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def canonicalize_url(url: str) -> str:
     """One spelling for one page: https, lower-case host without `www.`, no tracking, no fragment, sorted parameters.
 
-    Raises ValueError for what is no http(s) URL.
+    Raises ValueError when `url` is not an http(s) URL.
     """
     parts = urlsplit(url.strip())
     if parts.scheme.lower() not in DEFAULT_PORTS or not parts.hostname:
@@ -60,7 +60,7 @@ def canonicalize_url(url: str) -> str:
 
 
 def article_id_of(source_id: str, guid: str | None, url: str | None) -> str:
-    """UUIDv5 of the canonical URL; without one, of source id and guid (or path inside the source)."""
+    """UUIDv5 of the canonical URL. Without a URL, UUIDv5 of source id and guid (or of the path inside the source)."""
     if url:
         return str(uuid.uuid5(NAMESPACE, f"url\n{canonicalize_url(url)}"))
     if not guid:
@@ -71,7 +71,7 @@ def article_id_of(source_id: str, guid: str | None, url: str | None) -> str:
 def content_hash_of(
     content: str, title: str | None, url: str | None, published_at: datetime | None, declared_language: str | None
 ) -> str:
-    """SHA-256 over everything that makes a new revision when it changes."""
+    """SHA-256 of all values whose change makes a new revision."""
     digest = hashlib.sha256()
     stated = published_at.isoformat() if published_at else None
     for part in (content, title, url, stated, declared_language):
@@ -81,5 +81,5 @@ def content_hash_of(
 
 
 def host_name(url: str) -> str:
-    """A URL's host without `www.`: the publisher, where nobody says another."""
+    """The host of a URL without `www.`. It is the name of the publisher when no other name is given."""
     return (urlsplit(url).hostname or "feed").removeprefix("www.")

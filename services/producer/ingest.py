@@ -1,4 +1,4 @@
-"""`POST /articles`: articles pushed over HTTP. An answer of 202 means that they are durable here."""
+"""`POST /articles`: receives articles over HTTP. The answer 202 means that the articles are stored durably here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -21,17 +21,17 @@ from services.producer.ledger.jobs import Item, ItemOutcome, Job, Written
 from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
-from services.producer.sources.rows import Row, to_entry
+from services.producer.sources.rows import SourceRow, to_entry
 
 MAX_ARTICLES: Final = 1000
 BODY_ARTICLES: Final = 4
-"""A body may be as large as so many of the largest articles."""
+"""The largest body is this many times the largest article."""
 RETRY_AFTER_SECONDS: Final = 30
 DEFAULT_SOURCE: Final = "push"
 
 
-class PushedArticle(Row):
-    """One pushed article. Unlike in files, unknown fields are refused: who pushes can be told."""
+class PushedArticle(SourceRow):
+    """One pushed article. Unknown fields are refused, unlike in files, because the sender receives the error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,14 +48,14 @@ class RefusedRequestError(Exception):
 
 @dataclass(slots=True)
 class Ingest:
-    """The handlers; `token` is what a caller must bring."""
+    """The request handlers. A caller must send `token`."""
 
     settings: ProducerSettings
     writer: OutboxWriter
     token: str
 
     def make_app(self) -> web.Application:
-        """The web application: POST /articles, and GET /schema for what it takes."""
+        """The web application: POST /articles, and GET /schema with the schema of an article."""
         limit = self.settings.max_article_bytes * BODY_ARTICLES
         app = web.Application(client_max_size=limit)
         app.router.add_post("/articles", self.post)
@@ -67,7 +67,7 @@ class Ingest:
         return web.json_response(PushedArticle.model_json_schema())
 
     async def post(self, request: web.Request) -> web.Response:
-        """One article, or a list of them: each is accepted, unchanged, or invalid with what is wrong where."""
+        """Take one article or a list of articles. Each is accepted, unchanged, or invalid with a list of its errors."""
         try:
             body = await self._read(request)
         except RefusedRequestError as refused:
@@ -77,13 +77,13 @@ class Ingest:
         return web.json_response({"results": results} if isinstance(body, list) else results[0], status=status)
 
     async def _read(self, request: web.Request) -> object:
-        """The body as JSON, from a caller who has the token and while there is room."""
+        """The body as JSON. RefusedRequestError when the token is wrong, the outbox is full or the body is invalid."""
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if not hmac.compare_digest(given.encode("utf8", "replace"), self.token.encode()):
             reason = "send the token: `Authorization: Bearer <token>`"
             raise RefusedRequestError(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
         if self.writer.failed is not None or self.writer.is_full:
-            reason = "Kafka has been away for long and the outbox is full; try again later"
+            reason = "Kafka has not been available for a long time and the outbox is full; try again later"
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             raise RefusedRequestError(HTTPStatus.SERVICE_UNAVAILABLE, reason, wait)
         try:
@@ -111,7 +111,7 @@ class Ingest:
 
 
 def read_article(body: object, max_bytes: int) -> Entry | dict[str, Any]:
-    """One pushed object as an entry, or the answer that says what is wrong with it."""
+    """One pushed object as an entry, or the answer that lists its errors."""
     guid = body.get("guid") if isinstance(body, Mapping) else None
     try:
         row = PushedArticle.model_validate_json(json.dumps(body))
@@ -124,7 +124,7 @@ def read_article(body: object, max_bytes: int) -> Entry | dict[str, Any]:
 
 
 def with_source(entry: Entry) -> Entry:
-    """Declared by the push, not by a file."""
+    """The entry with all declared values marked as pushed, not as read from a file."""
 
     def pushed(values: tuple[DeclaredValue, ...]) -> tuple[DeclaredValue, ...]:
         return tuple(DeclaredValue(value=stated.value, source=DeclaredBy.PUSH) for stated in values)
@@ -149,17 +149,22 @@ def with_source(entry: Entry) -> Entry:
 
 
 def errors_of(error: Exception) -> list[dict[str, str]]:
-    """What is wrong where, with JSON Pointers (RFC 6901)."""
+    """The errors with their places, as JSON Pointers (RFC 6901)."""
     if not isinstance(error, ValidationError):
         return [{"path": "", "message": str(error)}]
     return [
-        {"path": "".join(f"/{part}" for part in item["loc"]), "message": item["msg"]}
+        {"path": to_json_pointer(item["loc"]), "message": item["msg"]}
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
 
+def to_json_pointer(location: Iterable[str | int]) -> str:
+    """A location as a JSON Pointer. RFC 6901, 3: `~` is written `~0` and `/` is written `~1`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
 def to_result(entry: Entry, written: Written) -> dict[str, Any]:
-    """The answer for one article that could be read."""
+    """The answer for an article that could be read."""
     if written.problem is not None:
         errors = [{"path": "", "message": written.problem.reason}]
         return {"guid": entry.guid, "status": "invalid", "errors": errors}
@@ -173,7 +178,7 @@ def to_result(entry: Entry, written: Written) -> dict[str, Any]:
 
 
 def status_of(statuses: list[str]) -> int:
-    """202 when all were taken, 200 when all were there already, 422 when none can be, 207 when it differs."""
+    """200 when all are unchanged, 202 when all are accepted or unchanged, 422 when all are invalid, else 207."""
     kinds = set(statuses)
     if kinds <= {"unchanged"}:
         return HTTPStatus.OK
@@ -183,7 +188,10 @@ def status_of(statuses: list[str]) -> int:
 
 
 def read_token(settings: ProducerSettings) -> str:
-    """The token of the environment, or the one kept in the home; made at the first start, for this user's eyes only."""
+    """The token from the environment, or the token file in the home folder.
+
+    The first start creates the file. Only the user of the service can read it.
+    """
     stated = settings.ingest_token.get_secret_value()
     return stated or _kept_token(settings.token_file)
 

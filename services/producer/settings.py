@@ -16,48 +16,61 @@ Network = IPv4Network | IPv6Network
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """`127.0.0.0/8, fd00::/8` as networks; ValueError for what is none."""
+    """`127.0.0.0/8, fd00::/8` as networks. ValueError when a part is not a network."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 class ProducerSettings(Settings):
-    """What the producer needs beside the common settings."""
+    """The settings that only the producer has."""
 
     store_path: Path | None = Field(
-        default=None, description="SQLite file of identity, revision, ledger and feeds; in DRAGOMAN_HOME when not set"
+        default=None,
+        description="SQLite file with identities, revisions, the ledger and the feeds; in DRAGOMAN_HOME when not set",
     )
     quarantine_path: Path | None = Field(
-        default=None, description="folder for what is too large for Kafka; in DRAGOMAN_HOME when not set"
+        default=None,
+        description="folder for articles that are too large or cannot be decoded; in DRAGOMAN_HOME when not set",
     )
     feeds: Path = Field(
         default_factory=lambda values: values.get("home", default_home()) / FEEDS_FILE,
-        description="the feeds file; in DRAGOMAN_HOME when not set. Edits take effect at once",
+        description="the feeds file; in DRAGOMAN_HOME when not set. The producer applies edits at once",
     )
-    connections: int = Field(default=64, ge=1, le=5000, description="HTTP connections at once, of all hosts together")
-    host_connections: int = Field(default=2, ge=1, le=100, description="HTTP connections at once to one host")
-    host_spacing_seconds: float = Field(default=1.0, ge=0, le=3600, description="between two requests to one host")
-    fetch_seconds: float = Field(default=60.0, gt=0, le=3600, description="until a document must be there whole")
+    connections: int = Field(
+        default=64,
+        ge=1,
+        le=5000,
+        description="maximum number of HTTP connections at the same time, to all hosts together",
+    )
+    host_connections: int = Field(
+        default=2, ge=1, le=100, description="maximum number of HTTP connections at the same time to one host"
+    )
+    host_spacing_seconds: float = Field(
+        default=1.0, ge=0, le=3600, description="minimum time between two requests to one host"
+    )
+    fetch_seconds: float = Field(default=60.0, gt=0, le=3600, description="maximum time for receiving a whole document")
     max_document_bytes: int = Field(
-        default=10 * 1024 * 1024, ge=1024, description="largest feed, sitemap or page, decompressed"
+        default=10 * 1024 * 1024, ge=1024, description="largest size of a feed, sitemap or page after decompression"
     )
     retry_seconds: float = Field(
         default=60.0,
         gt=0,
-        description="first wait after a failed poll; doubled each time, up to hours by kind of error",
+        description="wait after the first failed poll; it doubles with each failure, up to hours by kind of error",
     )
     allow_networks: str = Field(
-        default="", description="networks that may be fetched from though they are not public: 10.1.0.0/16, ::1/128"
+        default="", description="networks that are not public but may be fetched from, for example 10.1.0.0/16, ::1/128"
     )
     user_agent: str = Field(
         default=f"Dragoman/{__version__} (news feed collector)",
         min_length=3,
-        description="how the collector calls itself",
+        description="User-Agent that the collector sends",
     )
     outbox_messages: int = Field(
-        default=100_000, ge=100, description="messages kept while Kafka is away, before collecting waits"
+        default=100_000,
+        ge=100,
+        description="messages kept while Kafka is not available; when the outbox is full, collecting waits",
     )
     ingest_host: str = Field(default="127.0.0.1", description="address of POST /articles")
-    ingest_port: int = Field(default=0, ge=0, le=65535, description="port of POST /articles; 0 takes a free one")
+    ingest_port: int = Field(default=0, ge=0, le=65535, description="port of POST /articles; 0 takes a free port")
     ingest_token: SecretStr = Field(
         default=SecretStr(""), description="bearer token of POST /articles; in DRAGOMAN_HOME/ingest.token when not set"
     )
@@ -75,15 +88,15 @@ class ProducerSettings(Settings):
 
     @property
     def store_file(self) -> Path:
-        """The store's file."""
+        """Path of the SQLite store."""
         return self.store_path or self.home / STORE_FILE
 
     @property
     def quarantine_folder(self) -> Path:
-        """The quarantine's folder."""
+        """Path of the quarantine folder."""
         return self.quarantine_path or self.home / "quarantine"
 
     @property
     def token_file(self) -> Path:
-        """Where the token of POST /articles is kept when the environment gives none."""
+        """File with the token of POST /articles. It is used when the environment sets no token."""
         return self.home / "ingest.token"

@@ -206,7 +206,7 @@ def test_feeds_of_a_list_are_collected_with_the_lists_settings(tmp_path: Path) -
         outline = f'<outline text="B" xmlUrl="{running.base}/b"/>'
         site.answers["/list"] = Answer(body=f'<opml version="2.0"><body>{outline}</body></opml>'.encode())
         await running.until(lambda: running.articles() == 1)
-        (child,) = [one for one in running.collector.feeds if one.startswith("list/")]
+        (child,) = [feed_id for feed_id in running.collector.feeds if feed_id.startswith("list/")]
         assert running.collector.feeds[child].tags == ("mine",)
 
     run(tmp_path, site, work, "{{id: list, url: '{base}/list', interval: 1s, tags: [mine]}}")
@@ -234,12 +234,12 @@ def test_children_of_a_list_have_stable_ids_and_odd_ones_are_left_out() -> None:
 
 
 def test_one_word_for_each_feed() -> None:
-    one = Feed(id="a", url="https://e.org/")
-    assert feed_condition(one, FeedState(), 0) == "new"
-    assert feed_condition(one, FeedState(last_success_at=1.0), 2) == "ok"
-    assert feed_condition(one, FeedState(error_streak=1), 2) == "failing"
+    feed = Feed(id="a", url="https://e.org/")
+    assert feed_condition(feed, FeedState(), 0) == "new"
+    assert feed_condition(feed, FeedState(last_success_at=1.0), 2) == "ok"
+    assert feed_condition(feed, FeedState(error_streak=1), 2) == "failing"
     silent = FeedState(last_success_at=1.0, last_new_at=1.0, gaps=(60.0,) * 5)
-    assert feed_condition(one, silent, 10 * 86400) == "silent"
+    assert feed_condition(feed, silent, 10 * 86400) == "silent"
     assert feed_condition(Feed(id="a", url="https://e.org/", paused=True), silent, 0) == "paused"
 
 
@@ -256,7 +256,7 @@ def test_discovery_looks_at_links_robots_and_common_places(tmp_path: Path) -> No
 
     async def find(url: str) -> list[tuple[str, str]]:
         async with Client(settings) as client:
-            return [(one.url, one.why) for one in await discover(client, Robots(client, "x"), url)]
+            return [(feed.url, feed.why) for feed in await discover(client, Robots(client, "x"), url)]
 
     with serve_answers(site) as base:
         names = b"Sitemap: %b/news" % base.encode()

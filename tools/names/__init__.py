@@ -1,1 +1,1 @@
-"""Trains the finder of names that no list holds."""
+"""Trains the finder of names that are in no list."""

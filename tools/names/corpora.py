@@ -1,4 +1,4 @@
-"""Reads sentences with marked names from the shared corpora, and counts how many of them a finder finds."""
+"""Reads sentences with marked names from the shared corpora, and counts the names that a finder finds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import NamedTuple
 from services.entities.names.base import NameFinder, NameType
 
 TYPES: Mapping[str, NameType] = {"PER": "PER", "ORG": "ORG", "LOC": "LOC", "GPE_LOC": "LOC", "GPE_ORG": "LOC"}
-"""NorNE's two kinds of states are places here; what is not listed (MISC, OTH, derived words, products) is no name."""
+"""Our type for each type of a corpus. The two kinds of states in NorNE are places.
+
+Other types (MISC, OTH, derived words, products) are not names.
+"""
 NORNE_TAG = re.compile(r"name=([A-Z_-]+)")
 NO_SPACE_BEFORE, NO_SPACE_AFTER = frozenset(",.;:!?)]}%»”’"), ("(", "[", "«", "“", "„")
 _DE = "o a os as ele ela eles elas este esta estes estas esse essa esses essas isso isto aquele aquela aqueles aquelas"
@@ -23,11 +26,11 @@ CONTRACTIONS = {
     **{("por", word): "pel" + word for word in ("o", "a", "os", "as")},
     **{("a", word): joined for word, joined in (("o", "ao"), ("os", "aos"), ("a", "à"), ("as", "às"))},
 }
-"""Portuguese corpora take these apart; text does not."""
+"""Words that Portuguese corpora split and normal text joins."""
 
 
 class Gold(NamedTuple):
-    """A marked name at code points [start, end)."""
+    """A name that a corpus marks at code points [start, end)."""
 
     start: int
     end: int
@@ -35,7 +38,7 @@ class Gold(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence as text, with its names in order."""
+    """A sentence as text with its names in order."""
 
     language: str
     text: str
@@ -44,7 +47,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """An archive, where a token and its tag stand in a line, and what its files are for."""
+    """An archive, the columns of token and tag in a line, and the use of its files."""
 
     archive: str
     language: str
@@ -103,14 +106,14 @@ CORPORA = (
     ),
 )
 PUD = {language: f"ner/pud/{language}_pud-ud-test.iob2" for language in ("en", "de")}
-"""Universal NER, Parallel UD: measured on, never trained on."""
+"""Universal NER, Parallel UD. It is used for measurements and never for training."""
 
 
 def read_corpus(folder: Path, corpus: Corpus) -> dict[str, list[Sentence]]:
-    """Every listed file's sentences, by the file's name in the archive."""
+    """The sentences of every listed file, by the name of the file in the archive."""
     with tarfile.open(folder / f"{corpus.archive}.tar.xz") as archive:
         return {
-            name: list(parse(_member(archive, name), corpus.language, corpus.word, corpus.tag))
+            name: list(parse_sentences(_member(archive, name), corpus.language, corpus.word, corpus.tag))
             for name in (*corpus.train, *corpus.test)
         }
 
@@ -124,11 +127,14 @@ def _member(archive: tarfile.TarFile, name: str) -> str:
 
 def read_pud(data: Path, language: str) -> list[Sentence]:
     """The 1,000 sentences of PUD in one language."""
-    return list(parse((data / PUD[language]).read_text(encoding="utf8"), language, 1, 2))
+    return list(parse_sentences((data / PUD[language]).read_text(encoding="utf8"), language, 1, 2))
 
 
-def parse(text: str, language: str, word: int, tag: int) -> Iterator[Sentence]:
-    """Sentences of a file with a token a line, its word and tag in these columns, and empty lines between sentences."""
+def parse_sentences(text: str, language: str, word: int, tag: int) -> Iterator[Sentence]:
+    """The sentences of a file with one token per line and empty lines between sentences.
+
+    `word` and `tag` are the columns of word and tag.
+    """
     raw = ""
     rows: list[tuple[str, str]] = []
     for line in [*text.split("\n"), ""]:
@@ -157,7 +163,7 @@ def _sentence(language: str, raw: str, rows: list[tuple[str, str]]) -> Sentence:
 
 
 def _places(words: Iterable[str], raw: str) -> list[tuple[int, int]]:
-    """Where the words stand in the raw text; nothing if one does not."""
+    """The places of the words in the raw text. Empty if a word is missing."""
     places, at = [], 0
     for word in words:
         at = raw.find(word, at)
@@ -184,7 +190,7 @@ def _contract(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _names(places: Sequence[tuple[int, int]], tags: Sequence[str], text: str) -> Iterator[Gold]:
-    """Names from IOB2, IO or bare tags; a Twitter handle is none."""
+    """The names from IOB2, IO or plain tags. A Twitter handle is not a name."""
     current: Gold | None = None
     for (start, end), tag in zip(places, tags, strict=True):
         found = NORNE_TAG.search(tag)
@@ -202,8 +208,8 @@ def _names(places: Sequence[tuple[int, int]], tags: Sequence[str], text: str) ->
 
 
 @dataclass(slots=True)
-class Score:
-    """Names marked, found, found at the right place, and with the right type too."""
+class NameScore:
+    """Counts of names: marked, found, found at the right place, and found with the right type too."""
 
     marked: int = 0
     found: int = 0
@@ -212,7 +218,7 @@ class Score:
     placed_by_confidence: dict[int, list[int]] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:
-        """Exact-span precision, recall and F1, untyped and typed."""
+        """Precision, recall and F1 for exact spans, untyped and typed."""
         rows: dict[str, float] = {}
         for name, right in (("untyped", self.placed), ("typed", self.typed)):
             rows[f"{name}.precision"] = right / max(1, self.found)
@@ -221,9 +227,9 @@ class Score:
         return rows
 
 
-def score(finder: NameFinder, sentences: Iterable[Sentence], language: str | None = None) -> Score:
-    """A finder's counts on marked sentences; `language` is what it is told, if not the sentences' own."""
-    counts = Score()
+def score_finder(finder: NameFinder, sentences: Iterable[Sentence], language: str | None = None) -> NameScore:
+    """The counts of a finder on marked sentences. `language` replaces the language of the sentences if it is set."""
+    counts = NameScore()
     for sentence in sentences:
         spans = finder.find(sentence.text, language or sentence.language)
         places = {(gold.start, gold.end): gold.type for gold in sentence.names}

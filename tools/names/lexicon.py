@@ -1,4 +1,4 @@
-"""Builds the word classes: of which public lists a word is a part. Run by `train.py` only.
+"""Builds the word classes: the kinds of names in public lists that contain a word. Only `train.py` runs it.
 
 G g  first name of at least 20, 3 persons      P p  city of one word, part of at least 3 cities' names
 F f  last name of at least 15, 3 persons       O o  in the names of at least 100, 8 organisations
@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from services.entities.names.features import HAN, KANA, LONGEST_LISTED, fold, tokenize
+from services.entities.names.features import HAN, KANA, LONGEST_LISTED, fold_word_for_features, tokenize
 
 PEOPLE = ("people/people.tsv", "people/legislators.tsv.gz")
 ORGANISATIONS = "people/orgs.tsv"
@@ -70,14 +70,14 @@ LOWER_CASE_LANGUAGES = (
         "ukr",
     ),
 )
-"""NTREX's languages with capitals that news often comes in."""
+"""Languages of NTREX with capitals that are frequent in news."""
 LOWER_CASE = re.compile(r"[^\W\d_]{2,}")
 IDEOGRAPHS = re.compile(rf"[{HAN}{KANA}]{{2,{LONGEST_LISTED}}}")
 OFTEN, SELDOM = {"G": 20, "F": 15, "O": 100}, {"G": 3, "F": 3, "O": 8, "m": 3, "p": 3}
 
 
 def build_classes(data: Path) -> dict[str, str]:
-    """Letters by folded word, sorted."""
+    """Class letters by folded word, sorted."""
     counts: dict[str, Counter[str]] = {
         **_count_persons(data),
         **_count_places(data / PLACES),
@@ -110,7 +110,10 @@ def _letters(word: str, counts: dict[str, Counter[str]]) -> str:
 
 
 def _list_ideographs(data: Path) -> dict[str, str]:
-    """Whole names in Chinese characters or kana by kind, countries before cities, persons and organisations."""
+    """Whole names in Chinese characters or kana with their class.
+
+    A country wins over a city, a city over a person, and a person over an organisation.
+    """
     persons = [name for name in _person_names(data) if IDEOGRAPHS.fullmatch(name)]
     rows = map(json.loads, (data / PLACES).read_text(encoding="utf8").splitlines())
     kinds = {
@@ -125,7 +128,7 @@ def _list_ideographs(data: Path) -> dict[str, str]:
 
 
 def _words(name: str) -> list[str]:
-    return [fold(word) for word in tokenize(name).texts if word[0].isalpha()]
+    return [fold_word_for_features(word) for word in tokenize(name).texts if word[0].isalpha()]
 
 
 def _count_persons(data: Path) -> dict[str, Counter[str]]:
@@ -154,7 +157,7 @@ def _aliases(text: str) -> dict[str, None]:
 
 
 def _count_places(path: Path) -> dict[str, Counter[str]]:
-    """Cities of one word as `P`, the words of longer names as `p`."""
+    """Cities of one word as `P`, and the words of longer names as `p`."""
     counts: dict[str, Counter[str]] = {"P": Counter(), "p": Counter()}
     for line in path.read_text(encoding="utf8").splitlines():
         row = json.loads(line)
@@ -164,7 +167,7 @@ def _count_places(path: Path) -> dict[str, Counter[str]]:
 
 
 def _countries(codes: Path) -> Iterator[str]:
-    """Countries' names of one word; in scripts with capitals only those that have one."""
+    """Names of countries with one word. In scripts with capitals they must begin with a capital."""
     for name in _country_names(codes):
         words = _words(name)
         if len(words) == 1 and not name[0].islower() and len(name) > 2:
@@ -172,7 +175,7 @@ def _countries(codes: Path) -> Iterator[str]:
 
 
 def _country_names(codes: Path) -> Iterator[str]:
-    """Countries' names in every language of CLDR."""
+    """Names of countries in every language of CLDR."""
     from babel import Locale, localedata
 
     with codes.open(encoding="utf8") as file:
@@ -200,7 +203,7 @@ def _ordinary_words(path: Path) -> set[str]:
         for row in map(json.loads, file):
             if row["lang"] in LOWER_CASE_LANGUAGES:
                 counts[row["lang"]].update(_lower_case(LOWER_CASE.findall(row["text"])))
-    return {fold(word) for words in counts.values() for word, count in words.items() if count > 1}
+    return {fold_word_for_features(word) for words in counts.values() for word, count in words.items() if count > 1}
 
 
 def _lower_case(words: Iterable[str]) -> Iterator[str]:

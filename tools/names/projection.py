@@ -1,6 +1,6 @@
-"""Carries names from English news over to its translations, for languages without a corpus. Run by `train.py` only.
+"""Transfers names from English news to its translations, for languages without a corpus. Only `train.py` runs it.
 
-A sentence is kept where every English name has its likeness in the translation and no other word looks like a name.
+A sentence is kept if every English name has a similar name in the translation and no other word looks like a name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from services.entities.names.base import NameFinder
-from services.entities.names.features import fold, shape_of, split_sentences, tokenize
+from services.entities.names.features import fold_word_for_features, shape_of, split_sentences, tokenize
 from tools.names.corpora import Gold, Sentence
 from tools.names.lexicon import NEWS
 
@@ -43,11 +43,11 @@ TARGETS = {
     "ukr": "uk",
     "vie": "vi",
 }
-"""NTREX's codes and ours: languages with capitals, frequent in news, that no corpus here covers."""
+"""Codes of NTREX and our codes. The languages have capitals, are frequent in news and have no corpus here."""
 ALIKE = 0.75
-"""Least likeness of two spellings (Ratcliff and Obershelp), inflected forms included: Бретта Кавано is .80."""
+"""Minimum similarity of two spellings (Ratcliff and Obershelp). It allows inflected forms: Бретта Кавано has 0.80."""
 SPELLINGS = str.maketrans({"c": "k", "q": "k", "y": "i", "j": "i", "w": "v", "h": ""})
-"""Letters that languages exchange in the same name."""
+"""Letters that differ between languages in the same name."""
 NAME_SHAPES = frozenset({"Xx", "XX", "XXX", "XxX", "X", "xX", "A."})
 
 
@@ -67,7 +67,7 @@ def project(data: Path, finder: NameFinder, classes: Mapping[str, str]) -> list[
                 continue
             countries = _countries(language)
             for line, surfaces, kinds in zip(translated, names, types, strict=True):
-                places = place_names(line, [[one, *countries.get(one, ())] for one in surfaces], classes)
+                places = place_names(line, [[surface, *countries.get(surface, ())] for surface in surfaces], classes)
                 if places is not None:
                     golds = (Gold(*place, kind) for place, kind in zip(places, kinds, strict=True))
                     kept.append(Sentence(language, line, tuple(sorted(golds))))
@@ -75,15 +75,18 @@ def project(data: Path, finder: NameFinder, classes: Mapping[str, str]) -> list[
 
 
 def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str, str]) -> list[tuple[int, int]] | None:
-    """Where each name, given by its spellings, stands in the line; None where one is missing or a word is left over."""
+    """The place of each name in the line. Each name is given by its spellings.
+
+    None if a name is missing, or if another word looks like a name.
+    """
     texts, starts = tokenize(line)
     shapes = [shape_of(text) for text in texts]
     taken = [False] * len(texts)
     places = []
     for spellings in names:
-        windows = list(_windows(texts, shapes, taken, max(len(tokenize(one).texts) for one in spellings) + 1))
+        windows = list(_windows(texts, shapes, taken, max(len(tokenize(spelling).texts) for spelling in spellings) + 1))
         scored = ((_likeness(texts[first:last], spellings), first, last) for first, last in windows)
-        likeness, first, last = max(scored, default=(0.0, 0, 0), key=lambda one: (one[0], one[1] - one[2]))
+        likeness, first, last = max(scored, default=(0.0, 0, 0), key=lambda window: (window[0], window[1] - window[2]))
         if likeness < ALIKE:
             return None
         taken[first:last] = [True] * (last - first)
@@ -91,7 +94,12 @@ def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str,
     begins = {begin for begin, _ in split_sentences(line, starts)}
     for at, (text, shape) in enumerate(zip(texts, shapes, strict=True)):
         opens = at in begins or not texts[at - 1][0].isalnum()
-        if shape in NAME_SHAPES and not taken[at] and not opens and "l" not in classes.get(fold(text), ""):
+        if (
+            shape in NAME_SHAPES
+            and not taken[at]
+            and not opens
+            and "l" not in classes.get(fold_word_for_features(text), "")
+        ):
             return None
     return places
 
@@ -99,7 +107,7 @@ def place_names(line: str, names: Sequence[Sequence[str]], classes: Mapping[str,
 def _windows(
     texts: Sequence[str], shapes: Sequence[str], taken: Sequence[bool], longest: int
 ) -> Iterator[tuple[int, int]]:
-    """Runs of free tokens that begin and end with a capitalised one."""
+    """Runs of free tokens that begin and end with a capitalised token."""
     for first in range(len(texts)):
         for last in range(first + 1, min(first + longest, len(texts)) + 1):
             if taken[last - 1]:
@@ -109,16 +117,18 @@ def _windows(
 
 
 def _likeness(words: Sequence[str], spellings: Sequence[str]) -> float:
-    mine = _skeleton(" ".join(words))
-    return max(SequenceMatcher(None, mine, _skeleton(one), autojunk=False).ratio() for one in spellings)
+    mine = _comparable_letters(" ".join(words))
+    return max(
+        SequenceMatcher(None, mine, _comparable_letters(spelling), autojunk=False).ratio() for spelling in spellings
+    )
 
 
-def _skeleton(name: str) -> str:
-    return "".join(letter for letter in fold(name).translate(SPELLINGS) if letter.isalnum())
+def _comparable_letters(name: str) -> str:
+    return "".join(letter for letter in fold_word_for_features(name).translate(SPELLINGS) if letter.isalnum())
 
 
 def _countries(language: str) -> dict[str, tuple[str, ...]]:
-    """Countries' names in a language, by their English names."""
+    """Names of countries in a language, by their English names."""
     from babel import Locale
 
     there = Locale.parse(language).territories

@@ -1,4 +1,4 @@
-"""Trains the weights of `crf.py` from the shared corpora. Run by hand when a source or a feature changes.
+"""Trains the weights of `crf.py` from the shared corpora. Run it by hand when a source or a feature changes.
 
     python -m tools.names.train DATA        (a folder with ner/, people/, gazetteer/ and ntrex/)
 
@@ -24,19 +24,19 @@ import numpy as np
 from services.entities.names.classes import CLASSES
 from services.entities.names.crf import WEIGHTS, CrfNameFinder
 from services.entities.names.features import OTHER, Tokens, flag_of, sentence_features, split_sentences, tokenize
-from services.entities.names.scorer import LABELS, Weights, write_weights
-from tools.names.corpora import CORPORA, PUD, Gold, Score, Sentence, read_corpus, read_pud, score
+from services.entities.names.scorer import LABELS, NameWeights, write_weights
+from tools.names.corpora import CORPORA, PUD, Gold, NameScore, Sentence, read_corpus, read_pud, score_finder
 from tools.names.lexicon import CLDR, SOURCES, build_classes
 from tools.names.projection import project
 
 MANIFEST = WEIGHTS.with_name("manifest.json")
 SEED = 20260
 DEVELOPMENT = 0.08
-"""Share of each corpus's training files that is kept back to choose constants on."""
+"""Share of the training files of each corpus that is held out as development data for choosing constants."""
 WITHOUT_FLAG = 0.15
-"""Share of sentences trained with the flag `xx`, so that it stands for languages without one."""
+"""Share of sentences that are trained with the flag `xx`, which is used for languages without a flag."""
 HEADLINES = 0.05
-"""Share of sentences that are added once more as a headline: 7 in 10 in title case, 3 in capitals."""
+"""Share of sentences that are added a second time as a headline: 7 in 10 in title case, 3 in 10 in capitals."""
 LONGEST_HEADLINE = 150
 PARAMETERS = {
     "c1": 0.1,
@@ -45,21 +45,24 @@ PARAMETERS = {
     "feature.minfreq": 2,
     "feature.possible_transitions": True,
 }
-"""L-BFGS with both penalties: on development data ahead of the averaged perceptron by 2 to 10 points of untyped F."""
+"""L-BFGS with both penalties. On development data it beats the averaged perceptron by 2 to 10 points of untyped F."""
 SMALLEST = 0.01
-"""Features all of whose weights are closer to zero are left out."""
+"""A feature is left out if all its weights are closer to zero than this."""
 TITLE_WORD = re.compile(r"(?<![\w'’])[^\W\d_]\w{2,}")
 
 
-def split(sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """Training and development sentences of one file; the two Chinese corpora, one text, are cut alike."""
+def hold_out_development(sentences: list[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+    """Training and development sentences of one file.
+
+    The two Chinese corpora have the same text, so they are split in the same way.
+    """
     shuffled = random.Random(SEED).sample(sentences, len(sentences))
     size = int(len(shuffled) * DEVELOPMENT)
     return shuffled[size:], shuffled[:size]
 
 
 def as_headline(text: str, chance: random.Random) -> str:
-    """The text in title case or capitals; itself where that would move its names."""
+    """The text in title case or capitals. Unchanged if that would move its names."""
     changed = (
         text.upper() if chance.random() < 0.3 else TITLE_WORD.sub(lambda word: word[0][0].upper() + word[0][1:], text)
     )
@@ -67,7 +70,7 @@ def as_headline(text: str, chance: random.Random) -> str:
 
 
 def flagged(sentences: Iterable[Sentence]) -> Iterator[tuple[str, Sentence]]:
-    """Sentences with their flags, some with `xx`, and some once more as headlines."""
+    """Sentences with their flags. Some get the flag `xx`, and some are repeated as headlines."""
     chance = random.Random(SEED)
     for sentence in sentences:
         flag = OTHER if chance.random() < WITHOUT_FLAG else flag_of(sentence.language)
@@ -76,8 +79,8 @@ def flagged(sentences: Iterable[Sentence]) -> Iterator[tuple[str, Sentence]]:
             yield flag, sentence._replace(text=as_headline(sentence.text, chance))
 
 
-def label(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
-    """IOB2 labels; a token that a name touches is part of it."""
+def label_tokens(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
+    """IOB2 labels of the tokens. A token that overlaps a name is part of the name."""
     labels = ["O"] * len(tokens.texts)
     for start, end, type_ in names:
         prefix = "B"
@@ -88,13 +91,13 @@ def label(tokens: Tokens, names: Iterable[Gold]) -> list[str]:
     return labels
 
 
-def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str]) -> Weights:
-    """CRFsuite's weights, without the features that hardly count."""
+def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str]) -> NameWeights:
+    """Train with CRFsuite. Features with very small weights are left out."""
     pycrfsuite = import_module("pycrfsuite")
     trainer = pycrfsuite.Trainer("lbfgs", PARAMETERS, verbose=False)
     for flag, sentence in sentences:
         tokens = tokenize(sentence.text)
-        labels = label(tokens, sentence.names)
+        labels = label_tokens(tokens, sentence.names)
         for begin, end in split_sentences(sentence.text, tokens.starts):
             trainer.append(sentence_features(tokens.texts[begin:end], flag, classes), labels[begin:end])
     with tempfile.TemporaryDirectory() as folder:
@@ -108,16 +111,16 @@ def train(sentences: Iterable[tuple[str, Sentence]], classes: Mapping[str, str])
 
 
 def project_names(data: Path, sentences: Iterable[Sentence], classes: Mapping[str, str]) -> list[Sentence]:
-    """Translated sentences, with the names that a tagger trained on the English sentences alone sees in the English."""
-    english = train(flagged(one for one in sentences if one.language == "en"), classes)
+    """Translated sentences with names. A tagger that is trained only on English finds the names in the English text."""
+    english = train(flagged(sentence for sentence in sentences if sentence.language == "en"), classes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "english.npz"
         write_weights(path, english)
         return project(data, CrfNameFinder(path), classes)
 
 
-def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tuple[str, str], float]) -> Weights:
-    """CRFsuite's sparse weights as rows, features sorted by name."""
+def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tuple[str, str], float]) -> NameWeights:
+    """The sparse weights of CRFsuite as rows. Features are sorted by name."""
     kept = sorted({name for (name, _), weight in states.items() if abs(weight) >= SMALLEST})
     rows = {name: row for row, name in enumerate(kept)}
     matrix = np.zeros((len(rows), len(LABELS)), np.float32)
@@ -127,11 +130,11 @@ def to_weights(states: Mapping[tuple[str, str], float], transitions: Mapping[tup
     moves = np.zeros((len(LABELS), len(LABELS)), np.float32)
     for (source, target), weight in transitions.items():
         moves[LABELS.index(source), LABELS.index(target)] = weight
-    return Weights(rows, matrix, moves)
+    return NameWeights(rows, matrix, moves)
 
 
-def figures(counts: Score) -> dict[str, object]:
-    """A score rounded, with its calibration: share right by tenth of confidence, and of how many."""
+def figures(counts: NameScore) -> dict[str, object]:
+    """Rounded figures of a score, with the calibration: for each tenth of confidence the share right and the number."""
     tenths = sorted(counts.placed_by_confidence.items())
     return {
         "names": counts.marked,
@@ -141,7 +144,7 @@ def figures(counts: Score) -> dict[str, object]:
 
 
 def write_classes(classes: Mapping[str, str]) -> None:
-    """`data/words.tsv.gz`; the same classes give the same bytes."""
+    """Write `data/words.tsv.gz`. The same classes give the same bytes."""
     CLASSES.parent.mkdir(exist_ok=True)
     lines = "".join(f"{word}\t{letters}\n" for word, letters in classes.items())
     with CLASSES.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
@@ -149,7 +152,7 @@ def write_classes(classes: Mapping[str, str]) -> None:
 
 
 def main(data: Path) -> None:
-    """Read, train, write, measure; about ten minutes and 2 GB."""
+    """Read the corpora, train, write the weights, and measure. This takes about ten minutes and 2 GB of memory."""
     classes = build_classes(data)
     write_classes(classes)
     training: list[Sentence] = []
@@ -160,7 +163,7 @@ def main(data: Path) -> None:
             if name in corpus.test:
                 test[name] = sentences
                 continue
-            mine, kept = split(sentences)
+            mine, kept = hold_out_development(sentences)
             training += mine
             development.setdefault(corpus.archive, []).extend(kept)
     training += project_names(data, training, classes)
@@ -168,16 +171,16 @@ def main(data: Path) -> None:
     write_weights(WEIGHTS, train(flagged(training), classes))
     finder = CrfNameFinder()
     measured = {
-        "development": {name: figures(score(finder, sentences)) for name, sentences in development.items()},
-        "test": {name: figures(score(finder, sentences)) for name, sentences in test.items()},
-        "pud": {language: figures(score(finder, read_pud(data, language))) for language in PUD},
+        "development": {name: figures(score_finder(finder, sentences)) for name, sentences in development.items()},
+        "test": {name: figures(score_finder(finder, sentences)) for name, sentences in test.items()},
+        "pud": {language: figures(score_finder(finder, read_pud(data, language))) for language in PUD},
     }
-    manifest = {**describe(data, training), "measured": measured}
+    manifest = {**describe_training(data, training), "measured": measured}
     MANIFEST.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
-def describe(data: Path, training: list[Sentence]) -> dict[str, object]:
-    """Sources with licences and checksums, and everything that the weights depend on."""
+def describe_training(data: Path, training: list[Sentence]) -> dict[str, object]:
+    """The sources with licences and checksums, and all other values that the weights depend on."""
     archives = {f"ner/{corpus.archive}.tar.xz": f"{corpus.licence}, {corpus.title}" for corpus in CORPORA}
     languages = sorted({sentence.language for sentence in training})
     return {
@@ -189,7 +192,7 @@ def describe(data: Path, training: list[Sentence]) -> dict[str, object]:
         "parameters": PARAMETERS,
         "seed": SEED,
         "shares": {"development": DEVELOPMENT, "without_flag": WITHOUT_FLAG, "headlines": HEADLINES},
-        "sentences": {one: sum(sentence.language == one for sentence in training) for one in languages},
+        "sentences": {code: sum(sentence.language == code for sentence in training) for code in languages},
         "country_names": CLDR,
         "sources": [
             {"file": name, "licence": licence, "sha256": _digest(data / name)}

@@ -1,4 +1,4 @@
-"""Names that no list holds: finders of persons, organisations and places in running text."""
+"""Finds names that are in no list: persons, organisations and places in running text."""
 
 from services.entities.names.base import NameFinder, NameSpan, NameType
 from services.entities.names.crf import CrfNameFinder

@@ -1,4 +1,4 @@
-"""Names of one text brought to agreement: one spelling, one type, and found wherever it stands."""
+"""Makes the names of one text consistent: each spelling has one type and is found at every place."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from services.entities.names.base import NameType
 
 SURE = 0.8
-"""From this probability on, a name is looked for in the rest of the text."""
+"""Minimum probability of a name that is searched in the rest of the text."""
 AGAIN = 0.8
-"""How sure a repeated name is, as a share of the surest one: of 98 found so in test files, 77 were right."""
+"""Factor for the probability of a repeated name. In test files, 77 of 98 repeated names were right."""
 SHORTEST = 3
-"""Code points of a name that is looked for again."""
+"""Minimum number of code points of a name that is searched again."""
 QUOTES = frozenset('"“”„«»‘‚「」『』')
 Words = tuple[str, ...]
 
 
-class Found(NamedTuple):
-    """A name of the tokens [first, end), its type, and how likely its bounds are."""
+class NameRun(NamedTuple):
+    """A name of the tokens [first, end), with its type and the probability of its bounds."""
 
     first: int
     end: int
@@ -27,16 +27,16 @@ class Found(NamedTuple):
     probability: float
 
 
-def agree(names: Sequence[Found], words: Sequence[str]) -> list[Found]:
-    """The names of one text in order, their ends trimmed, types settled and repetitions added."""
+def agree(names: Sequence[NameRun], words: Sequence[str]) -> list[NameRun]:
+    """The names of one text in order, with trimmed ends, one type for each spelling, and repetitions."""
     trimmed = [_trim(name, words) for name in names]
     types = _settle_types(trimmed, words)
     settled = [name._replace(type=types[tuple(words[name.first : name.end])]) for name in trimmed]
     return sorted([*settled, *_find_again(settled, words)])
 
 
-def _trim(name: Found, words: Sequence[str]) -> Found:
-    """The name without quotes around it; a full stop is its own (`Inc.`) unless a quote follows."""
+def _trim(name: NameRun, words: Sequence[str]) -> NameRun:
+    """The name without quotes. A full stop belongs to the name (`Inc.`) unless a quote follows."""
     first, end = name.first, name.end
     while first < end - 1 and words[first] in QUOTES:
         first += 1
@@ -45,8 +45,12 @@ def _trim(name: Found, words: Sequence[str]) -> Found:
     return name._replace(first=first, end=end)
 
 
-def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, NameType]:
-    """Each spelling's type: a person's where it ends a longer person's name, else what most of its places say."""
+def _settle_types(names: Iterable[NameRun], words: Sequence[str]) -> dict[Words, NameType]:
+    """The type of each spelling.
+
+    It is a person if the spelling ends a longer name of a person. Otherwise the type with the highest sum of
+    probabilities wins.
+    """
     votes: dict[Words, dict[NameType, float]] = {}
     family_names: set[Words] = set()
     for name in names:
@@ -61,15 +65,15 @@ def _settle_types(names: Iterable[Found], words: Sequence[str]) -> dict[Words, N
     }
 
 
-def _find_again(names: Iterable[Found], words: Sequence[str]) -> Iterator[Found]:
-    """Further places of sure names and of the family names in them, longest first."""
-    sure: dict[Words, Found] = {}
+def _find_again(names: Iterable[NameRun], words: Sequence[str]) -> Iterator[NameRun]:
+    """More places of certain names and of the family names in them, longest first."""
+    sure: dict[Words, NameRun] = {}
     taken = bytearray(len(words))
     for name in names:
         taken[name.first : name.end] = b"\x01" * (name.end - name.first)
         if name.probability >= SURE:
             spelling = tuple(words[name.first : name.end])
-            sure[spelling] = max(name, sure.get(spelling, name), key=lambda one: one.probability)
+            sure[spelling] = max(name, sure.get(spelling, name), key=lambda run: run.probability)
             if name.type == "PER" and len(spelling) > 1:
                 sure.setdefault(spelling[-1:], name)
     spellings: dict[str, list[Words]] = defaultdict(list)
@@ -81,5 +85,5 @@ def _find_again(names: Iterable[Found], words: Sequence[str]) -> Iterator[Found]
             end = at + len(spelling)
             if not any(taken[at:end]) and tuple(words[at:end]) == spelling:
                 taken[at:end] = b"\x01" * (end - at)
-                yield Found(at, end, sure[spelling].type, sure[spelling].probability * AGAIN)
+                yield NameRun(at, end, sure[spelling].type, sure[spelling].probability * AGAIN)
                 break

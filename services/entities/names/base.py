@@ -1,4 +1,4 @@
-"""What every finder of names promises."""
+"""The interface of all name finders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NameType = Literal["PER", "ORG", "LOC"]
 
 @dataclass(frozen=True, slots=True)
 class NameSpan:
-    """A name at code points [start, end); `confidence` in (0, 1] is that the span is right, its type apart."""
+    """A name at code points [start, end). `confidence` in (0, 1] is for the span, not for the type."""
 
     start: int
     end: int
@@ -23,14 +23,14 @@ class NameFinder(Protocol):
     """Finds names in running text."""
 
     def find(self, text: str, language: str) -> tuple[NameSpan, ...]:
-        """The names in order, none overlapping; `language` is BCP 47, `und` where it is not known."""
+        """The names in order and without overlaps. `language` is BCP 47, or `und` when it is not known."""
         ...
 
 
 def without_overlaps(spans: Iterable[NameSpan]) -> tuple[NameSpan, ...]:
-    """The spans in order; of two that overlap the more confident stays, then the longer, then the first."""
+    """The spans in order. Of two overlapping spans the more confident stays, then the longer, then the first."""
     kept: list[NameSpan] = []
-    for span in sorted(spans, key=lambda one: (-one.confidence, one.start - one.end, one.start)):
+    for span in sorted(spans, key=lambda span: (-span.confidence, span.start - span.end, span.start)):
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
-    return tuple(sorted(kept, key=lambda one: one.start))
+    return tuple(sorted(kept, key=lambda span: span.start))

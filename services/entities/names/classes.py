@@ -1,4 +1,4 @@
-"""What words are elsewhere: parts of persons', places' and organisations' names in public lists."""
+"""Word classes: words that are parts of names of persons, places and organisations in public lists."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ CLASSES = Path(__file__).with_name("data") / "words.tsv.gz"
 
 @cache
 def load_classes(path: Path = CLASSES) -> dict[str, str]:
-    """Kinds by folded word, read once a process; `train.py` says what the letters mean."""
+    """Classes by folded word. The file is read once per process. `tools/names/lexicon.py` explains the letters."""
     with gzip.open(path, "rt", encoding="utf8") as file:
         return dict(line.rstrip("\n").split("\t", 1) for line in file)

@@ -1,4 +1,4 @@
-"""Finds names with a linear-chain CRF: the weights are trained by CRFsuite, the marginals are computed here."""
+"""Finds names with a linear-chain CRF. CRFsuite trains the weights. This module computes the marginals."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.entities.names.agreement import Found, agree
+from services.entities.names.agreement import NameRun, agree
 from services.entities.names.base import NameSpan
 from services.entities.names.classes import load_classes
 from services.entities.names.features import flag_of, split_sentences, tokenize
-from services.entities.names.scorer import TYPES, Floats, Scorer, Weights, read_weights
+from services.entities.names.scorer import TYPES, Floats, NameWeights, Scorer, read_weights
 
 WEIGHTS = Path(__file__).with_name("data") / "names.npz"
 OUTSIDE = 0
 BEGIN = slice(1, None, 2)
 INSIDE = slice(2, None, 2)
 MIN_PROBABILITY = 0.4
-"""A token belongs to a name from here on: the best untyped F on development data lies between .3 and .5."""
+"""Minimum probability of a token in a name. The best untyped F on development data is between 0.3 and 0.5."""
 MIN_CONFIDENCE = 0.3
-"""Names below are left out: on development data about one in three of them is right, and the mean untyped F falls."""
+"""Minimum confidence of a name. Below it one name in three is right on development data, and mean untyped F falls."""
 RESCALE_EVERY = 4
 LOWEST = -60.0
-"""Scores below a token's best by more count as this, so that `RESCALE_EVERY` products stay above 1e-200."""
+"""Lower limit for a score relative to the best score of its token. `RESCALE_EVERY` products then stay above 1e-200."""
 
 Doubles = NDArray[np.float64]
 
@@ -33,9 +33,10 @@ Doubles = NDArray[np.float64]
 def marginals(scores: Floats, transitions: Floats, sentences: Sequence[tuple[int, int]]) -> Doubles:
     """The probability of each label at each token: float64, (n, 7).
 
-    Forward-backward (Rabiner 1989) over all sentences at once, longest first, so that those which go on are a slice.
+    Forward-backward (Rabiner 1989) runs over all sentences at once. The longest sentences come first, so that the
+    sentences that continue at a step are a slice.
     """
-    order = sorted(sentences, key=lambda one: one[0] - one[1])
+    order = sorted(sentences, key=lambda bounds: bounds[0] - bounds[1])
     lengths = np.array([end - begin for begin, end in order])
     begins = np.array([begin for begin, _ in order])
     steps = np.arange(lengths[0])
@@ -53,7 +54,7 @@ def marginals(scores: Floats, transitions: Floats, sentences: Sequence[tuple[int
 
 
 def _sweep(potentials: Doubles, transitions: Doubles, active: list[int]) -> tuple[Doubles, Doubles]:
-    """Both messages at each step for the sentences still going on, up to a factor a row: float64, (steps, n, 7)."""
+    """Both messages at each step for the sentences that continue, up to a factor per row: float64, (steps, n, 7)."""
     forward, backward = potentials.copy(), np.ones_like(potentials)
     back = np.ascontiguousarray(transitions.T)
     for step in range(1, len(active)):
@@ -71,10 +72,11 @@ def _sweep(potentials: Doubles, transitions: Doubles, active: list[int]) -> tupl
     return forward, backward
 
 
-def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> Iterator[Found]:
-    """Runs of tokens likely to be in a name; a run is cut where a beginning is likelier than going on.
+def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> Iterator[NameRun]:
+    """Runs of tokens that are probably in a name. A run is cut where a beginning is more likely than a continuation.
 
-    A run's probability is the smallest along it: that it begins here, goes on at each token and ends where it does.
+    The probability of a run is the smallest of these: it begins at its first token, continues at each token, and ends
+    at its last token.
     """
     begin, inside = probabilities[:, BEGIN].sum(axis=1), probabilities[:, INSIDE].sum(axis=1)
     inside[[first for first, _ in sentences]] = 0.0
@@ -86,17 +88,17 @@ def find_runs(probabilities: Doubles, sentences: Sequence[tuple[int, int]]) -> I
         end = first + 1 + int(ends[first + 1 :].argmax())
         votes = probabilities[first:end, 1:].sum(axis=0).reshape(len(TYPES), 2).sum(axis=1)
         sure = min(float(begin[first]), 1.0 - goes_on[end], *goes_on[first + 1 : end])
-        yield Found(first, end, TYPES[int(votes.argmax())], sure)
+        yield NameRun(first, end, TYPES[int(votes.argmax())], sure)
 
 
 class CrfNameFinder:
-    """Names in any text, sentence by sentence; best in the languages it was trained on (`data/MODEL_CARD.md`)."""
+    """Finds names in any text, sentence by sentence. It works best in its training languages (`data/MODEL_CARD.md`)."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self._path = weights
 
     def find(self, text: str, language: str) -> tuple[NameSpan, ...]:
-        """The names whose confidence reaches `MIN_CONFIDENCE`, which is a probability (see `find_runs`)."""
+        """The names with at least `MIN_CONFIDENCE`. The confidence is a probability (see `find_runs`)."""
         words, starts = tokenize(text)
         if not words:
             return ()
@@ -111,7 +113,7 @@ class CrfNameFinder:
 
 
 @cache
-def load_scorer(path: Path) -> tuple[Scorer, Weights]:
-    """The weights and a scorer with them, read once a process."""
+def load_scorer(path: Path) -> tuple[Scorer, NameWeights]:
+    """A scorer and its weights. The file is read once per process."""
     weights = read_weights(path)
     return Scorer(weights, load_classes()), weights

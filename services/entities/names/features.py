@@ -1,4 +1,4 @@
-"""What the tagger sees of a text: tokens, sentences, and features of every token. Pure; train and tagger share it."""
+"""Tokens, sentences, and the features of every token. The functions are pure. Training and tagger both use them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from typing import NamedTuple
 from anyascii import anyascii
 
 MAX_TOKENS = 200
-"""A sentence is cut here: news sentences seldom pass 60 tokens, tables and lists of links do."""
+"""Maximum number of tokens in a sentence. Sentences in news seldom have more than 60, but tables and link lists do."""
 LANGUAGES = frozenset({"da", "de", "en", "hr", "no", "pt", "sk", "sr", "sv", "zh"})
-"""Those with enough training data for a flag of their own; a flag never trained costs up to 17 points of F."""
+"""Languages with enough training data for their own flag. A flag without training costs up to 17 points of F."""
 SAME_AS = {"nb": "no", "nn": "no", "bs": "hr", "yue": "zh"}
 OTHER = "xx"
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 KANA = "\u3040-\u30ff\uff66-\uff9f"
 MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e00-\u0eff"
-"""Vowel signs and accents that are no letters to `re`, but belong to the word."""
+"""Vowel signs and accents. They belong to the word, but `re` does not treat them as letters."""
 TOKEN = re.compile(rf"[{HAN}{KANA}]|(?:[^\W\d_{HAN}{KANA}]\.){{2,}}|[^\W{HAN}{KANA}](?:[^\W{HAN}{KANA}]|[{MARKS}])*|\S")
 IDEOGRAPH = re.compile(rf"[{HAN}{KANA}]")
 CLOSERS = "[\"'”’»›)\\]」』】）]*"
 SENTENCE_END = re.compile(rf"\n|[。！？]+{CLOSERS}|(?:[!?…।؟]+|(\.)){CLOSERS}[^\S\n]+(?![\sa-zà-öø-ÿа-я])")
-"""The end of a line, or a stop with what closes behind it, unless a small letter follows; group 1 is a full stop."""
+"""The end of a sentence: a line end, or a stop with closing marks unless a small letter follows.
+
+Group 1 is a full stop.
+"""
 WORD_BEFORE = re.compile(r"\w+$")
 LONGEST_ABBREVIATION = 5
 ABBREVIATION = re.compile(
@@ -32,22 +35,22 @@ ABBREVIATION = re.compile(
     r"|sv|tzv|npr|sra|dra|exmo|kl|dhr|mevr|mw|drs|mme|mlle|г|д|ул|им|тов|акад|проф",
     re.IGNORECASE,
 )
-"""A full stop behind these ends no sentence."""
+"""Abbreviations. A full stop behind them does not end a sentence."""
 LONGEST_LISTED = 8
-"""Characters of the longest CJK name that lists are asked for."""
+"""Maximum number of characters in a CJK name that is looked up in lists."""
 TITLED = 0.7
-"""From this share of capitalised words on, a sentence is a headline in title case; German prose has about .45."""
+"""Minimum share of capitalised words in a headline in title case. German prose has about 0.45."""
 
 
 class Tokens(NamedTuple):
-    """Words, CJK characters and punctuation marks, and the code point where each begins."""
+    """Words, CJK characters and punctuation marks, with the code point at which each begins."""
 
     texts: list[str]
     starts: list[int]
 
 
 class WordFeatures(NamedTuple):
-    """A word's own features, those it lends to its neighbours, and to their neighbours."""
+    """The features of a word for itself, for its neighbours, and for the neighbours of these."""
 
     own: tuple[str, ...]
     near: tuple[str, ...]
@@ -56,18 +59,18 @@ class WordFeatures(NamedTuple):
 
 
 EDGE = WordFeatures((), ("edge",), (), "^")
-"""What stands before the first and behind the last word of a sentence."""
+"""The word before the first and behind the last word of a sentence."""
 
 
 def flag_of(language: str) -> str:
-    """The language's flag in the features: `nb-NO` is `no`, one without training data `xx`."""
+    """The flag of a language in the features. `nb-NO` is `no`. A language without training data is `xx`."""
     code = language.split("-", maxsplit=1)[0].casefold()
     code = SAME_AS.get(code, code)
     return code if code in LANGUAGES else OTHER
 
 
 def tokenize(text: str) -> Tokens:
-    """Words with their marks, `U.S.` as one, each CJK character and each punctuation mark by itself."""
+    """The tokens of a text: words with their marks, `U.S.` as one word, single CJK characters and punctuation."""
     texts = TOKEN.findall(text)
     starts = []
     at = 0
@@ -79,7 +82,7 @@ def tokenize(text: str) -> Tokens:
 
 
 def split_sentences(text: str, starts: Sequence[int]) -> list[tuple[int, int]]:
-    """Ranges of tokens, none empty: lines, cut at full stops and the like, and everywhere after `MAX_TOKENS`."""
+    """Sentences as non-empty ranges of tokens. They end at line ends, at stops, and after `MAX_TOKENS`."""
     cuts = {0, len(starts)}
     for match in SENTENCE_END.finditer(text):
         if match[1] is None or not _is_abbreviation(text, match.start(1)):
@@ -98,14 +101,17 @@ def _is_abbreviation(text: str, stop: int) -> bool:
     return is_initial or text[word.start() - 1 : word.start()] == "." or ABBREVIATION.fullmatch(word[0]) is not None
 
 
-def fold(word: str) -> str:
-    """The word as the features know it: lower case, in Latin letters; CJK characters stay."""
+def fold_word_for_features(word: str) -> str:
+    """The word as it is used in features: lower case and Latin letters. CJK characters stay."""
     low = word.lower()
     return low if low.isascii() or IDEOGRAPH.match(low) else anyascii(low).lower()
 
 
 def shape_of(word: str) -> str:  # noqa: PLR0911 - a table
-    """Its kind: `Xx`, `XX`, `x`, `d` …, punctuation as itself, `han` and `kana`, `c` in other scripts without case."""
+    """The shape of a word: `Xx`, `XX`, `x`, `d` …, `han`, `kana`, or `c` in other scripts without case.
+
+    Punctuation is its own shape.
+    """
     first = word[0]
     if not first.isalnum():
         return first
@@ -127,8 +133,8 @@ def shape_of(word: str) -> str:  # noqa: PLR0911 - a table
 
 
 def features_of(word: str, flag: str, classes: Mapping[str, str]) -> WordFeatures:
-    """Features of a word by itself; `classes` says what names it is part of elsewhere (`data/words.tsv.gz`)."""
-    form, shape = fold(word), shape_of(word)
+    """Features of a single word. `classes` has the word classes of public lists (`data/words.tsv.gz`)."""
+    form, shape = fold_word_for_features(word), shape_of(word)
     base = ("w=" + form, "s=" + shape)
     if shape in {"han", "kana"}:
         return WordFeatures((*base, "sl=" + shape + flag), base, base, shape)
@@ -151,7 +157,7 @@ def features_of(word: str, flag: str, classes: Mapping[str, str]) -> WordFeature
 
 
 def context_features(before: str, shape: str, after: str, mode: str, flag: str) -> tuple[str, ...]:
-    """Features of a token's shape between its neighbours' shapes, and in a headline (`mode`), and in a language."""
+    """Features of the shape of a token: with the shapes of its neighbours, with `mode`, and with the language flag."""
     return (
         f"ps={before}|{shape}",
         f"ns={shape}|{after}",
@@ -163,7 +169,7 @@ def context_features(before: str, shape: str, after: str, mode: str, flag: str) 
 
 
 def ideograph_features(window: Sequence[str], tags: Sequence[str]) -> tuple[str, ...]:
-    """Bigrams and trigrams around the middle one of five tokens; what lists say of it and of those beside it."""
+    """Bigrams and trigrams around the middle token of five, and the tags of this token and its neighbours."""
     far, near, word, next_, last = window
     return (
         f"b-{near}{word}",
@@ -180,9 +186,10 @@ def ideograph_features(window: Sequence[str], tags: Sequence[str]) -> tuple[str,
 
 
 def tag_ideographs(words: Sequence[str], classes: Mapping[str, str]) -> list[str]:
-    """For each token: the kind of the longest listed name over it, if it is CJK, with its place there; or of itself.
+    """For each CJK token: the class of the longest listed name that covers it, with the position in the name.
 
-    `BP IP EP` are the characters of a city's name, `f` is a family name's character.
+    Without such a name it is the class of the character itself. `BP IP EP` are the characters of the name of a city.
+    `f` is the character of a family name.
     """
     text = "".join(word if IDEOGRAPH.match(word) else " " for word in words)
     tags = [classes.get(character, "") for character in text]
@@ -198,7 +205,7 @@ def tag_ideographs(words: Sequence[str], classes: Mapping[str, str]) -> list[str
 
 
 def mode_of(shapes: Sequence[str]) -> str:
-    """`U` for a sentence in capitals, `T` for a headline in title case, else empty."""
+    """`U` for a sentence in capitals, `T` for a headline in title case, otherwise empty."""
     words = [shape for shape in shapes if shape[0] in "Xx"]
     if len(words) < 4:
         return ""
@@ -208,7 +215,7 @@ def mode_of(shapes: Sequence[str]) -> str:
 
 
 def sentence_features(words: Sequence[str], flag: str, classes: Mapping[str, str]) -> list[list[str]]:
-    """All features of each token of a sentence, as the trainer wants them."""
+    """All features of each token of a sentence, in the form that the trainer needs."""
     known = [EDGE, EDGE, *(features_of(word, flag, classes) for word in words), EDGE, EDGE]
     texts = ["^", "^", *words, "^", "^"]
     mode = mode_of([word.shape for word in known[2:-2]])

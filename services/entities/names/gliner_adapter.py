@@ -1,4 +1,4 @@
-"""Names from a GLiNER model that the operator has put into a folder."""
+"""Finds names with a GLiNER model from a folder of the operator."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from services.entities.names.base import NameSpan, NameType, without_overlaps
 from services.entities.names.features import split_sentences, tokenize
 
 LABELS: dict[str, NameType] = {"person": "PER", "organization": "ORG", "location": "LOC"}
-"""What GLiNER is asked for (Zaratiana et al. 2024), and what we call it."""
+"""Labels for GLiNER (Zaratiana et al. 2024), and our types for them."""
 THRESHOLD = 0.5
 """GLiNER's own default."""
 MAX_TOKENS = 250
-"""GLiNER drops what is past its `max_len` of 384 words; ours and its tokens differ a little."""
+"""GLiNER ignores text after its `max_len` of 384 words. This value is smaller because its tokens differ from ours."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class GlinerModel(Protocol):
-    """The part of `gliner.GLiNER` that is used."""
+    """The used part of `gliner.GLiNER`."""
 
     def predict_entities(self, text: str, labels: list[str], *, threshold: float) -> list[dict[str, Any]]:
         """Dicts with `start`, `end` (code points), `text`, `label` and `score`."""
@@ -30,13 +30,13 @@ class GlinerModel(Protocol):
 
 
 class GlinerNameFinder:
-    """Runs one model on texts of any language."""
+    """Runs one model on texts in any language."""
 
     def __init__(self, model: str | Path | GlinerModel) -> None:
         self._model = _load(Path(model)) if isinstance(model, (str, Path)) else model
 
-    def find(self, text: str, language: str) -> tuple[NameSpan, ...]:  # noqa: ARG002 - the model knows no languages
-        """The model's persons, organisations and places; its score is the confidence."""
+    def find(self, text: str, language: str) -> tuple[NameSpan, ...]:  # noqa: ARG002 - the model does not use the language
+        """The persons, organisations and places of the model. Its score is the confidence."""
         clean = SURROGATE.sub("\ufffd", text)
         return without_overlaps(
             NameSpan(offset + found["start"], offset + found["end"], LABELS[found["label"]], float(found["score"]))
@@ -46,7 +46,7 @@ class GlinerNameFinder:
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """Runs of whole sentences of at most `MAX_TOKENS`, with their offsets."""
+    """Groups of whole sentences with at most `MAX_TOKENS` tokens, with their offsets."""
     starts = tokenize(text).starts
     cuts = [0]
     for begin, end in split_sentences(text, starts):
@@ -59,9 +59,9 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _load(folder: Path) -> GlinerModel:
-    """The model in a folder; nothing is fetched."""
+    """Load the model from a folder. Nothing is downloaded."""
     if not folder.is_dir():
-        raise ValueError(f"names: {folder} is no folder with a GLiNER model: download one there first")
+        raise ValueError(f"names: {folder} is no folder with a GLiNER model: download a model to it first")
     try:
         gliner = import_module("gliner")
     except ImportError as error:

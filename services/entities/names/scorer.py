@@ -1,4 +1,4 @@
-"""The CRF's weights, and each token's score of each label, summed so that a known word costs one look-up."""
+"""The weights of the CRF, and the scores of all labels for each token. A known word costs only one look-up."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from services.entities.names.features import EDGE, WordFeatures, context_feature
 TYPES: tuple[NameType, ...] = ("PER", "ORG", "LOC")
 LABELS = ("O", *(f"{place}-{type_}" for type_ in TYPES for place in "BI"))
 PLACES = ("", "-1", "+1", "-2", "+2")
-"""Whom a word's features serve: itself, the next word, the one before, the next but one, the one before that."""
+"""Position of the word relative to the token that its features describe: same, 1 before, 1 after, 2 before, 2 after."""
 GRAM_PLACES = ("b-", "b+", "b<", "b>", "t-", "t=", "t+", "z<", "z=", "z>")
-"""Where a bigram, trigram or tag stands around the CJK character that it serves (`features.ideograph_features`)."""
+"""Position of a bigram, trigram or tag relative to its CJK character (`features.ideograph_features`)."""
 IDEOGRAPHS = frozenset({"han", "kana"})
 CACHED_WORDS = 1 << 16
-"""About 20 MB; the words of an hour of news in a dozen languages."""
+"""The words of an hour of news in a dozen languages. They take about 20 MB."""
 
 Floats = NDArray[np.float32]
 
 
-class Weights(NamedTuple):
-    """Each feature's row of `states`: float32, (n, 7); `transitions`: float32, (7, 7)."""
+class NameWeights(NamedTuple):
+    """`rows` maps each feature to its row in `states`: float32, (n, 7). `transitions`: float32, (7, 7)."""
 
     rows: dict[str, int]
     states: Floats
@@ -36,27 +36,30 @@ class Weights(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows by feature without its place; weights by row, place and label: float32, (n + 1, p, 7), the last row zero."""
+    """`rows` maps features without their place to rows.
+
+    `weights` are by row, place and label: float32, (n + 1, p, 7). The last row is zero.
+    """
 
     rows: dict[str, int]
     weights: Floats
 
     def rows_of(self, names: Sequence[str]) -> list[int]:
-        """The rows of features, the zero row for those without weights."""
+        """The rows of features. Features without weights get the zero row."""
         return [self.rows.get(name, -1) for name in names]
 
 
 class Scored(NamedTuple):
-    """A word's sums of weights: float32, (5, 7) as bytes, one row for each of `PLACES`."""
+    """The sums of weights of a word: float32, (5, 7) as bytes, one row for each of `PLACES`."""
 
     sums: bytes
     shape: str
 
 
 class Scorer:
-    """Scores tokens; sums over a word's features are kept."""
+    """Scores tokens. The sums over the features of a word are cached."""
 
-    def __init__(self, weights: Weights, classes: dict[str, str]) -> None:
+    def __init__(self, weights: NameWeights, classes: dict[str, str]) -> None:
         self._table = by_place(weights, PLACES)
         self._grams = by_place(weights, GRAM_PLACES)
         self._classes = classes
@@ -65,16 +68,16 @@ class Scorer:
         self._context = lru_cache(CACHED_WORDS)(self._score_context)
 
     def score(self, words: Sequence[str], sentences: Sequence[tuple[int, int]], flag: str) -> Floats:
-        """A score of each label for each token: float32, (n, 7); the sentences cover all tokens."""
+        """The score of each label for each token: float32, (n, 7). The sentences must cover all tokens."""
         sums = [self._edge.sums, self._edge.sums]
         contexts: list[bytes] = []
         places: list[int] = []
         grams: list[tuple[int, Floats]] = []
         for begin, end in sentences:
             known = [self._word(word, flag) for word in words[begin:end]]
-            shapes = [one.shape for one in known]
+            shapes = [word.shape for word in known]
             places.extend(range(len(sums), len(sums) + len(known)))
-            sums += [one.sums for one in known]
+            sums += [word.sums for word in known]
             sums += (self._edge.sums, self._edge.sums)
             before, after, mode = [EDGE.shape, *shapes[:-1]], [*shapes[1:], EDGE.shape], mode_of(shapes)
             contexts += map(self._context, before, shapes, after, repeat(mode), repeat(flag))
@@ -91,7 +94,7 @@ class Scorer:
         return self._score(features_of(word, flag, self._classes))
 
     def _score(self, word: WordFeatures) -> Scored:
-        """Sums over all of a word's features in each place; those it does not have there have no weights there."""
+        """Sums over all features of a word for each place. Features that are not used at a place have no weight."""
         rows = self._table.rows_of(word.own or word.near)
         return Scored(self._table.weights[rows].sum(axis=0).tobytes(), word.shape)
 
@@ -101,7 +104,7 @@ class Scorer:
         return total.tobytes()
 
     def _score_grams(self, words: Sequence[str], shapes: Sequence[str]) -> Floats:
-        """What CJK characters get from the bigrams, trigrams and tags around them: float32, (n, 7)."""
+        """Scores of CJK characters from the bigrams, trigrams and tags around them: float32, (n, 7)."""
         padded = [EDGE.shape, EDGE.shape, *words, EDGE.shape, EDGE.shape]
         pairs = [left + right for left, right in pairwise(padded)]
         triples = [pair + right for pair, right in zip(pairs, padded[2:], strict=False)]
@@ -115,8 +118,11 @@ class Scorer:
         return total
 
 
-def by_place(weights: Weights, places: Sequence[str]) -> Table:
-    """The features that stand in one of the places, or in none that is known if these have a nameless one."""
+def by_place(weights: NameWeights, places: Sequence[str]) -> Table:
+    """The table of the features at one of the places.
+
+    The empty place takes all features without a known place.
+    """
     marked = {*PLACES, *GRAM_PLACES} - {""}
     rows: dict[str, int] = {}
     sources, targets = [], []
@@ -132,7 +138,7 @@ def by_place(weights: Weights, places: Sequence[str]) -> Table:
 
 
 def _add_neighbours(sums: Floats) -> Floats:
-    """What each token gets from itself and from the two on either side: float32, (n, 7)."""
+    """The score of each token from itself and from two tokens on each side: float32, (n, 7)."""
     scores = sums[:, 0].copy()
     scores[1:] += sums[:-1, 1]
     scores[:-1] += sums[1:, 2]
@@ -141,15 +147,15 @@ def _add_neighbours(sums: Floats) -> Floats:
     return scores
 
 
-def read_weights(path: Path) -> Weights:
-    """Weights as `write_weights` leaves them."""
+def read_weights(path: Path) -> NameWeights:
+    """Read weights that `write_weights` has written."""
     with np.load(path, allow_pickle=False) as file:
         names = file["names"].tobytes().decode("utf8").split("\n")
         states, transitions = (file[name].astype(np.float32) for name in ("states", "transitions"))
-    return Weights({name: row for row, name in enumerate(names)}, states, transitions)
+    return NameWeights({name: row for row, name in enumerate(names)}, states, transitions)
 
 
-def write_weights(path: Path, weights: Weights) -> None:
-    """Names of features as UTF-8 lines, states in half precision; the same weights give the same bytes."""
+def write_weights(path: Path, weights: NameWeights) -> None:
+    """Write names of features as UTF-8 lines and states in half precision. The same weights give the same bytes."""
     names: NDArray[Any] = np.frombuffer("\n".join(weights.rows).encode("utf8"), np.uint8)
     np.savez_compressed(path, names=names, states=weights.states.astype(np.float16), transitions=weights.transitions)

@@ -1,4 +1,4 @@
-"""Names from a spaCy pipeline that the operator has installed."""
+"""Finds names with a spaCy pipeline that the operator has installed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LABELS: dict[str, NameType] = {
     **dict.fromkeys(("ORG", "ORGANIZATION", "OG", "orgName"), "ORG"),
     **dict.fromkeys(("LOC", "GPE", "GPE_LOC", "GPE_ORG", "FAC", "FACILITY", "LC", "placeName", "geogName"), "LOC"),
 }
-"""The labels of spaCy's pipelines, among them the Finnish, Korean, Norwegian, Polish, Romanian and Swedish ones."""
+"""Labels of spaCy pipelines, including the Finnish, Korean, Norwegian, Polish, Romanian and Swedish ones."""
 CONFIDENCE = 0.85
-"""spaCy gives its names no score; its small pipelines publish F .80 to .86 on their own test data."""
+"""spaCy gives no score for names. Its small pipelines have F 0.80 to 0.86 on their own test data."""
 UNUSED = ("tagger", "morphologizer", "parser", "senter", "attribute_ruler", "lemmatizer", "trainable_lemmatizer")
-"""Components whose work no name needs: left out where we load the pipeline."""
+"""Components that names do not need. They are not loaded."""
 ANY_LANGUAGE = frozenset({"xx", "mul"})
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Pipeline(Protocol):
-    """The part of `spacy.language.Language` that is used."""
+    """The used part of `spacy.language.Language`."""
 
     lang: str
     max_length: int
@@ -35,13 +35,13 @@ class Pipeline(Protocol):
 
 
 class SpacyNameFinder:
-    """Runs one pipeline, and only on texts in its language (`xx` pipelines on all)."""
+    """Runs one pipeline on texts in its language. An `xx` pipeline runs on all texts."""
 
     def __init__(self, pipeline: str | Pipeline) -> None:
         self._nlp = _load(pipeline) if isinstance(pipeline, str) else pipeline
 
     def find(self, text: str, language: str) -> tuple[NameSpan, ...]:
-        """The pipeline's persons, organisations and places; nothing in a language that is not the pipeline's."""
+        """The persons, organisations and places of the pipeline. Empty for texts in another language."""
         if self._nlp.lang not in ANY_LANGUAGE and language.split("-", maxsplit=1)[0].casefold() != self._nlp.lang:
             return ()
         clean = SURROGATE.sub("\ufffd", text)
@@ -54,7 +54,7 @@ class SpacyNameFinder:
 
 
 def _parts(text: str, size: int) -> Iterator[tuple[int, str]]:
-    """The text in pieces that the pipeline accepts, with their offsets."""
+    """The text in pieces that are short enough for the pipeline, with their offsets."""
     for offset in range(0, len(text), size):
         yield offset, text[offset : offset + size]
 

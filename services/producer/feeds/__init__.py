@@ -1,1 +1,1 @@
-"""Collects feeds: the feeds file, when each feed is polled, what a poll brings, and what is remembered of it."""
+"""Collects feeds: the feeds file, the schedule, the polls, and the state that is kept for each feed."""

@@ -1,4 +1,4 @@
-"""What commands do with feeds: list them with their state, add them to the feeds file, show what one would give."""
+"""Operations of the feed commands: list feeds with their state, add feeds to the file, preview a feed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WEEK_SECONDS = 7 * 86400
 
 
 def read_states(settings: ProducerSettings) -> dict[str, FeedState]:
-    """What the producer's store knows of each feed, by id; nothing where nothing was collected yet."""
+    """The state of each feed in the producer's store, by feed id. Empty when nothing was collected yet."""
     if not settings.store_file.exists():
         return {}
     store = Store(settings.store_file)
@@ -41,12 +41,12 @@ def read_states(settings: ProducerSettings) -> dict[str, FeedState]:
 
 
 def with_children(file: FeedsFile, states: Mapping[str, FeedState]) -> list[Feed]:
-    """The feeds of the file, each OPML list followed by those on it."""
+    """The feeds of the file. The feeds of an OPML list follow the list."""
     return [listed for feed in file.feeds for listed in (feed, *children_of(feed, states.get(feed.id)))]
 
 
 def feed_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any]]:
-    """What is known of each feed, those of OPML lists too."""
+    """One row for each feed with its state, including the feeds of OPML lists."""
     states, now = read_states(settings), time.time()
     store = Store(settings.store_file) if states else None
     rows = []
@@ -59,7 +59,7 @@ def feed_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any
 
 
 def _to_row(feed: Feed, state: FeedState, week: int, now: float) -> dict[str, Any]:
-    """One feed; `week` is the number of entries first seen in the last seven days."""
+    """The row of one feed. `week` is the number of entries that were first seen in the last seven days."""
     return {
         "id": feed.id,
         "place": feed.place,
@@ -84,7 +84,7 @@ def _to_row(feed: Feed, state: FeedState, week: int, now: float) -> dict[str, An
 
 
 def append_feeds(settings: ProducerSettings, feeds: Iterable[Feed]) -> None:
-    """Write feeds to the feeds file; FeedsFileError and OSError say why it cannot be."""
+    """Add feeds to the feeds file. FeedsFileError or OSError says why that failed."""
 
     def change(listed: CommentedSeq) -> None:
         for feed in feeds:
@@ -96,7 +96,10 @@ def append_feeds(settings: ProducerSettings, feeds: Iterable[Feed]) -> None:
 def feeds_to_add(
     found: Sequence[FoundFeed], feed_id: str | None, known: Iterable[Feed], options: Mapping[str, Any]
 ) -> list[Feed]:
-    """Feeds for what is not in the file yet, the first one under `feed_id`; ValidationError for a wrong option."""
+    """Make a feed for each found address that the file does not have yet. The first one gets the id `feed_id`.
+
+    ValidationError when an option is wrong.
+    """
     listed = list(known)
     urls, taken = {feed.url for feed in listed}, {feed.id for feed in listed}
     stated = {name: value for name, value in options.items() if value is not None}
@@ -113,14 +116,14 @@ def feeds_to_add(
 
 @dataclass(slots=True)
 class Import:
-    """The new feeds of a list, and a sentence for each one that is none."""
+    """The new feeds of a list, and a sentence for each child that is not a valid feed."""
 
     feeds: list[Feed] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def feeds_to_import(children: Iterable[Child], tags: Sequence[str], known: Iterable[Feed]) -> Import:
-    """Feeds for the children of an OPML document that are not in the file yet; folders become tags."""
+    """Make a feed for each child of an OPML document that the file does not have yet. Folders become tags."""
     listed = list(known)
     urls, taken = {feed.url for feed in listed}, {feed.id for feed in listed}
     made = Import()
@@ -141,12 +144,12 @@ def feeds_to_import(children: Iterable[Child], tags: Sequence[str], known: Itera
 
 
 def as_collected(feed: Feed, item: Entry | Problem) -> Entry | Problem:
-    """An item of a feed as the collector would take it."""
+    """The item as the collector would store it."""
     taken = make_item(feed, item).entry
     return taken if wants_pages(feed, feed.type or _type_of(item)) else with_text(taken)
 
 
 def _type_of(item: Entry | Problem) -> FeedType:
-    """A sitemap's entries have no text of their own, and their pages would be fetched."""
+    """SITEMAP when the entry has no text of its own. The collector would fetch its page."""
     is_bare = isinstance(item, Entry) and not item.content and item.guid == item.url
     return FeedType.SITEMAP if is_bare else FeedType.FEED

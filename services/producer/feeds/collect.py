@@ -1,4 +1,7 @@
-"""Polls all feeds for ever: a heap of due times, a task for each poll. The feeds file is read again when it changes."""
+"""Polls all feeds until the producer stops. It keeps a heap of due times and runs a task for each poll.
+
+The feeds file is read again when it changes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ GAUGES_SECONDS: Final = 5.0
 FULL_WAIT_SECONDS: Final = 1.0
 UNWRITTEN_SECONDS: Final = 60.0
 MAX_TASKS: Final = 10_000
-"""Polls under way or waiting for their host's turn; more due feeds wait in the heap."""
+"""Maximum number of polls that run or wait for their turn at a host. Other due feeds wait in the heap."""
 log = get_logger(__name__)
 
 
@@ -44,7 +47,7 @@ class Collector:
     file_error: FeedsFileError | None = None
     _heap: list[tuple[float, str]] = field(default_factory=list)
     _due_at: dict[str, float] = field(default_factory=dict)
-    """When each feed is due; what else lies in the heap is out of date."""
+    """When each feed is due. Heap entries that differ from this are out of date."""
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _again: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,7 +58,7 @@ class Collector:
         self._folders = FolderWatch(self.poller.base, self._listed, self.poller.reading, self.poll_now)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping` is set; polls under way are given a moment to end. Raises when the writer has ended."""
+        """Run until `stopping` is set, then cancel the polls that still run. RuntimeError when the writer has ended."""
         self.reload()
         helpers = [asyncio.create_task(task) for task in (self._watch_file(), self._folders.run(), self._publish())]
         stopper = asyncio.create_task(stopping.wait())
@@ -84,7 +87,7 @@ class Collector:
     # --- the feeds file -----------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Take the file as it is now; while it has mistakes, the feeds before them go on."""
+        """Read the feeds file. While the file has errors, the feeds of the last valid file continue."""
         self._file_mark = file_mark(self.settings.feeds)
         if self._file_mark is None and not self.feeds:
             log.info("there is no feeds file yet", path=str(self.settings.feeds))
@@ -94,7 +97,8 @@ class Collector:
         except FeedsFileError as error:
             self.file_error = error
             FILE_VALID.set(0)
-            log.error("the feeds file has mistakes; those that ran go on", problems=str(error)[:2000])  # noqa: TRY400 - a person's mistake
+            problems = str(error)[:2000]
+            log.error("the feeds file has errors; the feeds of the last valid file continue", problems=problems)  # noqa: TRY400 - not a bug
             return
         self.file_error = None
         wanted: dict[str, Feed] = {}
@@ -109,7 +113,7 @@ class Collector:
                 continue
             state = self.states.get(feed.id, FeedState())
             known = self.feeds.get(feed.id)
-            # changed or elsewhere: looked at now; new to this process only: when it was due before
+            # An edited or moved feed is polled now. A feed that is only new to this process keeps its due time.
             is_edited = known is not None or state.place != feed.place
             self._schedule(feed.id, time.time() if is_edited else state.next_poll_at)
             for name in missing_variables(feed):
@@ -127,20 +131,20 @@ class Collector:
     # --- polls --------------------------------------------------------------------------------------------------------
 
     def poll_now(self, feed_id: str) -> None:
-        """Poll a feed as soon as possible: now, or again once the poll that is under way has ended."""
+        """Poll a feed as soon as possible: now, or after the poll that runs at the moment."""
         if feed_id in self._running:
             self._again.add(feed_id)
         else:
             self._schedule(feed_id, time.time())
 
     def _schedule(self, feed_id: str, at: float) -> None:
-        """Poll a feed at a Unix second, and at no other."""
+        """Set the only time at which a feed is due, in Unix seconds."""
         self._due_at[feed_id] = at
         heapq.heappush(self._heap, (at, feed_id))
         self._wake.set()
 
     def _next_due(self) -> float | None:
-        """When the next feed is due; what is out of date in front of it goes."""
+        """When the next feed is due. Removes outdated entries from the top of the heap."""
         while self._heap:
             at, feed_id = self._heap[0]
             if self._due_at.get(feed_id) == at and feed_id in self.feeds and feed_id not in self._running:
@@ -161,7 +165,7 @@ class Collector:
                 self._running[feed_id] = asyncio.create_task(self._poll(feed))
 
     def _pause(self) -> float:
-        """Seconds until something is due."""
+        """Seconds until the next feed is due."""
         if self.writer.is_full:
             return FULL_WAIT_SECONDS
         at = self._next_due()
@@ -178,11 +182,12 @@ class Collector:
             if after.children != state.children:
                 self.reload()
         except Exception:
-            # the store takes nothing (a full disk): nothing of this poll is remembered, so it is made again
+            # The store cannot be written, for example because the disk is full. Nothing of this poll was saved, so the
+            # feed is polled again.
             log.exception("a poll could not be written", feed=feed.id)
         finally:
             self._running.pop(feed.id, None)
-        # an edit or a change in its folder while it ran: once more, at once
+        # The feed was edited, or its folder changed, while the poll ran: poll again at once.
         is_edited = self.feeds.get(feed.id, feed) != feed
         self._schedule(feed.id, time.time() if is_edited or feed.id in self._again else next_at)
         self._again.discard(feed.id)
@@ -195,7 +200,7 @@ class Collector:
             await asyncio.sleep(GAUGES_SECONDS)
 
     def publish(self, now: float) -> None:
-        """Set the gauges of feeds; only feeds that fail or are silent have a series of their own."""
+        """Set the gauges of feeds. Only feeds that fail or are silent have a series of their own."""
         counts: Counter[str] = Counter(dict.fromkeys(("ok", "failing", "silent", "paused", "new"), 0))
         failing: dict[tuple[str, ...], float] = {}
         silent: dict[tuple[str, ...], float] = {}
@@ -211,13 +216,13 @@ class Collector:
         replace_series(SILENT, silent)
         for kind, count in counts.items():
             FEEDS.labels(kind).set(count)
-        # of feeds that were never polled nothing is known, so they cannot be late
+        # A feed that was never polled is due from the moment it was read from the file, so it can be late too.
         at = self._next_due()
         LATE_SECONDS.set(max(0.0, now - at) if at else 0.0)
 
 
 def replace_series(gauge: Gauge, wanted: Mapping[tuple[str, ...], float]) -> None:
-    """Make a gauge have these series and no others, without a moment in which one of them is missing."""
+    """Give a gauge exactly these series. No wanted series is missing at any moment."""
     samples = [sample for family in gauge.collect() for sample in family.samples]
     for labels in {tuple(sample.labels.values()) for sample in samples} - wanted.keys():
         gauge.remove(*labels)

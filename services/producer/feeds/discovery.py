@@ -1,4 +1,4 @@
-"""Finds the feeds of a site: what its page links to, what its robots.txt names, and where feeds usually are."""
+"""Finds the feeds of a site: links on the page, sitemaps in robots.txt, and the usual paths of feeds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MAX_LINKS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
-    """A document that can be collected: where, what it is, and what is in it. `why` says how it was found."""
+    """A document that can be collected, with its address and content. `why` says how it was found."""
 
     url: str
     parsed: Parsed
@@ -56,7 +56,7 @@ class FoundFeed:
 
     @property
     def entries(self) -> int:
-        """How many entries it has now, or parts, where it is an index or a list."""
+        """The number of entries in the document. For an index or a list, the number of its parts."""
         return sum(isinstance(item, Entry) for item in self.parsed.items) or len(self.parsed.children)
 
 
@@ -78,17 +78,20 @@ def linked_feeds(document: Document) -> Iterator[tuple[str, str | None]]:
 
 
 async def fetch_once(client: Client, robots: Robots, feed: Feed, now: datetime) -> tuple[Document, Parsed]:
-    """A feed's document and what is in it; FetchError or NotThisFormatError says why there is none."""
+    """Fetch and parse the document of a feed. FetchError or NotThisFormatError says why that failed."""
     url, headers = addresses(feed)
     check = robots.check if feed.respect_robots else None
     fetched = await client.fetch(url, NO_VALIDATORS, headers, check)
     if fetched.document is None:
-        raise NotThisFormatError("the server says that nothing changed, though it was not asked so")
+        raise NotThisFormatError("the server says that nothing changed, but the request did not ask for that")
     return fetched.document, parse_document(fetched.document, feed.source or host_name(fetched.document.url), now)
 
 
 async def discover(client: Client, robots: Robots, url: str) -> list[FoundFeed]:
-    """The feeds behind a URL: the URL itself, or what its page and its host offer; FetchError when it cannot be had."""
+    """The feeds behind a URL: the URL itself, or the feeds that its page and its host offer.
+
+    FetchError when the URL cannot be fetched.
+    """
     now = datetime.now(UTC)
     fetched = await client.fetch(url, check=robots.check)
     if fetched.document is None:
@@ -113,7 +116,7 @@ async def discover(client: Client, robots: Robots, url: str) -> list[FoundFeed]:
 
 
 async def _try(client: Client, robots: Robots, url: str, why: str, found: dict[str, FoundFeed]) -> None:
-    """Keep a URL if there is something to collect; the same document under two addresses is kept once."""
+    """Keep a URL if its document can be collected. A document with two addresses is kept once."""
     try:
         fetched = await client.fetch(url, check=robots.check)
         if fetched.document is None:

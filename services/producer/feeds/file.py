@@ -1,4 +1,4 @@
-"""The feeds file: read with errors that name line and field, and edited without losing a comment."""
+"""Reads the feeds file with errors that name line and field, and edits it without losing comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.producer.settings import FEEDS_FILE, ProducerSettings
 
 MAX_BYTES = 20 * 1024 * 1024
 SCHEMA = Path("schemas/json/FeedsFile.json")
-"""Beside the folder of the file, where that is a checkout: editors complete the file with it."""
+"""Place of the JSON Schema in a checkout. Editors use it to complete the feeds file."""
 SCHEMA_LINE = re.compile(r"\A# yaml-language-server:.*\n(#\n)?")
 EXAMPLE = Path(seeds.__file__).with_name("feeds.yaml")
 FORMER_FILE = Path("seeds/feeds.yaml")
@@ -32,7 +32,7 @@ FORMER_FILE = Path("seeds/feeds.yaml")
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One mistake in the file: where, which field, and what is wrong."""
+    """One error in the file: its line, its field and a message."""
 
     path: Path
     line: int
@@ -40,13 +40,13 @@ class FileProblem:
     message: str
 
     def __str__(self) -> str:
-        """As compilers say it, so that editors jump there."""
+        """The format of compiler messages, so that editors can jump to the line."""
         where = f"{self.path}:{self.line}"
         return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
 
 
 class FeedsFileError(Exception):
-    """The file cannot be used; every mistake in it is listed."""
+    """The file cannot be used. The exception lists every error."""
 
     def __init__(self, problems: list[FileProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -89,16 +89,16 @@ def _with_absolute_paths(read: CommentedMap, folder: Path) -> str:
 
 
 class UnknownFeedError(Exception):
-    """There is no feed of this id."""
+    """There is no feed with this id."""
 
 
 def load_feeds(path: Path) -> FeedsFile:
-    """The file, checked; FeedsFileError lists what is wrong with it."""
+    """Read and check the file. FeedsFileError lists its errors."""
     return validate(path, read_yaml(path))
 
 
 def read_yaml(path: Path) -> CommentedMap:
-    """The file as YAML that remembers its lines and comments."""
+    """The file as YAML, with its line numbers and comments."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FeedsFileError([FileProblem(path, 1, "", f"is larger than {MAX_BYTES:,} bytes")])
@@ -112,18 +112,20 @@ def read_yaml(path: Path) -> CommentedMap:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise FeedsFileError([FileProblem(path, line, "", f"is no YAML here: {error.problem or error}")]) from error
+        raise FeedsFileError(
+            [FileProblem(path, line, "", f"is not valid YAML here: {error.problem or error}")]
+        ) from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise FeedsFileError([FileProblem(path, 1, "", f"is no YAML: {error}")]) from error
+        raise FeedsFileError([FileProblem(path, 1, "", f"is not valid YAML: {error}")]) from error
     if read is None:
         return CommentedMap(feeds=CommentedSeq())
     if not isinstance(read, CommentedMap):
-        raise FeedsFileError([FileProblem(path, 1, "", "must hold `feeds:` and a list of feeds under it")])
+        raise FeedsFileError([FileProblem(path, 1, "", "must contain `feeds:` and a list of feeds below it")])
     return read
 
 
 def validate(path: Path, read: CommentedMap) -> FeedsFile:
-    """The records of what was read; FeedsFileError names the line of each mistake."""
+    """The checked content of the file. FeedsFileError names the line of each error."""
     values = _plain(read)
     if values.get("feeds", ()) is None:
         values["feeds"] = []
@@ -139,26 +141,26 @@ def validate(path: Path, read: CommentedMap) -> FeedsFile:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     return value
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    """Pydantic's words, but where a person would say it otherwise."""
+    """Pydantic's message, or a simpler one for common errors."""
     location = [part for part in item["loc"] if isinstance(part, str)]
     match item["type"]:
         case "extra_forbidden":
             model = Columns if "columns" in location[:-1] else Feed if len(item["loc"]) > 1 else FeedsFile
             near = get_close_matches(location[-1], model.model_fields, 1)
             return "is unknown" + (
-                f"; did you mean {near[0]}?" if near else f"; there are {', '.join(model.model_fields)}"
+                f"; did you mean {near[0]}?" if near else f"; known fields are {', '.join(model.model_fields)}"
             )
         case "missing":
             return "is missing"
         case "string_pattern_mismatch" if location[-1:] == ["id"]:
-            return "may hold small letters, digits and . _ - / only, and begins with a letter or a digit"
+            return "may contain only small letters, digits and . _ - /, and must begin with a letter or a digit"
         case "enum":
             return f"must be {item['ctx']['expected']}"
         case _:
@@ -166,7 +168,7 @@ def _message(item: Mapping[str, Any]) -> str:
 
 
 def line_of(read: Any, location: Iterable[str | int]) -> int:
-    """The line, counted from 1, of the deepest part of a location that stands in the file."""
+    """The line of the deepest part of a location that is in the file. Lines count from 1."""
     line, node = 1, read
     for part in location:
         try:
@@ -181,7 +183,10 @@ def line_of(read: Any, location: Iterable[str | int]) -> int:
 
 
 def _field(read: Any, location: tuple[str | int, ...]) -> str:
-    """`feeds.bbc.interval`: the feed by its id where it has one, and no parts that only pydantic knows."""
+    """The name of a field, such as `feeds.bbc.interval`.
+
+    A feed is named by its id if it has one. Parts that only pydantic knows are left out.
+    """
     names: list[str] = []
     node = read
     for part in location:
@@ -198,7 +203,7 @@ def _field(read: Any, location: tuple[str | int, ...]) -> str:
 
 
 def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """`${NAME}` replaced from the environment; KeyError names the one that is not set."""
+    """Replace each `${NAME}` by the value of the environment variable. KeyError names a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
@@ -210,14 +215,17 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def missing_variables(feed: Feed, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables that the feed names and the environment has not."""
+    """Variables that the feed uses but the environment does not set."""
     texts = [feed.url or "", *feed.headers.values()]
     names = [name for text in texts for name in ENVIRONMENT.findall(text)]
     return [name for name in dict.fromkeys(names) if not environment.get(name)]
 
 
 def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
-    """Change the list of feeds in place; comments, order and quotes stay. Nothing is written that would not load."""
+    """Change the list of feeds in the file. Comments, order and quotes stay.
+
+    The file is only written if the result is valid.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock"), timeout=30):
         if not path.exists():
@@ -228,7 +236,7 @@ def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
         if not isinstance(read.get("feeds"), CommentedSeq):
             read["feeds"] = CommentedSeq()
         if not read["feeds"]:
-            # an empty list is written `[]`: what is added to it stands below, one by one
+            # An empty list is written `[]`. Block style puts each added feed on its own lines.
             read["feeds"].fa.set_block_style()
         change(read["feeds"])
         checked = validate(path, read)
@@ -242,7 +250,7 @@ def edit_feeds(path: Path, change: Callable[[CommentedSeq], None]) -> FeedsFile:
 
 
 def add_feed(feeds: CommentedSeq, feed: Feed) -> None:
-    """Append a feed with what differs from the defaults."""
+    """Append a feed. Only values that differ from the defaults are written."""
     values = feed.model_dump(mode="json", exclude_defaults=True)
     item = CommentedMap()
     for name in ("id", "url", "path", *values):
@@ -254,10 +262,10 @@ def add_feed(feeds: CommentedSeq, feed: Feed) -> None:
 
 
 def set_paused(feeds: CommentedSeq, feed_id: str, *, paused: bool) -> bool:
-    """Pause or resume a feed; whether that changed anything. UnknownFeedError where there is no such feed."""
-    item = next((one for one in feeds if isinstance(one, CommentedMap) and one.get("id") == feed_id), None)
+    """Pause or resume a feed. Returns whether that changed the file. UnknownFeedError when there is no such feed."""
+    item = next((entry for entry in feeds if isinstance(entry, CommentedMap) and entry.get("id") == feed_id), None)
     if item is None:
-        known = ", ".join(str(one.get("id")) for one in feeds if isinstance(one, CommentedMap))
+        known = ", ".join(str(entry.get("id")) for entry in feeds if isinstance(entry, CommentedMap))
         raise UnknownFeedError(f"There is no feed {feed_id!r}. There are: {known or 'none'}.")
     changed = bool(item.get("paused", False)) is not paused
     if paused:
@@ -268,7 +276,7 @@ def set_paused(feeds: CommentedSeq, feed_id: str, *, paused: bool) -> bool:
 
 
 def free_id(wanted: str, taken: Iterable[str]) -> str:
-    """An id made of a name that is not taken yet: `bbc-co-uk`, `bbc-co-uk-2`."""
+    """Make an id from a name that is not taken yet: `bbc-co-uk`, `bbc-co-uk-2`."""
     base = re.sub(r"[^a-z0-9]+", "-", wanted.lower().removeprefix("www.")).strip("-")[:80] or "feed"
     used, number = set(taken), 2
     name = base

@@ -1,4 +1,4 @@
-"""The feeds that an OPML list names."""
+"""The feeds of an OPML list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 def children_of(feed: Feed, state: FeedState | None) -> list[Feed]:
-    """The feeds that an OPML list names, with the list's own settings; their ids follow from their addresses."""
+    """The feeds of an OPML list, with the settings of the list. Their ids are made from their addresses."""
     found: dict[str, Feed] = {}
     for child in state.children if state is not None else ():
         slug = f"{free_id(host_name(child.url), ())}-{hashlib.sha256(child.url.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Fetches the pages of entries whose feed does not carry the whole text."""
+"""Fetches the pages of entries when the feed does not contain the whole text."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from services.producer.sources.documents import add_declared, entry_hash
 from services.producer.sources.page import article_text, read_page
 
 Look = Callable[[str, str], SeenEntry | None]
-"""(feed id, guid) to what is known of the entry."""
+"""Maps (feed id, guid) to what the store knows about the entry."""
 Fetch = Callable[[Feed, str, Validators, dict[str, str]], Awaitable[Fetched]]
-"""(feed, URL, validators, headers) to an answer; FetchError says why there is none."""
+"""Maps (feed, URL, validators, headers) to an answer. FetchError says why there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageReader:
-    """Gives entries the text of their pages."""
+    """Adds the text of their pages to entries."""
 
     settings: ProducerSettings
     fetch: Fetch
@@ -37,7 +37,7 @@ class PageReader:
     parsing: ThreadPoolExecutor
 
     def split(self, feed: Feed, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """The items that need no page, with their text; and those whose page has to be looked at."""
+        """The items that need no page, with their text, and the items whose page must be fetched."""
         ready: list[Item] = []
         waiting: list[Item] = []
         for item in items:
@@ -47,7 +47,10 @@ class PageReader:
         return [replace(item, entry=with_text(item.entry)) for item in ready], waiting
 
     async def read(self, feed: Feed, items: Iterable[Item]) -> list[Item]:
-        """The items with their pages' text, all pages at once; as the feed states them where a page cannot be had."""
+        """The items with the text of their pages. All pages are fetched at the same time.
+
+        An item whose page cannot be fetched keeps the text of the feed.
+        """
         return list(await asyncio.gather(*(self._with_page(feed, item) for item in items)))
 
     async def _with_page(self, feed: Feed, item: Item) -> Item:
@@ -71,7 +74,7 @@ class PageReader:
 
 
 def with_page(entry: Entry, page: Entry) -> Entry:
-    """A feed's entry with its page's text and languages; dates, authors and tags stay as the feed states them."""
+    """The entry with the text and languages of its page. Dates, authors and tags stay as the feed states them."""
     declared = page.declared.model_copy(
         update={
             "languages": (*entry.declared.languages, *page.declared.languages),
@@ -90,7 +93,10 @@ def with_page(entry: Entry, page: Entry) -> Entry:
 
 
 def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> Item:
-    """An entry on its way, with the feed's own hints; a page's hash is of its text, for its frame always changes."""
+    """An item for the writer, with the tags and the language of the feed.
+
+    The hash of a page covers the article text only, because the rest of a page changes at every visit.
+    """
     if isinstance(item, Problem):
         return Item(item)
     entry = add_declared(item, feed.tags, feed.language)
@@ -100,12 +106,15 @@ def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> It
 
 
 def wants_pages(feed: Feed, kind: FeedType) -> bool:
-    """Whether each entry's page is to be fetched: as the user says; unsaid, for sitemaps, which have no text."""
+    """Whether the page of each entry is fetched. The user decides with `full_text`.
+
+    Without `full_text`, pages are fetched for sitemaps only, because sitemaps have no text.
+    """
     return kind is FeedType.SITEMAP if feed.full_text is None else feed.full_text and kind is not FeedType.PAGE
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of at most `size`."""
+    """The items in lists of at most `size` items."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -1,4 +1,4 @@
-"""One poll of one feed: fetch or read it, parse it, fetch the pages it owes, and hand everything to the writer."""
+"""One poll of one feed: fetch or read it, parse it, fetch missing pages, and hand everything to the writer."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from services.producer.sources.formats import parse_document
 from services.producer.sources.topic import TopicSource
 
 PAGE_CHUNK: Final = 16
-"""Pages that are fetched and written together."""
+"""Number of pages that are fetched and written together."""
 CHUNK: Final = 256
-"""Items of a file that are written together: memory stays flat, and a kill repeats no more than these."""
+"""Number of items of a file that are written together. It limits the memory and the work that a kill repeats."""
 MAX_PARTS: Final = 30
-"""Parts of a sitemap index that are fetched in one poll, those that changed last first."""
+"""Maximum number of parts of a sitemap index that one poll fetches. The last changed parts come first."""
 TOPIC_MESSAGES: Final = 5000
 UNCONDITIONAL_EVERY: Final = 20
-"""Polls of which one asks for the whole document: servers exist that say for ever that nothing changed."""
+"""One poll in this many asks for the whole document. Some servers always answer that nothing changed."""
 NOTHING_TO_ASK_WITH: Final[dict[str, object]] = {"etag": None, "last_modified": None, "body_hash": None}
 CHANGE_SLACK_SECONDS: Final = 2.0
 log = get_logger(__name__)
@@ -52,7 +52,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Gathered:
-    """What a poll brought so far."""
+    """What a poll has collected so far."""
 
     items: list[Item] = field(default_factory=list)
     counts: Counted = field(default_factory=Counted)
@@ -67,7 +67,7 @@ class Gathered:
 
 @dataclass(slots=True)
 class Poller:
-    """Polls feeds; shared by all of them. `base` is the folder that paths are relative to."""
+    """Polls feeds. One poller serves all feeds. Paths of feeds are relative to the folder `base`."""
 
     settings: ProducerSettings
     client: Client
@@ -84,7 +84,10 @@ class Poller:
         self.pages = PageReader(self.settings, self._get, self.look, self.parsing)
 
     async def poll(self, feed: Feed, state: FeedState) -> FeedState:
-        """The state after one poll; what it brought is durable by then. Raises only when the writer has ended."""
+        """Poll a feed and return its new state. Everything from the poll is durable by then.
+
+        Raises only when the writer has ended.
+        """
         started = time.monotonic()
         if state.place != feed.place:
             state = FeedState(place=feed.place, gaps=state.gaps, last_new_at=state.last_new_at, rate=state.rate)
@@ -117,7 +120,7 @@ class Poller:
         validators = NO_VALIDATORS if is_doubtful else state.validators
         fetched = await self._get(feed, asked, validators, headers if host_of(asked) == host_of(url) else {})
         gathered = Gathered(hint_seconds=fetched.fresh_seconds, cut_off=fetched.cut_off)
-        if fetched.moved_to is not None and url == feed.url:  # a secret in the URL would be written down
+        if fetched.moved_to is not None and url == feed.url:  # otherwise the state would contain a secret from the URL
             gathered.updates["moved_to"] = fetched.moved_to
         document = fetched.document
         if document is None or (fetched.body_hash == state.body_hash and fetched.cut_off is None):
@@ -133,7 +136,7 @@ class Poller:
             require_whole(fetched)
             raise
         if parsed.type is FeedType.OPML or parsed.children:
-            require_whole(fetched)  # half a list is no list: the feeds in its other half would be gone
+            require_whole(fetched)  # an incomplete list would remove the feeds of its missing part
         gathered.updates |= {
             "format": parsed.format,
             "title": parsed.title,
@@ -162,12 +165,15 @@ class Poller:
         try:
             return await loop.run_in_executor(self.parsing, parse_document, document, source, datetime.now(UTC))
         except NotThisFormatError as error:
-            raise FetchError(Failure.UNREADABLE, f"no feed can be read: {error}") from error
+            raise FetchError(Failure.UNREADABLE, f"cannot be read as a feed: {error}") from error
 
     async def _fetch_parts(
         self, feed: Feed, state: FeedState, index: Parsed, headers: dict[str, str], gathered: Gathered
     ) -> None:
-        """The parts of a sitemap index that changed, by what the index says, else by their bytes."""
+        """Fetch the parts of a sitemap index that changed.
+
+        The index says when a part changed. If it does not, the bytes of the part are compared.
+        """
         parts: dict[str, str] = {}
         owner = host_of(addresses(feed)[0])
         for child in index.children[:MAX_PARTS]:
@@ -193,7 +199,7 @@ class Poller:
             if gathered.counts.owed == owed:
                 parts[child.url] = stated or fetched.body_hash or ""
         if any(child.changed_at is None for child in index.children):
-            # such an index does not change when its parts do: it has to be read every time
+            # Such an index stays the same when its parts change, so it must be read at every poll.
             gathered.updates |= NOTHING_TO_ASK_WITH
         left = len(index.children) - MAX_PARTS
         if left > 0:
@@ -201,7 +207,7 @@ class Poller:
         gathered.updates["parts"] = parts
 
     async def _take(self, feed: Feed, found: Sequence[Entry | Problem], parsed: Parsed, gathered: Gathered) -> None:
-        """Entries with what the configuration says of them; pages are fetched for those that need a look."""
+        """Add entries with the values of the configuration. Fetch the pages of entries that need it."""
         gathered.entries += len(found)
         if parsed.type is FeedType.PAGE:
             loop, make_page = asyncio.get_running_loop(), partial(make_item, feed, is_page=True)
@@ -219,7 +225,7 @@ class Poller:
     # --- files and topics ---------------------------------------------------------------------------------------------
 
     async def _read_locally(self, feed: Feed, state: FeedState) -> Gathered:
-        """A file, folder or topic, item by item in a thread, written in chunks."""
+        """Read a file, folder or topic in a thread and write its items in chunks."""
         loop = asyncio.get_running_loop()
         gathered = Gathered()
         started = time.time()
@@ -255,7 +261,8 @@ class Poller:
             return TopicSource(url, options, state.offsets, TOPIC_MESSAGES), None
         path = self.base / feed.path
         if path.is_dir():
-            # by the files' times, which some file systems get wrong: so now and then everything is looked at
+            # Changes are found by the times of the files. Some file systems report wrong times, so every
+            # UNCONDITIONAL_EVERY polls all files are read.
             is_doubtful = state.read_at is None or state.polls % UNCONDITIONAL_EVERY == 0
             since = None if is_doubtful else (state.read_at or 0) - CHANGE_SLACK_SECONDS
             options = replace(options, changed_since=since)
@@ -268,22 +275,22 @@ class Poller:
     # --- into the store -----------------------------------------------------------------------------------------------
 
     async def _write(self, feed: Feed, items: list[Item], gathered: Gathered) -> None:
-        """Make some items durable before the poll is over."""
+        """Make these items durable before the poll ends."""
         counted = await asyncio.wrap_future(self.writer.submit(Job(feed.id, items)))
         gathered.counts += counted
 
     async def _conclude(self, feed: Feed, state: FeedState, gathered: Gathered) -> tuple[FeedState, str]:
-        """Write the last items and the feed's next state, in one transaction."""
+        """Write the last items and the next state of the feed in one transaction."""
         end = Polled(feed, state, gathered, self.settings.retry_seconds, self.jitter())
         is_whole = gathered.changed and gathered.cut_off is None and feed.path is None
         last = await asyncio.wrap_future(self.writer.submit(Job(feed.id, gathered.items, end, is_whole=is_whole)))
         after = saved_state(last)
         if gathered.cut_off is not None:
             return after, Failure.CUT_OFF.value
-        seen = end.seen(last)
-        if schedule.is_overrun(state, seen) and feed.path is None:
+        result = end.result(last)
+        if schedule.is_overrun(state, result) and feed.path is None:
             OVERRUNS.inc()
-            log.warning("nearly all entries are new: some may have come and gone unseen", feed=feed.id, new=seen.new)
+            log.warning("nearly all entries are new, so others may have been missed", feed=feed.id, new=result.new)
         return after, "changed" if gathered.changed else "unchanged"
 
     async def _fail(self, feed: Feed, state: FeedState, error: FetchError) -> tuple[FeedState, str]:
@@ -294,7 +301,7 @@ class Poller:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """The end of a poll that brought a document or a part of one; `jitter` in [0, 1) spreads the next poll."""
+    """The end of a poll that got a document or a part of one. `jitter` in [0, 1) spreads the next poll."""
 
     feed: Feed
     state: FeedState
@@ -302,11 +309,11 @@ class Polled:
     retry_seconds: float
     jitter: float
 
-    def seen(self, last: Counted) -> schedule.Seen:
-        """What the whole poll brought, with its last items."""
+    def result(self, last: Counted) -> schedule.PollResult:
+        """The result of the whole poll, including its last items."""
         counted = self.gathered.counts + last
         new = counted.counts[ItemOutcome.NEW]
-        return schedule.Seen(self.gathered.entries, new, self.gathered.hint_seconds)
+        return schedule.PollResult(self.gathered.entries, new, self.gathered.hint_seconds)
 
     def state_after(self, last: Counted, now: datetime) -> FeedState:
         """The feed's next state."""
@@ -315,39 +322,39 @@ class Polled:
         if gathered.changed:
             updates["notes"] = tuple(dict.fromkeys(map(scrub, (*gathered.notes, *summarize(counted.problems)))))[:10]
         if counted.owed or gathered.cut_off is not None:
-            # not all was had: the whole document has to come again, so nothing to ask with is kept
+            # Something is missing. Without validators the next poll gets the whole document again.
             updates |= NOTHING_TO_ASK_WITH
         known = self.state.model_copy(update=updates)
         if gathered.cut_off is not None:
             error = FetchError(Failure.CUT_OFF, gathered.cut_off)
             return schedule.after_failure(known, error, self.retry_seconds, now.timestamp(), self.jitter)
-        after = schedule.after_success(known, self.seen(last), self.feed.interval, now.timestamp(), self.jitter)
+        after = schedule.after_success(known, self.result(last), self.feed.interval, now.timestamp(), self.jitter)
         return after.model_copy(update={"next_poll_at": now.timestamp()}) if gathered.more else after
 
 
 @dataclass(frozen=True, slots=True)
 class PollFailed:
-    """The end of a poll that brought nothing."""
+    """The end of a poll that failed."""
 
     state: FeedState
     error: FetchError
     retry_seconds: float
     jitter: float
 
-    def state_after(self, last: Counted, now: datetime) -> FeedState:  # noqa: ARG002 - nothing was brought
+    def state_after(self, last: Counted, now: datetime) -> FeedState:  # noqa: ARG002 - a failed poll has no items
         """The feed's next state."""
         return schedule.after_failure(self.state, self.error, self.retry_seconds, now.timestamp(), self.jitter)
 
 
 def saved_state(counted: Counted) -> FeedState:
-    """The feed's state that was saved with a poll's last items."""
+    """The state of the feed that was saved with the last items of a poll."""
     if not isinstance(counted.state, FeedState):
-        raise TypeError("the job has no end, so that no state was saved")
+        raise TypeError("the job has no end, so no state was saved")
     return counted.state
 
 
 def addresses(feed: Feed) -> tuple[str, dict[str, str]]:
-    """URL and headers with the environment's values; FetchError names a variable that is not set."""
+    """URL and headers with the values of the environment. FetchError names a variable that is not set."""
     try:
         return expand(feed.url or ""), {name: expand(value) for name, value in feed.headers.items()}
     except KeyError as error:
@@ -355,15 +362,15 @@ def addresses(feed: Feed) -> tuple[str, dict[str, str]]:
 
 
 def require_expected(feed: Feed, state: FeedState, parsed: Parsed) -> None:
-    """FetchError where a web page comes instead of a feed: a consent or an error page is no article."""
+    """FetchError when the answer is a web page instead of a feed. A consent page or error page is not an article."""
     if parsed.type is not FeedType.PAGE or feed.type is FeedType.PAGE:
         return
     if feed.type is not None or state.format not in (None, "page"):
-        raise FetchError(Failure.UNREADABLE, "a web page comes where a feed is expected (`type: page` if it is meant)")
+        raise FetchError(Failure.UNREADABLE, "a web page came instead of a feed (set `type: page` if that is intended)")
 
 
 def require_whole(fetched: Fetched) -> Fetched:
-    """The answer; FetchError where the connection broke in the middle of it."""
+    """The answer. FetchError when the connection broke before the end."""
     if fetched.cut_off is not None:
         raise FetchError(Failure.CUT_OFF, fetched.cut_off)
     return fetched
@@ -378,7 +385,7 @@ def to_children(parsed: Parsed) -> tuple[ChildFeed, ...]:
 
 
 def file_signature(path: Path, feed: Feed) -> str | None:
-    """What tells that a file has not changed, nor how it is to be read, without reading it."""
+    """A value that changes when the file or the way to read it changes. The file itself is not read."""
     try:
         stat = path.stat()
     except OSError:

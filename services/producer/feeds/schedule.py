@@ -1,4 +1,4 @@
-"""When a feed is polled next, and whether it has fallen silent: pure functions of its state."""
+"""When a feed is polled next, and whether it has become silent. All functions are pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from services.producer.fetch.client import Failure, FetchError
 
 HOUR: Final = 3600
 MEMORY_SECONDS: Final = 24 * HOUR
-"""Time constant of the learned rate: what was two days ago counts an eighth."""
+"""Time constant of the learned rate. Entries from two days ago count one eighth."""
 POLLS_PER_NEW_ENTRY: Final = 4
-"""An entry then waits an eighth of the time between two entries, on average."""
+"""With this value an entry waits on average one eighth of the time between two entries."""
 OVERRUN_SHARE: Final = 0.8
 OVERRUN_ENTRIES: Final = 5
-"""When so much of a feed is new, entries may have come and gone unseen: look twice as often from now on."""
+"""When this share of a feed is new, entries may have been missed. The feed is then polled twice as often."""
 JITTER: Final = 0.1
 SILENT_FACTOR: Final = 3.0
 SILENT_GAPS: Final = 5
@@ -39,42 +39,46 @@ HARD: Final = frozenset(
         Failure.UNREADABLE,
     }
 )
-"""What a second look soon after rarely mends."""
+"""Failures that an early retry rarely solves."""
 
 Interval = Literal["auto"] | int
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a successful poll brought: entries in the feed, new ones, and for how long server or feed ask to wait."""
+class PollResult:
+    """The result of a successful poll.
+
+    `entries` is the number of entries in the feed and `new` the number of new ones. `hint_seconds` is the wait that the
+    server or the feed asks for.
+    """
 
     entries: int
     new: int
     hint_seconds: int | None = None
 
 
-def learn(state: FeedState, seen: Seen, now: float) -> tuple[float | None, float]:
-    """The rate of new entries (an exponential mean over a day), and the interval that fits it, in seconds."""
+def learn(state: FeedState, result: PollResult, now: float) -> tuple[float | None, float]:
+    """The rate of new entries (an exponential mean over a day) and the matching interval in seconds."""
     elapsed = now - state.last_success_at if state.last_success_at is not None else None
     if elapsed is None or elapsed <= 0:
         return state.rate, state.interval_seconds
     weight = 1 - math.exp(-elapsed / MEMORY_SECONDS)
-    observed = seen.new / elapsed
+    observed = result.new / elapsed
     before = 1 / (POLLS_PER_NEW_ENTRY * FIRST_INTERVAL_SECONDS) if state.rate is None else state.rate
     rate = before + weight * (observed - before)
     interval = 1 / (POLLS_PER_NEW_ENTRY * rate) if rate > 0 else AUTO_MAX_SECONDS
-    if seen.entries >= OVERRUN_ENTRIES and seen.new >= OVERRUN_SHARE * seen.entries:
+    if result.entries >= OVERRUN_ENTRIES and result.new >= OVERRUN_SHARE * result.entries:
         interval = min(interval, elapsed / 2)
     return rate, min(max(interval, AUTO_MIN_SECONDS), AUTO_MAX_SECONDS)
 
 
-def after_success(state: FeedState, seen: Seen, interval: Interval, now: float, random: float) -> FeedState:
-    """The state after a poll that worked; `random` in [0, 1) spreads the next one by ±10 %."""
-    rate, learned = learn(state, seen, now)
+def after_success(state: FeedState, result: PollResult, interval: Interval, now: float, random: float) -> FeedState:
+    """The state after a successful poll. `random` in [0, 1) spreads the next poll by ±10 %."""
+    rate, learned = learn(state, result, now)
     wanted = float(learned if interval == "auto" else interval)
-    wait = max(wanted, min(seen.hint_seconds or 0, AUTO_MAX_SECONDS))
+    wait = max(wanted, min(result.hint_seconds or 0, AUTO_MAX_SECONDS))
     gaps, last_new_at = state.gaps, state.last_new_at
-    if seen.new:
+    if result.new:
         if last_new_at is not None:
             gaps = (*gaps, now - last_new_at)[-GAPS_KEPT:]
         last_new_at = now
@@ -84,7 +88,7 @@ def after_success(state: FeedState, seen: Seen, interval: Interval, now: float, 
             "interval_seconds": learned,
             "gaps": gaps,
             "last_new_at": last_new_at,
-            "entries": seen.entries,
+            "entries": result.entries,
             "polls": state.polls + 1,
             "last_poll_at": now,
             "last_success_at": now,
@@ -97,10 +101,13 @@ def after_success(state: FeedState, seen: Seen, interval: Interval, now: float, 
 
 
 def after_failure(state: FeedState, error: FetchError, first_seconds: float, now: float, random: float) -> FeedState:
-    """The state after a poll that failed: tried for ever, later each time, up to a cap that depends on the failure."""
+    """The state after a failed poll. Retries never end.
+
+    The wait grows with each failure up to a limit that depends on the kind of failure.
+    """
     streak = state.error_streak + 1
     wait = max(backoff_seconds(error.failure, streak, first_seconds), float(error.retry_after_seconds or 0))
-    # a few failures at an address that the feed moved to: ask the first one again
+    # After MOVED_TRIES failures at the new address of a moved feed, ask its first address again.
     moved_to = state.moved_to if streak < MOVED_TRIES else None
     return state.model_copy(
         update={
@@ -116,25 +123,26 @@ def after_failure(state: FeedState, error: FetchError, first_seconds: float, now
 
 
 def backoff_seconds(failure: Failure, streak: int, first_seconds: float) -> float:
-    """Seconds to wait after so many failures in a row; `first_seconds` after the first one of the milder kind."""
+    """Seconds to wait after `streak` failures in a row. The wait after a first soft failure is `first_seconds`."""
     hard = failure in HARD
     if failure is Failure.GONE:
         streak += 8
     base = first_seconds * HARD_FACTOR if hard else first_seconds
-    # the caps shrink with a first wait under a minute: who tries again sooner tries again sooner for ever
+    # The caps shrink in proportion when the first wait is under a minute.
     cap = (HARD_CAP_SECONDS if hard else SOFT_CAP_SECONDS) * min(1.0, first_seconds / 60)
     return float(min(cap, base * 2.0 ** min(streak - 1, 40)))
 
 
 def jittered(seconds: float, random: float) -> float:
-    """±10 %, so that feeds that were added together do not stay together."""
+    """The time changed by up to ±10 %, so that feeds that were added together are not always polled together."""
     return seconds * (1 + JITTER * (2 * random - 1))
 
 
 def silent_since(state: FeedState, now: float) -> float | None:
-    """The Unix second of the last new entry, where that is longer ago than this feed ever was silent; else None.
+    """The Unix second of the last new entry when the feed is silent, else None.
 
-    Three times its longest gap, a day at least, and only after five gaps: a feed that was never regular is not silent.
+    A feed is silent when the last new entry is older than three times its longest gap and older than a day. A feed with
+    fewer than five gaps has shown no regular pattern and is not silent.
     """
     if state.last_new_at is None or len(state.gaps) < SILENT_GAPS:
         return None
@@ -142,10 +150,10 @@ def silent_since(state: FeedState, now: float) -> float | None:
     return state.last_new_at if now - state.last_new_at > limit else None
 
 
-def is_overrun(state: FeedState, seen: Seen) -> bool:
-    """Whether so much was new at once that entries may have come and gone between two polls."""
+def is_overrun(state: FeedState, result: PollResult) -> bool:
+    """Whether so many entries were new that others may have come and gone between two polls."""
     return (
         state.last_success_at is not None
-        and seen.entries >= OVERRUN_ENTRIES
-        and seen.new >= OVERRUN_SHARE * seen.entries
+        and result.entries >= OVERRUN_ENTRIES
+        and result.new >= OVERRUN_SHARE * result.entries
     )

@@ -1,4 +1,4 @@
-"""What is remembered of a feed between two polls; kept as JSON in the producer's store."""
+"""The state of a feed between two polls. It is kept as JSON in the producer's store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GAPS_KEPT = 30
 
 
 class ChildFeed(BaseModel):
-    """A feed that an OPML list named."""
+    """A feed of an OPML list."""
 
     url: str
     title: str | None = None
@@ -23,9 +23,9 @@ class ChildFeed(BaseModel):
 
 
 class FeedState(BaseModel):
-    """One feed's state. Times are Unix seconds, so that arithmetic is plain.
+    """The state of one feed. Times are Unix seconds, which makes arithmetic simple.
 
-    `rate` is new entries a second, `gaps` the seconds between polls that brought something new, latest last.
+    `rate` is the number of new entries per second. `gaps` are the seconds between polls with new entries, latest last.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -57,7 +57,7 @@ class FeedState(BaseModel):
 
     @property
     def validators(self) -> Validators:
-        """What to ask with."""
+        """The validators for the next request."""
         return Validators(self.etag, self.last_modified)
 
 

@@ -1,4 +1,4 @@
-"""Notices that a feeds file or a folder of articles has changed."""
+"""Notices changes of the feeds file and of folders with articles."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FolderWatch:
-    """Tells which feed's folder has changed, so that it is polled then and not only at its interval.
+    """Reports feeds whose folder has changed, so that they are polled at once and not only at their interval.
 
-    `feeds` gives the feeds of this moment, `base` is the folder that their paths are relative to.
+    `feeds` returns the current feeds. Their paths are relative to the folder `base`.
     """
 
     base: Path
@@ -33,7 +33,7 @@ class FolderWatch:
     on_change: Callable[[str], None]
 
     async def run(self) -> None:
-        """For ever; a folder that is made or added later is watched too."""
+        """Run until cancelled. Folders that are created or added later are watched too."""
         while True:
             folders = await self._find_folders()
             if not folders:
@@ -48,13 +48,13 @@ class FolderWatch:
                         if any(path.is_relative_to(folder) for path in paths):
                             self.on_change(feed_id)
             except (OSError, RuntimeError) as error:
-                log.warning("folders cannot be watched; they are read at their interval", error=str(error)[:200])
+                log.warning("folders cannot be watched; they are still read at their interval", error=str(error)[:200])
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 check.cancel()
 
     async def _find_folders(self) -> dict[Path, str]:
-        """The folders, looked for in a thread: a mount may hang."""
+        """The folders of the feeds. The search runs in a thread because a mount may hang."""
         return await asyncio.get_running_loop().run_in_executor(self.reading, self._folders)
 
     def _folders(self) -> dict[Path, str]:
@@ -66,13 +66,13 @@ class FolderWatch:
         return {path: feed_id for path, feed_id in paths.items() if path.is_dir()}
 
     async def _until_folders_differ(self, folders: dict[Path, str], changed: asyncio.Event) -> None:
-        while await self._find_folders() == folders:  # noqa: ASYNC110 - nobody tells when a folder is made
+        while await self._find_folders() == folders:  # noqa: ASYNC110 - nothing reports the creation of a folder
             await asyncio.sleep(FILE_CHECK_SECONDS)
         changed.set()
 
 
 def file_mark(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is edited or replaced."""
+    """A value that changes when the file is edited or replaced."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,1 +1,1 @@
-"""HTTP for feeds and pages: guarded, bounded, polite."""
+"""HTTP client for feeds and pages. It checks addresses, limits time and size, and respects robots.txt."""

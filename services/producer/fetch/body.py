@@ -1,4 +1,4 @@
-"""Bodies, decompressed within limits: neither size nor ratio can be used to fill the memory."""
+"""Decompresses bodies within limits. Limits on size and on ratio protect the memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import brotli
 ACCEPT_ENCODING: Final = "gzip, deflate, br"
 STEP_BYTES: Final = 64 * 1024
 MAX_RATIO: Final = 200
-"""Decompressed bytes for each compressed one; news in XML or HTML compresses 4 to 20 times."""
+"""Maximum number of decompressed bytes per compressed byte. News in XML or HTML compresses 4 to 20 times."""
 RATIO_FROM_BYTES: Final = 1024 * 1024
-"""Smaller bodies may have any ratio."""
+"""Bodies below this size may have any ratio."""
 MAX_MEMBERS: Final = 1000
 HEADER_BYTES: Final = 2
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -23,22 +23,22 @@ class BodyError(Exception):
 
 
 class TooLargeError(BodyError):
-    """More bytes than the limit, or a ratio that no text has."""
+    """The body has more bytes than the limit, or a ratio that no text has."""
 
 
 class Decompressor(Protocol):
-    """Gives at most about a step of bytes for each call; `pending` when it has more."""
+    """Returns at most about STEP_BYTES for each call. `pending` is true when it has more."""
 
     def feed(self, data: bytes) -> bytes:
-        """Decompress some."""
+        """Decompress a part of the data."""
 
     @property
     def pending(self) -> bool:
-        """Whether more comes without further input."""
+        """Whether more output is available without further input."""
 
 
 class Deflate:
-    """gzip and deflate, several gzip members after each other too; deflate with or without the zlib header."""
+    """gzip with one or more members, and deflate with or without the zlib header."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=47)
@@ -47,7 +47,7 @@ class Deflate:
         self._members = 1
 
     def feed(self, data: bytes) -> bytes:
-        """Decompress some; BodyError when the data is broken."""
+        """Decompress a part of the data. BodyError when the data is broken."""
         if self._inner.eof:
             data = self._inner.unused_data + data
             if not data.strip(b"\x00"):
@@ -66,27 +66,27 @@ class Deflate:
             self._raw, self._inner = True, zlib.decompressobj(wbits=-15)
             return self.feed(self._head + data)
         if self._head is not None:
-            # that there is no header shows after two bytes: a first one alone is kept
+            # Two bytes show whether there is a header. A single first byte is kept until the second one arrives.
             self._head = self._head + data if len(self._head) + len(data) < HEADER_BYTES else None
         return out
 
     @property
     def pending(self) -> bool:
-        """Whether input waits."""
+        """Whether input is left to decompress."""
         if self._inner.eof:
             return bool(self._inner.unused_data.strip(b"\x00"))
         return bool(self._inner.unconsumed_tail)
 
 
 class Brotli:
-    """br."""
+    """Decompressor for the encoding `br`."""
 
     def __init__(self) -> None:
         self._inner = brotli.Decompressor()
         self.pending = False
 
     def feed(self, data: bytes) -> bytes:
-        """Decompress some; BodyError when the data is broken."""
+        """Decompress a part of the data. BodyError when the data is broken."""
         try:
             out: bytes = self._inner.process(data, output_buffer_limit=STEP_BYTES)
         except brotli.error as error:
@@ -96,7 +96,7 @@ class Brotli:
 
 
 class Body:
-    """Takes a body as it arrives. `limit` is of decompressed bytes."""
+    """Receives a body in pieces. `limit` is the maximum number of decompressed bytes."""
 
     def __init__(self, encoding: str, limit: int) -> None:
         self._decompressor = _decompressor(encoding)
@@ -106,7 +106,7 @@ class Body:
         self.size = 0
 
     def add(self, data: bytes) -> None:
-        """Take a piece; TooLargeError as soon as a limit is passed."""
+        """Add a piece. TooLargeError as soon as a limit is exceeded."""
         self._received += len(data)
         if self._decompressor is None:
             self._keep(data)
@@ -125,7 +125,7 @@ class Body:
             self._parts.append(data)
 
     def finish(self) -> bytes:
-        """The whole; a file that is gzip itself (`sitemap.xml.gz`) is opened too, within the same limits."""
+        """The whole body. A file that is itself gzip (`sitemap.xml.gz`) is decompressed too, within the same limits."""
         whole = b"".join(self._parts)
         if self._decompressor is None and whole.startswith(GZIP_MAGIC):
             inner = Body("gzip", self._limit)
@@ -144,4 +144,4 @@ def _decompressor(encoding: str) -> Decompressor | None:
         case "br":
             return Brotli()
         case other:
-            raise BodyError(f"has an encoding that was not asked for: {other[:40]!r}")
+            raise BodyError(f"has an encoding that was not requested: {other[:40]!r}")

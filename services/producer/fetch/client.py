@@ -1,4 +1,4 @@
-"""One request for one document: guarded, bounded in time and size, redirects followed by hand."""
+"""Fetches one document: with checked addresses, with limits on time and size, and with checks at every redirect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCEPT: Final = (
 
 
 class Failure(StrEnum):
-    """Why a document could not be had; how soon it is tried again depends on it."""
+    """Why a document could not be fetched. The time until the next attempt depends on it."""
 
     NAME = "name"
     CONNECTION = "connection"
@@ -56,7 +56,7 @@ class Failure(StrEnum):
 
 
 class FetchError(Exception):
-    """A document could not be had; the sentence is for a person and holds no secret."""
+    """A document could not be fetched. The message is for a person and contains no secret."""
 
     def __init__(self, failure: Failure, reason: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(reason)
@@ -67,7 +67,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What the server said to ask with the next time."""
+    """Values from the server for the next conditional request."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -78,7 +78,7 @@ NO_VALIDATORS: Final = Validators()
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer: `document` None where nothing changed; `cut_off` where the connection broke in the middle of it."""
+    """An answer. `document` is None when nothing changed. `cut_off` is set when the connection broke before the end."""
 
     document: Document | None
     validators: Validators
@@ -90,7 +90,7 @@ class Fetched:
 
 @dataclass(slots=True)
 class Client:
-    """A session for all requests of a process; use it as an asynchronous context manager."""
+    """A session for all requests of a process. Use it as an asynchronous context manager."""
 
     settings: ProducerSettings
     gate: HostGate = field(init=False)
@@ -128,10 +128,10 @@ class Client:
         headers: Mapping[str, str] | None = None,
         check: Callable[[str], Awaitable[None]] | None = None,
     ) -> Fetched:
-        """The document behind a URL, through at most ten redirects; FetchError says why there is none.
+        """Fetch the document of a URL through at most ten redirects. FetchError says why that failed.
 
-        `headers` only go to the host of `url`: a redirect elsewhere does not get the user's secrets. `check` may refuse
-        each URL on the way (robots.txt).
+        `headers` are sent only to the host of `url`, so a redirect to another host does not get the user's secrets.
+        `check` may refuse each URL on the way (robots.txt).
         """
         first, here, permanent = host_of(url), url, True
         for _ in range(MAX_REDIRECTS + 1):
@@ -155,13 +155,13 @@ class Client:
             headers["If-None-Match"] = validators.etag
         if validators.last_modified:
             headers["If-Modified-Since"] = validators.last_modified
-        # the wait for a turn and for a free connection is ours, and does not count against the server's time
+        # The wait for a turn and for a free connection does not count against the time of the server.
         async with self.gate.slot(url), self._places:
             try:
                 async with asyncio.timeout(self.settings.fetch_seconds):
                     return await self._request(url, validators, headers)
             except TimeoutError as error:
-                reason = f"no whole answer within {self.settings.fetch_seconds:g} s"
+                reason = f"no complete answer within {self.settings.fetch_seconds:g} s"
                 raise FetchError(Failure.TIMEOUT, reason) from error
             except (aiohttp.ClientError, OSError, ValueError, UnicodeError) as error:
                 raise to_fetch_error(error) from error
@@ -202,7 +202,7 @@ class Client:
 
 
 def _header(response: aiohttp.ClientResponse, name: str) -> str | None:
-    """A header that can be sent back as it is; None for one that is no ASCII."""
+    """A header that can be sent back unchanged, or None when it is not ASCII."""
     value = response.headers.get(name)
     return value if value is not None and value.isascii() else None
 
@@ -212,7 +212,7 @@ def _scheme(url: str) -> int:
 
 
 def check_url(url: str) -> None:
-    """FetchError unless it is an http(s) URL without a user and password in it."""
+    """FetchError unless `url` is an http(s) URL without user and password."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -224,8 +224,8 @@ def check_url(url: str) -> None:
         raise FetchError(Failure.BLOCKED, "leads to a URL with a user and password in it")
 
 
-def to_fetch_error(error: Exception) -> FetchError:  # noqa: PLR0911 - one way out for each kind
-    """What an exception of the client means."""
+def to_fetch_error(error: Exception) -> FetchError:  # noqa: PLR0911 - one return for each kind
+    """The FetchError for an exception of the client."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return FetchError(Failure.NAME, f"the name {error.host} does not resolve")
@@ -248,7 +248,7 @@ def to_fetch_error(error: Exception) -> FetchError:  # noqa: PLR0911 - one way o
 
 
 def status_error(response: aiohttp.ClientResponse) -> FetchError:
-    """What a status other than 200 and 304 means."""
+    """The FetchError for a status other than 200 and 304."""
     status = response.status
     by_status = {401: Failure.REFUSED, 403: Failure.REFUSED, 404: Failure.NOT_FOUND, 410: Failure.GONE}
     failure = by_status.get(status)
@@ -262,7 +262,7 @@ def status_error(response: aiohttp.ClientResponse) -> FetchError:
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> int | None:
-    """`Retry-After` (RFC 9110, 10.2.3) in seconds, at most a day; None where it says nothing."""
+    """`Retry-After` (RFC 9110, 10.2.3) in seconds, at most one day. None when it gives no time."""
     if not header:
         return None
     text = header.strip()
@@ -273,7 +273,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> int | None:
 
 
 def fresh_seconds(headers: Mapping[str, str], now: datetime) -> int | None:
-    """For how long the answer is fresh (RFC 9111, 5.2 and 5.3), at most a day; None where the server does not say."""
+    """Seconds for which the answer is fresh (RFC 9111, 5.2 and 5.3), at most one day. None when not stated."""
     control = headers.get("Cache-Control", "").lower()
     directives = dict(part.strip().partition("=")[::2] for part in control.split(","))
     if "no-cache" in directives or "no-store" in directives:

@@ -1,4 +1,7 @@
-"""Which addresses may be connected to: public ones, and networks that the operator names. Checked at the connect."""
+"""Decides which addresses may be connected to: public addresses, and networks that the operator names.
+
+The check happens when the connection is made.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ NEVER = tuple(
     IPv6Network(network)
     for network in ("2001::/32", "2002::/16", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10")
 )
-"""Teredo, 6to4, local NAT64, IPv4-compatible, IPv4-translated, site-local: they carry or are private addresses."""
+"""Teredo, 6to4, local NAT64, IPv4-compatible, IPv4-translated, site-local: they contain or are private addresses."""
 
 
 class BlockedAddressError(OSError):
-    """The name leads to an address that must not be fetched from."""
+    """The host name resolves to an address that must not be fetched from."""
 
 
 def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
     """Whether an IP address is public, or inside a network that the operator allows.
 
-    Private, loopback, link-local (cloud metadata too), shared, reserved and multicast addresses are not public, nor are
-    IPv6 addresses that carry such an IPv4 address.
+    Private, loopback, link-local (also cloud metadata), shared, reserved and multicast addresses are not public. IPv6
+    addresses that contain such an IPv4 address are not public either.
     """
     try:
         ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
@@ -49,8 +52,8 @@ def is_allowed(address: str, allowed: Iterable[Network]) -> bool:
 def guarded_sockets(allowed: tuple[Network, ...]) -> Callable[[Any], socket.socket]:
     """A socket factory for aiohttp that refuses an address before a packet is sent to it.
 
-    It sees the address that is really connected to, so neither a name that resolves differently the second time nor a
-    redirect nor a number in the URL gets around it.
+    It sees the address of the real connection. A name that resolves differently the second time, a redirect or a number
+    in the URL cannot bypass it.
     """
 
     def make(address_info: Any) -> socket.socket:

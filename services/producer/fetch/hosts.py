@@ -1,4 +1,4 @@
-"""Politeness by host: how many requests at once, and how far apart."""
+"""Limits per host: the number of requests at the same time, and the time between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_CRAWL_DELAY_SECONDS: Final = 60.0
 
 
 def host_of(url: str) -> str:
-    """Host and port: what politeness and secrets belong to."""
+    """Host and port of a URL. Request limits and secrets belong to them."""
     try:
         parts = urlsplit(url)
         return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme.lower() == 'https' else 80)}"
@@ -25,7 +25,7 @@ def host_of(url: str) -> str:
 
 @dataclass(slots=True)
 class Host:
-    """One host's turn: at most some requests at once, and none before `next_at` (monotonic seconds)."""
+    """The limits of one host. No request starts before `next_at` (monotonic seconds)."""
 
     semaphore: asyncio.Semaphore
     spacing_seconds: float
@@ -35,7 +35,7 @@ class Host:
 
 @dataclass(slots=True)
 class HostGate:
-    """Lets requests through, host by host."""
+    """Makes requests wait for the turn of their host."""
 
     spacing_seconds: float
     connections: int
@@ -43,7 +43,7 @@ class HostGate:
 
     @asynccontextmanager
     async def slot(self, url: str) -> AsyncIterator[None]:
-        """Wait for the host's turn, and hold a place at it."""
+        """Wait for the turn of the host, and hold a slot until the block ends."""
         host = self._host(host_of(url))
         host.waiting += 1
         try:
@@ -58,7 +58,7 @@ class HostGate:
             host.waiting -= 1
 
     def slow_down(self, url: str, crawl_delay_seconds: float) -> None:
-        """Space a host's requests as its robots.txt asks, up to a minute."""
+        """Set the time between requests to a host as its robots.txt asks, up to one minute."""
         host = self._host(host_of(url))
         host.spacing_seconds = max(self.spacing_seconds, min(crawl_delay_seconds, MAX_CRAWL_DELAY_SECONDS))
 

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309): fetched once a day and host, asked before every document."""
+"""robots.txt (RFC 9309). It is fetched once a day for each host and checked before every document."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from services.producer.fetch.hosts import host_of
 
 KEPT_SECONDS: Final = 24 * 60 * 60
 UNREACHABLE_SECONDS: Final = 10 * 60
-"""After an error of the server everything is disallowed (RFC 9309, 2.3.1.4), for so long."""
+"""How long everything is disallowed after a server error (RFC 9309, 2.3.1.4)."""
 MAX_CHARACTERS: Final = 512 * 1024
-"""RFC 9309, 2.5: at least 500 KiB have to be read."""
+"""RFC 9309, 2.5: at least 500 KiB must be read."""
 MAX_HOSTS: Final = 10_000
 UNAVAILABLE: Final = frozenset({Failure.NOT_FOUND, Failure.GONE, Failure.CLIENT, Failure.REFUSED, Failure.REDIRECTS})
 """RFC 9309, 2.3.1.3: any 4xx means that everything is allowed."""
@@ -25,7 +25,7 @@ UNAVAILABLE: Final = frozenset({Failure.NOT_FOUND, Failure.GONE, Failure.CLIENT,
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A host's rules; `error` where they could not be had, so that nothing may be fetched for now."""
+    """The rules of a host. While `error` is set, the rules are not known and nothing may be fetched."""
 
     rules: Protego | None
     error: FetchError | None
@@ -42,7 +42,7 @@ class Robots:
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def check(self, url: str) -> None:
-        """FetchError where the host does not want the document fetched, or cannot be reached to ask."""
+        """FetchError when the host does not allow the document, or when its rules cannot be fetched."""
         known = await self._rules_of(url)
         if known.error is not None:
             raise known.error
@@ -50,7 +50,7 @@ class Robots:
             raise FetchError(Failure.ROBOTS, "robots.txt disallows it (`respect_robots: false` if you have permission)")
 
     async def sitemaps(self, url: str) -> list[str]:
-        """The sitemaps that the host's robots.txt names."""
+        """The sitemaps in the robots.txt of the host."""
         known = await self._rules_of(url)
         return list(known.rules.sitemaps) if known.rules is not None else []
 

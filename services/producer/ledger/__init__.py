@@ -1,1 +1,1 @@
-"""The one way onto Kafka: identity, outbox, confirmed messages and what was left out, in one SQLite file."""
+"""The only way onto Kafka: identity, outbox, ledger and quarantine, with one SQLite file as their store."""

@@ -1,4 +1,4 @@
-"""Entries to raw articles: identity and revision from the store, everything else as stated."""
+"""Makes raw articles from entries. The store gives identity and revision, the entry gives everything else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from services.producer.sources.base import Entry, Problem, ProblemKind
 
 
 def content_hash(entry: Entry) -> str:
-    """What makes a new revision when it changes."""
+    """The hash of an entry. A changed hash makes a new revision."""
     return content_hash_of(entry.content, entry.title, entry.url, entry.published_at, entry.declared_language)
 
 
 def make_raw_article(
     entry: Entry, article_id: str, revision: int, fetched_at: datetime, feeds: tuple[str, ...] = ()
 ) -> RawArticle:
-    """The record of an entry; ValidationError where it is none."""
+    """The record of an entry. ValidationError when the entry is not a valid record."""
     return RawArticle(
         article_id=article_id,
         source_id=entry.source_id,
@@ -43,14 +43,15 @@ def make_raw_article(
 def to_raw_article(
     entry: Entry, store: Store, feed: str | None = None, now: datetime | None = None, same_as: str | None = None
 ) -> RawArticle | Problem:
-    """The message of an entry; inside a transaction of the store, which is committed before the send.
+    """The raw article of an entry, or the problem with it.
 
-    `same_as` is the article that this entry was before its address changed.
+    Call it inside a transaction of the store. The transaction is committed before the send. `same_as` is the id of the
+    article that this entry was before its address changed.
     """
     fetched_at = now or datetime.now(UTC)
     try:
         address_id = article_id_of(entry.source_id, entry.guid, entry.url)
-        # looked at once before the store is touched: what is no record must not own a revision
+        # Validate before the store is changed: an invalid record must not get a revision.
         make_raw_article(entry, address_id, 1, fetched_at, (feed,) if feed else ())
     except ValidationError as error:
         return Problem(entry.source_id, entry.guid, ProblemKind.INVALID, describe(error))

@@ -1,4 +1,4 @@
-"""What is handed to the outbox writer, and what it answers."""
+"""Jobs for the outbox writer, and its answers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pydantic import BaseModel
 from services.producer.sources.base import Entry, Problem
 
 MAX_PROBLEMS: Final = 256
-"""Problems of one poll that are remembered to be summarised; all of them are counted."""
+"""Maximum number of problems of one poll that are kept for the summary. All problems are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry or a problem, on its way into the store.
+    """An entry or a problem on its way into the store.
 
-    `hash` is of what the feed states, also where `entry` carries its page's text. `owes_page` is true when that text
-    could not be had.
+    `hash` covers the values from the feed, even when `entry` contains the text of its page. `owes_page` is true when
+    the page could not be fetched.
     """
 
     entry: Entry | Problem
@@ -32,7 +32,7 @@ class Item:
 
 
 class ItemOutcome(StrEnum):
-    """How one item ended: every item has exactly one."""
+    """The outcome of one item. Every item has exactly one outcome."""
 
     NEW = "new"
     REVISED = "revised"
@@ -42,7 +42,7 @@ class ItemOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The outcome of one item, and the article or the problem that it is."""
+    """The outcome of one item, with its article or its problem."""
 
     outcome: ItemOutcome
     article_id: str | None = None
@@ -52,9 +52,10 @@ class Written:
 
 @dataclass(slots=True)
 class Counted:
-    """How the items of one job ended.
+    """The outcomes of all items of one job.
 
-    `written` lists them one by one where the job asks for it. `state` is the feed's state that was saved with them.
+    `written` lists the items one by one if the job asks for it. `state` is the state of the feed that was saved with
+    them.
     """
 
     counts: Counter[ItemOutcome] = field(default_factory=Counter)
@@ -64,24 +65,24 @@ class Counted:
     state: BaseModel | None = None
 
     def __add__(self, other: Counted) -> Counted:
-        """Both together; of problems, the first ones."""
+        """The sum of both. Only the first MAX_PROBLEMS problems are kept."""
         problems = [*self.problems, *other.problems][:MAX_PROBLEMS]
         return Counted(self.counts + other.counts, problems, [*self.written, *other.written], self.owed + other.owed)
 
 
 class PollEnd(Protocol):
-    """The end of a poll: it knows the feed's next state as soon as its last items are counted."""
+    """The end of a poll. It computes the next state of the feed when the last items are counted."""
 
     def state_after(self, last: Counted, now: datetime) -> BaseModel:
-        """The feed's next state, from what the last items of the poll came to."""
+        """The feed's next state, given the outcomes of the last items of the poll."""
 
 
 @dataclass(slots=True)
 class Job:
-    """Items of one feed or push; `end` where they are the last ones of a poll.
+    """Items of one feed or one push. `end` is set when they are the last items of a poll.
 
-    `is_whole` is true when `items` is all that is in the feed now: what is not in it may be forgotten one day. The
-    future is done when everything in the job is durable, the feed's state too.
+    `is_whole` is true when `items` are all entries that are in the feed now. Entries that are missing for FORGET_DAYS
+    are then forgotten. The future is done when everything in the job is durable, including the state of the feed.
     """
 
     feed_id: str | None
@@ -93,6 +94,6 @@ class Job:
 
 
 def summarize(problems: Sequence[Problem]) -> tuple[str, ...]:
-    """The commonest reasons of problems, a line each."""
+    """The most frequent reasons of problems, one line for each reason."""
     reasons = Counter(problem.reason for problem in problems)
     return tuple(f"{count:,} × {reason}"[:300] for reason, count in reasons.most_common(5))

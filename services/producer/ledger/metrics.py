@@ -1,7 +1,9 @@
-"""What is measured of the way onto Kafka."""
+"""Metrics of the way onto Kafka."""
 
 from __future__ import annotations
 
 from prometheus_client import Gauge
 
-OUTBOX = Gauge("dragoman_outbox_messages", "Messages that are durable here and not yet confirmed by Kafka.")
+OUTBOX = Gauge(
+    "dragoman_outbox_messages", "Messages that are stored durably here and that Kafka has not confirmed yet."
+)

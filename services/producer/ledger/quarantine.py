@@ -1,4 +1,4 @@
-"""What is too large for Kafka or no text: its bytes in a folder, a dead letter that names them."""
+"""Keeps items that are too large or cannot be decoded: bytes in a folder, and a dead letter with the path."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from services.producer.sources.base import Problem, ProblemKind
 
 
 def is_kept(problem: Problem) -> bool:
-    """Whether a problem's bytes must be kept: a person may mend them, and they are in no topic."""
+    """Whether the bytes of a problem must be kept. They are in no topic, and a person may repair them."""
     return problem.kind in (ProblemKind.TOO_LARGE, ProblemKind.UNDECODABLE)
 
 
 def keep(problem: Problem, folder: Path) -> str:
-    """Keep a problem's bytes under a name made of its source and guid; where they are now, or that they are not."""
+    """Keep the bytes of a problem under a name made from its source and guid.
+
+    Returns the path, or a text that says why the bytes could not be kept.
+    """
     if problem.kept_at is not None:
         return problem.kept_at
     target = folder / safe_name(problem)
@@ -36,7 +39,7 @@ def keep(problem: Problem, folder: Path) -> str:
 
 
 def quarantine_letter(problem: Problem, settings: ProducerSettings) -> DeadLetter:
-    """The dead letter of a problem whose bytes are kept in quarantine: it says where they lie."""
+    """The dead letter of a problem whose bytes are in quarantine. It contains their path."""
     failed_at = datetime.now(UTC)
     kept = keep(problem, settings.quarantine_folder)
     return DeadLetter(
@@ -58,7 +61,7 @@ def quarantine_letter(problem: Problem, settings: ProducerSettings) -> DeadLette
 
 
 def safe_name(problem: Problem) -> str:
-    """A file name of a problem's own: readable in front, and distinct by a hash of source and guid."""
+    """A unique file name for a problem: a readable part, followed by a hash of source and guid."""
     whole = f"{problem.source_id}__{problem.guid}"
     readable = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in whole)[:100]
     digest = hashlib.sha256(f"{len(problem.source_id)} {whole}".encode("utf8", "surrogatepass")).hexdigest()[:16]

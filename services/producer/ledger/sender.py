@@ -1,6 +1,6 @@
-"""Sends articles and dead letters to Kafka, and writes to the ledger what Kafka has confirmed.
+"""Sends articles and dead letters to Kafka, and writes confirmed messages to the ledger.
 
-The outbox writer and the replay feed it: there is no other way from the producer onto Kafka.
+The outbox writer and the replay use it. The producer has no other way onto Kafka.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from services.producer.ledger.store import LedgerLine, OutboxLine, Store
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A line that Kafka has confirmed (without its message), and where it lies."""
+    """A line that Kafka has confirmed, without its message, and its place in Kafka."""
 
     line: OutboxLine
     delivered: Delivered
 
     def to_ledger(self) -> LedgerLine:
-        """The ledger's line of an article."""
+        """The ledger line of an article."""
         line, place = self.line, self.delivered
         identity = (line.article_id, line.guid, line.source_id, line.revision, line.content_hash)
         return LedgerLine(*identity, place.topic, place.partition, place.offset)
 
 
 NoteDone = Callable[[Store, Sequence[Confirmed]], None]
-"""Writes what else is done with confirmed lines, in the transaction that writes their ledger lines."""
+"""Called with confirmed lines in the transaction that writes their ledger lines."""
 
 
 @dataclass(slots=True)
 class LedgerSender:
-    """Sends lines in their order. `in_flight` counts those that Kafka has not confirmed yet."""
+    """Sends lines in order. `in_flight` counts the lines that Kafka has not confirmed yet."""
 
     settings: Settings
     producer: SafeProducer
@@ -43,7 +43,7 @@ class LedgerSender:
     _confirmed: list[Confirmed] = field(default_factory=list)
 
     def send(self, line: OutboxLine) -> None:
-        """Hand one line over; DeliveryError when an earlier one failed."""
+        """Send one line. DeliveryError when an earlier line failed."""
         self.in_flight += 1
         if line.is_letter:
             topic, headers = self.settings.topic(DEAD), []
@@ -52,7 +52,7 @@ class LedgerSender:
         self.producer.send(topic, line.article_id.encode(), line.message, headers, self._on_delivered(line))
 
     def _on_delivered(self, line: OutboxLine) -> Callable[[Delivered], None]:
-        """Keep only what the ledger needs while the send is open, and not the article."""
+        """Keep only the values for the ledger while the send is open, not the message."""
         known = replace(line, message=b"")
 
         def confirm(delivered: Delivered) -> None:
@@ -62,11 +62,11 @@ class LedgerSender:
         return confirm
 
     def settle(self) -> None:
-        """Look at the sends that are done, without waiting; DeliveryError when one failed."""
+        """Check finished sends without waiting. DeliveryError when a send failed."""
         self.producer.settle(leave_open=10**9)
 
     def record(self, store: Store, note_done: NoteDone) -> list[Confirmed]:
-        """Write ledger lines of the confirmed articles, and what `note_done` writes, together; returns the lines."""
+        """Write the ledger lines of confirmed articles and call `note_done`, in one transaction. Returns the lines."""
         confirmed, self._confirmed = self._confirmed, []
         if confirmed:
             with store.transaction():

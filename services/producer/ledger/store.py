@@ -1,7 +1,8 @@
-"""The producer's durable store, in SQLite: identity, revision, ledger, outbox, and what is known of each feed.
+"""The durable store of the producer, in SQLite: identity, revision, ledger, outbox and the state of each feed.
 
-Written before the send (identity, revision, and for feeds and pushes the message itself, in the outbox) and after the
-ack (ledger, and the message leaves the outbox), so that a kill at any point repeats work and loses nothing.
+Identity and revision are written before the send. For feeds and pushes the message itself is written too, to the
+outbox. After the acknowledgement the ledger line is written and the message leaves the outbox. A kill at any point can
+repeat work, but nothing is lost.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLine:
-    """One message that is promised and not yet confirmed; lines grow in the order in which they were written."""
+    """One message that waits for confirmation by Kafka. `line` grows in the order of writing."""
 
     line: int
     article_id: str
@@ -102,13 +103,16 @@ class OutboxLine:
 
     @property
     def is_letter(self) -> bool:
-        """Whether it is a dead letter and no article: letters have no source."""
+        """Whether the line is a dead letter and not an article. Dead letters have no source."""
         return not self.source_id
 
 
 @dataclass(frozen=True, slots=True)
 class SeenEntry:
-    """What is known of an entry of a feed; `tries` counts failed looks at its page, -1 when nothing is owed."""
+    """The stored facts about an entry of a feed.
+
+    `tries` counts failed fetches of its page. It is -1 when no page is missing.
+    """
 
     entry_hash: str
     article_id: str
@@ -118,14 +122,14 @@ class SeenEntry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerTotals:
-    """How many messages were confirmed, and of how many articles."""
+    """The number of confirmed messages, and the number of articles in them."""
 
     messages: int
     articles: int
 
 
 class Store:
-    """One connection to the store; other processes may have theirs."""
+    """One connection to the store. Other processes may have their own connections."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +144,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and durable when it returns."""
+        """A transaction. Its changes are durable when the block ends. An exception rolls them back."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -150,10 +154,11 @@ class Store:
         self._db.execute("COMMIT")
 
     def identify(self, article_id: str, content_hash: str, feed: str | None, now: int) -> tuple[int, tuple[str, ...]]:
-        """The revision of this content and every feed that carried the article; same content and feeds, same revision.
+        """The revision of this content, and all feeds that contained the article.
 
-        A new revision is `now` (Unix seconds), and always larger than the last one. A further feed makes one too: else
-        the index, which keeps the newest version, would never name it.
+        The same content and feeds give the same revision. A new revision is `now` (Unix seconds), and always larger
+        than the last one. A further feed also makes a new revision. Otherwise the index, which keeps the newest
+        version, would never show that feed.
         """
         found = self._db.execute(
             "SELECT content_hash, revision, feeds FROM articles WHERE article_id = ?", (article_id,)
@@ -174,7 +179,7 @@ class Store:
         return revision, tuple(names)
 
     def append(self, lines: Iterable[LedgerLine]) -> None:
-        """Write ledger lines; only for messages that the broker has confirmed."""
+        """Write ledger lines. Only messages that the broker has confirmed may be written."""
         self._db.executemany(
             'INSERT INTO ledger (article_id, guid, source_id, revision, content_hash, topic, partition, "offset") '
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -194,21 +199,24 @@ class Store:
         )
 
     def totals(self) -> LedgerTotals:
-        """The ledger, counted."""
+        """The totals of the ledger."""
         row = self._db.execute("SELECT count(*), count(DISTINCT article_id) FROM ledger").fetchone()
         return LedgerTotals(*row)
 
     def latest(self) -> Iterator[tuple[str, int, str]]:
-        """Article id, revision and content hash of each article's last confirmed message."""
+        """Article id, revision and content hash of the last confirmed message of each article."""
         yield from self._db.execute("SELECT article_id, max(revision), content_hash FROM ledger GROUP BY article_id")
 
     def resolve(self, article_id: str) -> str:
-        """The article behind an address: another one where the address was given to it later."""
+        """The id of the article that owns an address. It differs from `article_id` when the address is an alias."""
         row = self._db.execute("SELECT article_id FROM aliases WHERE address_id = ?", (article_id,)).fetchone()
         return row[0] if row else article_id
 
     def alias(self, address_id: str, article_id: str) -> None:
-        """Give an address, as the id that it would have, to an article; an address in use stays where it is."""
+        """Make an address an alias of an article. `address_id` is the id that the address alone would give.
+
+        An address that is already in use does not change.
+        """
         known = self._db.execute("SELECT 1 FROM articles WHERE article_id = ?", (address_id,)).fetchone()
         if address_id != article_id and not known:
             self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?)", (address_id, article_id))
@@ -216,7 +224,7 @@ class Store:
     # --- outbox -------------------------------------------------------------------------------------------------------
 
     def promise(self, article: RawArticle, message: bytes) -> None:
-        """Put a message into the outbox, in the transaction that identified it."""
+        """Put a message into the outbox. Call it in the transaction that identified the article."""
         self._db.execute(
             "INSERT INTO outbox (article_id, guid, source_id, revision, content_hash, message) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -232,7 +240,7 @@ class Store:
         )
 
     def is_promised(self, article_id: str, revision: int) -> bool:
-        """Whether this revision waits in the outbox or was confirmed."""
+        """Whether this revision waits in the outbox or is confirmed."""
         values = (article_id, revision)
         return any(
             self._db.execute(f"SELECT 1 FROM {table} WHERE article_id = ? AND revision = ?", values).fetchone()  # noqa: S608
@@ -245,11 +253,11 @@ class Store:
         return [OutboxLine(*row) for row in rows]
 
     def count_promised(self) -> int:
-        """How many messages wait in the outbox."""
+        """The number of messages that wait in the outbox."""
         return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
     def redeem(self, lines: Iterable[int]) -> None:
-        """Take confirmed messages out of the outbox, in the transaction that writes their ledger lines."""
+        """Remove confirmed messages from the outbox. Call it in the transaction that writes their ledger lines."""
         self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in lines])
 
     # --- feeds --------------------------------------------------------------------------------------------------------
@@ -263,7 +271,7 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed_id, state))
 
     def seen(self, feed_id: str, guid: str) -> SeenEntry | None:
-        """What is known of one entry."""
+        """The stored facts about one entry, or None for an unknown entry."""
         row = self._db.execute(
             "SELECT entry_hash, article_id, published_at, tries FROM entries WHERE feed_id = ? AND guid = ?",
             (feed_id, guid),
@@ -271,7 +279,7 @@ class Store:
         return SeenEntry(*row) if row else None
 
     def remember(self, feed_id: str, guid: str, seen: SeenEntry, now: int) -> None:
-        """Write what is known of an entry; `now` in Unix seconds."""
+        """Write the facts about an entry. `now` is in Unix seconds."""
         self._db.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed_id, guid) DO UPDATE SET "
             "entry_hash = excluded.entry_hash, article_id = excluded.article_id, tries = excluded.tries, "
@@ -280,32 +288,32 @@ class Store:
         )
 
     def still_there(self, feed_id: str, guids: Iterable[str], now: int) -> None:
-        """Note that entries are still in their feed; at most one write an entry and day."""
+        """Note that entries are still in their feed. Each entry is written at most once a day."""
         self._db.executemany(
             "UPDATE entries SET last_seen_day = ? WHERE feed_id = ? AND guid = ? AND last_seen_day < ?",
             [(now // DAY, feed_id, guid, now // DAY) for guid in guids],
         )
 
     def forget(self, feed_id: str, days: int, now: int) -> None:
-        """Drop entries that have not been in their feed for so many days."""
+        """Delete entries that have not been in their feed for `days` days."""
         self._db.execute("DELETE FROM entries WHERE feed_id = ? AND last_seen_day < ?", (feed_id, now // DAY - days))
 
     def count_first_seen(self, feed_id: str, since: int) -> int:
-        """How many entries of a feed were first seen since a Unix second."""
+        """The number of entries of a feed that were first seen since a Unix second."""
         query = "SELECT count(*) FROM entries WHERE feed_id = ? AND first_seen_at >= ?"
         return int(self._db.execute(query, (feed_id, since)).fetchone()[0])
 
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
     def checkpoint(self, replay: str) -> int:
-        """How many items of a replay were confirmed before it was cut off; 0 when it was not."""
+        """The number of items that were confirmed before the replay was interrupted. 0 when it was not interrupted."""
         row = self._db.execute("SELECT position FROM checkpoints WHERE replay = ?", (replay,)).fetchone()
         return int(row[0]) if row else 0
 
     def save_checkpoint(self, replay: str, position: int) -> None:
-        """Note how far a replay is confirmed."""
+        """Save the number of confirmed items of a replay."""
         self._db.execute("INSERT OR REPLACE INTO checkpoints (replay, position) VALUES (?, ?)", (replay, position))
 
     def drop_checkpoint(self, replay: str) -> None:
-        """The replay is complete."""
+        """Delete the checkpoint of a complete replay."""
         self._db.execute("DELETE FROM checkpoints WHERE replay = ?", (replay,))

@@ -1,8 +1,8 @@
 """Writes entries to the outbox, and delivers the outbox to Kafka.
 
-A kill at any point loses nothing that a poll brought. Identity, revision, the message (outbox), what was seen and the
-feed's state are one transaction; then comes the send; then, in another one, the ledger line, and the message leaves the
-outbox. What was promised and not confirmed is sent again at the next start.
+A kill at any point loses nothing from a poll. The first transaction writes identity, revision, the message (outbox),
+the seen entries and the state of the feed. Then the message is sent. The second transaction writes the ledger line and
+removes the message from the outbox. The next start sends all messages that were not confirmed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from services.producer.sources.documents import entry_hash, within_limit
 
 SERVICE: Final = "producer"
 BATCH_JOBS: Final = 200
-"""Polls of one transaction: a commit waits for the disk, whatever is in it."""
+"""Maximum number of jobs in one transaction. Every commit waits for the disk, so larger transactions cost less."""
 SEND_AHEAD: Final = 1000
 FORGET_DAYS: Final = 90
-"""An entry that has not been in its feed for so long is forgotten; if it comes back, it has its old revision."""
+"""Days after which a missing entry is forgotten. If it comes back unchanged, it gets its old revision."""
 MAX_PAGE_TRIES: Final = 5
 COMPLETE: Final = -1
 IDLE_SECONDS: Final = 0.1
@@ -49,7 +49,7 @@ log = get_logger(__name__)
 
 
 class OutboxWriter:
-    """A thread with the store's only writing connection of this process, and the Kafka producer."""
+    """A thread that owns the Kafka producer and the only connection of this process that writes to the store."""
 
     def __init__(
         self,
@@ -73,22 +73,22 @@ class OutboxWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what was submitted, send what can be sent now, and stop; the rest waits in the outbox."""
+        """Write all submitted jobs, send as much as possible, and stop. The rest stays in the outbox."""
         self._stopping.set()
         self._thread.join(timeout=30)
 
     @property
     def failed(self) -> BaseException | None:
-        """What ended the writer; the process has to end too, with nothing lost."""
+        """The error that ended the writer. The process must end too. Nothing is lost."""
         return self._failed
 
     @property
     def is_full(self) -> bool:
-        """Whether Kafka has been away for so long that nothing more is taken."""
+        """Whether the outbox is full because Kafka was not available for a long time."""
         return self.outbox >= self._settings.outbox_messages
 
     def submit(self, job: Job) -> Future[Counted]:
-        """Hand a job over; its future is done when everything in it is durable."""
+        """Submit a job. Its future is done when everything in the job is durable."""
         if self._failed is not None:
             job.done.set_exception(RuntimeError("the writer has ended"))
             return job.done
@@ -124,7 +124,7 @@ class OutboxWriter:
             jobs.append(self._jobs.get(timeout=wait))
             while len(jobs) < BATCH_JOBS:
                 jobs.append(self._jobs.get_nowait())
-        # whoever waits for a job may have been cancelled; from here on it cannot be
+        # The caller may have cancelled a job. After this call it cannot be cancelled any more.
         return [job for job in jobs if job.done.set_running_or_notify_cancel()]
 
     def _refuse_rest(self) -> None:
@@ -137,7 +137,7 @@ class OutboxWriter:
                 return
 
     def _promise(self, store: Store, jobs: list[Job]) -> None:
-        """Everything of these jobs in one transaction; a job alone where one of them cannot be written."""
+        """Write all jobs in one transaction. When that fails, write each job in a transaction of its own."""
         try:
             with store.transaction():
                 counted = [self._write(store, job) for job in jobs]
@@ -190,7 +190,10 @@ class OutboxWriter:
             store.save_feed_state(feed_id, counted.state.model_dump_json(exclude_defaults=True))
 
     def _keep(self, store: Store, job: Job, item: Item, problem: Problem, now: datetime) -> Written:
-        """Note a problem, once for each feed, entry and reason; what must be kept goes to quarantine, with a letter."""
+        """Record a problem once for each feed, entry and reason.
+
+        Bytes that must be kept go to quarantine, with a dead letter.
+        """
         if job.feed_id is not None:
             hashed = item.hash or hashlib.sha256(f"{problem.kind} {problem.reason}".encode()).hexdigest()
             seen = store.seen(job.feed_id, problem.guid)
@@ -209,7 +212,10 @@ class OutboxWriter:
     # --- Kafka --------------------------------------------------------------------------------------------------------
 
     def _deliver(self, store: Store) -> None:
-        """Send what is promised, note what is confirmed; an outage is waited for, and everything open is sent again."""
+        """Send waiting messages and record confirmed ones.
+
+        When Kafka is not available, wait, and then send all unconfirmed messages again.
+        """
         if time.monotonic() < self._next_try or not (self.outbox or self._in_flight()):
             return
         try:
@@ -254,7 +260,7 @@ class OutboxWriter:
             self._recount(store)
 
     def _finish(self, store: Store) -> None:
-        """Give Kafka a moment for what is open."""
+        """Wait up to 10 s for Kafka to confirm open messages."""
         deadline = time.monotonic() + 10
         while self.outbox and time.monotonic() < deadline and self._sender is not None:
             self._deliver(store)
@@ -262,12 +268,15 @@ class OutboxWriter:
 
 
 def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:
-    """Take confirmed lines out of the outbox."""
+    """Remove confirmed lines from the outbox."""
     store.redeem(entry.line.line for entry in confirmed)
 
 
 def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:
-    """One entry into identity, outbox and memory; a problem where it makes no article."""
+    """Write the identity, the outbox message and the seen entry of one entry.
+
+    The result is a problem when the entry is not a valid article.
+    """
     hashed = item.hash or entry_hash(entry)
     seen = store.seen(feed_id, entry.guid) if feed_id is not None else None
     seconds = int(now.timestamp())
@@ -292,15 +301,15 @@ def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now
 
 
 def owes_look(seen: SeenEntry | None, hashed: str) -> bool:
-    """Whether an entry has to be looked at: it is new, stated otherwise, or its page could not be had so far."""
+    """Whether an entry must be processed: it is new, it has changed, or its page could not be fetched so far."""
     return seen is None or seen.entry_hash != hashed or 0 <= seen.tries < MAX_PAGE_TRIES
 
 
 def same_article(seen: SeenEntry | None, entry: Entry) -> str | None:
-    """The article that an entry was before its address changed.
+    """The id of the article that an entry was before its address changed.
 
-    Publishers change an address with a headline and keep the guid. A guid alone is not enough, for feeds exist that
-    number their entries anew each day: the stated date must be the same too.
+    Publishers change the address with the headline and keep the guid. The guid alone is not enough, because some feeds
+    number their entries anew each day. The stated date must be the same too.
     """
     if (
         seen is None

@@ -1,1 +1,1 @@
-"""Replays files and archives onto Kafka, at a rate or in the time in which they happened."""
+"""Replays files and archives onto Kafka, at a fixed rate or with the original time between articles."""

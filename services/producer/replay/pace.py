@@ -1,4 +1,4 @@
-"""How fast a replay goes: at an average rate, or as time passed."""
+"""The speed of a replay: an average rate, or the original time between articles."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from datetime import datetime
 
 @dataclass(slots=True)
 class Pace:
-    """Keeps an average rate; time lost to a slow broker is made up for by a burst of at most a second."""
+    """Keeps an average rate. After a slow broker it catches up with a burst of at most one second."""
 
     rate: float | None
     _next: float = field(default_factory=time.monotonic)
 
     def wait(self, count: int) -> None:
-        """Sleep until `count` more are due."""
+        """Sleep until `count` more articles are due."""
         if self.rate is None:
             return
         now = time.monotonic()
@@ -27,7 +27,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Clock:
-    """Time as it passed, `speed` times as fast; it starts with the first time that is asked for."""
+    """A clock of the original time that runs `speed` times as fast. It starts at the first requested time."""
 
     speed: float
     now: Callable[[], float] = time.monotonic
@@ -36,7 +36,7 @@ class Clock:
     _started: float = 0.0
 
     def seconds_until(self, at: datetime | None) -> float:
-        """Seconds from now, of real time; zero or less for what is due, or has no time."""
+        """Seconds of real time until `at`. Zero or less when `at` is due or None."""
         if at is None:
             return 0.0
         if self._first is None:
@@ -44,7 +44,7 @@ class Clock:
         return self._started + (at - self._first).total_seconds() / self.speed - self.now()
 
     def wait(self, at: datetime | None) -> None:
-        """Sleep until it is due."""
+        """Sleep until `at` is due."""
         seconds = self.seconds_until(at)
         if seconds > 0:
             self.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Replays sources onto `articles.raw`: identify, commit, send, and a ledger line only after the broker's ack."""
+"""Replays sources onto `articles.raw`: identify, commit, send. The ledger line follows the broker's acknowledgement."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem, Source
 
 BATCH = 256
-"""Articles identified in one transaction before they are sent."""
+"""Number of articles that are identified in one transaction before they are sent."""
 PACED_BATCH_SECONDS = 0.1
 
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did: the confirmed revision of each article, and every item that gave none.
+    """The result of a replay: the confirmed revision of each article, and every item that is not an article.
 
-    `skipped` items were confirmed before an earlier run of the same replay was cut off.
+    `skipped` counts items that an earlier, interrupted run of the same replay has confirmed.
     """
 
     sent: int = 0
@@ -44,9 +44,10 @@ class Replayed:
 
 @dataclass(slots=True)
 class Replayer:
-    """Sends entries; `on_progress(done, at)` is called as items are read, with the time they happened at where known.
+    """Sends entries. `on_progress(done, at)` is called as items are read, with their original time if known.
 
-    `checkpoint` names the replay, so that one that is cut off goes on where it stopped; without a name it starts anew.
+    `checkpoint` names the replay, so that an interrupted replay continues where it stopped. Without a name it starts
+    from the beginning.
     """
 
     settings: ProducerSettings
@@ -64,9 +65,9 @@ class Replayer:
     def replay(
         self, sources: Iterable[Source], rate: float | None = None, loops: int = 1, speed: float | None = None
     ) -> Replayed:
-        """Every entry, `loops` times; DeliveryError when Kafka fails.
+        """Send every entry `loops` times. DeliveryError when Kafka fails.
 
-        At most `rate` articles a second, or `speed` times as fast as they happened, oldest first.
+        Sends at most `rate` articles per second, or oldest first and `speed` times as fast as the original time.
         """
         sources = list(sources)
         items = (item for _ in range(loops) for source in sources for item in source.entries())
@@ -84,7 +85,7 @@ class Replayer:
         return self.result
 
     def _skip(self, items: Iterator[object]) -> None:
-        """Leave out what was confirmed before."""
+        """Skip the items that were confirmed before."""
         done = self.store.checkpoint(self.checkpoint) if self.checkpoint is not None else 0
         self.result.skipped = sum(1 for _ in islice(items, done))
         self._read = self.result.skipped
@@ -132,9 +133,9 @@ class Replayer:
         self._write_ledger()
 
     def _write_ledger(self) -> None:
-        """Write ledger lines and the place in the replay, together.
+        """Write ledger lines and the checkpoint in one transaction.
 
-        Sends are confirmed in their order, so everything up to the last confirmed item is done.
+        Kafka confirms sends in order, so everything up to the last confirmed item is done.
         """
         for confirmed in self._sender.record(self.store, self._save_place):
             line = confirmed.line
@@ -149,7 +150,7 @@ class Replayer:
 
 
 def to_line(article: RawArticle, position: int) -> OutboxLine:
-    """An article as a line to send; `position` is its place in the replay."""
+    """An article as a line to send. `position` is its place in the replay."""
     identity = (article.article_id, article.guid, article.source_id, article.revision, article.content_hash)
     return OutboxLine(position, *identity, message=encode(article))
 
@@ -160,9 +161,9 @@ def letter_line(letter_id: str, message: bytes, position: int) -> OutboxLine:
 
 
 def name_of(places: Iterable[str], options: object) -> str:
-    """A name for a replay: the same paths with the same content, replayed in the same way, have the same.
+    """A name for a replay. The same paths with the same content and options have the same name.
 
-    A changed file is another replay: a place in the old one would mean nothing in it.
+    A changed file gives another name, because a position in the old file is not valid in the new one.
     """
     signatures = [_signature(Path(place)) if "://" not in place else place for place in places]
     return hashlib.sha256(json.dumps([signatures, options], default=str, sort_keys=True).encode()).hexdigest()
@@ -175,12 +176,12 @@ def _signature(path: Path) -> list[object]:
 
 
 def count_items(sources: Iterable[Source], loops: int) -> int | None:
-    """How many items a replay will read, None where a source cannot tell."""
+    """The number of items that a replay will read. None when a source does not know its number."""
     totals = [source.total for source in sources]
     return None if any(total is None for total in totals) else sum(filter(None, totals)) * loops
 
 
 def iterate_problems(result: Replayed) -> Iterator[str]:
-    """A sentence for each item that gave no article."""
+    """A sentence for each item that is not an article."""
     for problem in result.problems:
         yield f"{problem.source_id}/{problem.guid} {problem.reason}"

@@ -1,4 +1,4 @@
-"""Items in the order in which they happened, sorted on disk, so that memory stays flat on any archive."""
+"""Sorts items by their original time. Sorting happens on disk, so memory does not grow with the archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.producer.sources.base import Entry, Problem
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """An item and when it happened; None where nothing before it had a date either."""
+    """An item and its time. The time is None when neither the item nor an item before it has a date."""
 
     item: Entry | Problem
     at: datetime | None
@@ -24,10 +24,10 @@ class Timed:
 
 @contextmanager
 def by_time(items: Iterable[Entry | Problem], folder: Path) -> Iterator[Iterator[Timed]]:
-    """All items, oldest first; the same ones always in the same order.
+    """All items, oldest first. The same items always have the same order.
 
-    An undated item goes with the one before it in its source. Every item is read once and written to a temporary file
-    in `folder`, which is as large as the archive and gone afterwards.
+    An item without a date gets the time of the item before it. Every item is read once and written to a temporary file
+    in `folder`. The file is as large as the archive and is deleted at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="timeline-", dir=folder) as name:
@@ -55,5 +55,5 @@ def _rows(items: Iterable[Entry | Problem]) -> Iterator[tuple[float | None, int,
 
 def _read(db: sqlite3.Connection) -> Iterator[Timed]:
     for at, data in db.execute("SELECT at, item FROM items ORDER BY at, number"):
-        # written by this process a moment ago, in a folder of its own
+        # This process wrote the data a moment ago, in its own folder.
         yield Timed(pickle.loads(data), None if at is None else datetime.fromtimestamp(at, UTC))  # noqa: S301

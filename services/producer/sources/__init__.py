@@ -1,4 +1,4 @@
-"""The source types: one file each, and one line each in a table: paths here, fetched documents in `formats.py`."""
+"""The source types. Each has a file and a line in a table: paths here, fetched documents in `formats.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCES: tuple[tuple[Callable[[Path], bool], Callable[[Path, SourceOptions], Sou
     (DocumentFileSource.accepts, DocumentFileSource),
     (FolderSource.accepts, FolderSource),
 )
-"""What each type accepts, and how it is made; the first that accepts a path reads it."""
+"""For each type: the function that accepts a path, and its constructor. The first type that accepts a path reads it."""
 
 
 BY_TYPE: dict[FeedType, Callable[[Path, SourceOptions], Source]] = {
@@ -33,11 +33,11 @@ BY_TYPE: dict[FeedType, Callable[[Path, SourceOptions], Source]] = {
     FeedType.SITEMAP: DocumentFileSource,
     FeedType.PAGE: DocumentFileSource,
 }
-"""What a stated type means, whatever the name says."""
+"""The source for a stated type. The file name does not matter then."""
 
 
 def open_source(path: Path, options: SourceOptions, stated: FeedType | None = None) -> Source:
-    """The source of a path; SourceError says why there is none."""
+    """The source of a path. SourceError says why there is no source."""
     if not path.exists():
         raise SourceError(f"{path} does not exist.")
     if stated in BY_TYPE:
@@ -45,11 +45,11 @@ def open_source(path: Path, options: SourceOptions, stated: FeedType | None = No
     for accepts, make in SOURCES:
         if accepts(path):
             return make(path, options)
-    raise SourceError(f"{path} is neither a folder nor text, HTML, JSONL, CSV, WARC or a feed, by its name.")
+    raise SourceError(f"{path} is not a folder, and its name is not that of text, HTML, JSONL, CSV, WARC or a feed.")
 
 
 def open_place(place: str, options: SourceOptions) -> Source:
-    """The source of a path or of `kafka://host:port/topic`; SourceError says why there is none."""
+    """The source of a path or of `kafka://host:port/topic`. SourceError says why there is no source."""
     return TopicSource(place, options) if place.startswith(SCHEME) else open_source(Path(place), options)
 
 

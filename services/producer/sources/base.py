@@ -1,4 +1,4 @@
-"""What every source type gives: entries, and what was wrong with the rest."""
+"""The common types of all sources: entries, and problems for items that are not articles."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SAME_NAMES = Columns()
 
 
 class SourceError(Exception):
-    """A source that cannot be read at all; the message is for a person."""
+    """A source that cannot be read at all. The message is for a person."""
 
 
 class ProblemKind(StrEnum):
-    """Why an item gives no article."""
+    """Why an item is not an article."""
 
     EMPTY = "empty"
     BINARY = "binary"
@@ -36,7 +36,10 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One article as its source states it; `note` says what was guessed, `observed_at` when an archive took it."""
+    """One article as its source states it.
+
+    `note` says what was guessed. `observed_at` is the time at which an archive stored it.
+    """
 
     source_id: str
     guid: str
@@ -52,15 +55,15 @@ class Entry:
 
     @property
     def happened_at(self) -> datetime | None:
-        """When it was published, else when the archive saw it: what a replay by time goes by."""
+        """The time of publication, or else the time of archiving. A replay by time uses it."""
         return self.published_at or self.observed_at
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One item that gives no article: which, why in a sentence, and its bytes where they must be kept.
+    """One item that is not an article, with the reason in a sentence and its bytes if they must be kept.
 
-    `kept_at` says where those bytes lie already (an archive and the offset), so that they need no second copy.
+    `kept_at` says where the bytes are already stored (an archive and the offset), so that no second copy is needed.
     """
 
     source_id: str
@@ -74,23 +77,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the user may say of a source."""
+    """Options of the user for a source."""
 
     source_id: str | None
     max_article_bytes: int
     columns: Columns = SAME_NAMES
     max_document_bytes: int = 10 * 1024 * 1024
-    """Largest feed document that is read into memory; files of lines and archives are streamed."""
+    """Largest feed document that is read into memory. Files of lines and archives are streamed."""
     changed_since: float | None = None
-    """Unix seconds: files of a folder that have not changed since then are left out."""
+    """Unix seconds. Files of a folder that have not changed since then are left out."""
 
 
 class Source(Protocol):
-    """A source type. `total` is the number of items where it is known, for the progress bar."""
+    """A source type. The progress bar uses `total`."""
 
     @property
     def total(self) -> int | None:
-        """How many items there are, as far as that can be told without reading them."""
+        """The number of items, or None if it is not known before the items are read."""
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """The items in their order, one at a time; one bad item never stops the others."""
+        """The items in order, one at a time. A bad item never stops the others."""

@@ -1,4 +1,4 @@
-"""A CSV file with a header: a row an article, columns named like the fields or by a column map."""
+"""A CSV file with a header. Each row is an article. Columns are named like the fields, or by a column map."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from services.producer.sources.rows import read_row, to_entry
 SUFFIXES = {".csv": ",", ".tsv": "\t"}
 SNIFF_CHARACTERS = 64 * 1024
 FIELD_LIMIT = 64 * 1024 * 1024
-"""Characters of one field before the reader gives the row up."""
+"""Maximum number of characters in one field. A row with a longer field is refused."""
 
 
 class CsvSource:
-    """The rows in their order; memory does not grow with the file. UTF-8, with or without a mark."""
+    """The rows in order. Memory does not grow with the file. The encoding is UTF-8, with or without a BOM."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
@@ -26,16 +26,16 @@ class CsvSource:
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Files whose names say CSV or TSV."""
+        """Whether the file name ends like a CSV or TSV file."""
         return path.is_file() and path.suffix.lower() in SUFFIXES
 
     @property
     def total(self) -> None:
-        """Not known: a quoted field may hold line ends."""
+        """Not known, because a quoted field may contain line ends."""
         return
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """Each row as an entry, or what is wrong with it; SourceError where the columns are not there."""
+        """Each row as an entry or a problem. SourceError when required columns are missing."""
         csv.field_size_limit(FIELD_LIMIT)
         with self._path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, delimiter=self._delimiter(file), strict=True)
@@ -55,7 +55,7 @@ class CsvSource:
                 yield self._read(row, reader.line_num)
 
     def _delimiter(self, file: IO[str]) -> str:
-        """Tab for TSV; for CSV what its header shows, since spreadsheets write semicolons too."""
+        """Tab for TSV. For CSV the header decides, because spreadsheets also write semicolons."""
         if SUFFIXES.get(self._path.suffix.lower()) == "\t":
             return "\t"
         header = file.readline(SNIFF_CHARACTERS)

@@ -1,4 +1,4 @@
-"""A feed, sitemap or page that lies in a file: read whole, as if it had been fetched."""
+"""A feed, sitemap or page in a file. It is read as a whole, like a fetched document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIXES = frozenset({".xml", ".rss", ".atom", ".rdf", ".json", ".opml"})
 
 
 class DocumentFileSource:
-    """The entries of one document."""
+    """The entries of one document file."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
@@ -24,16 +24,16 @@ class DocumentFileSource:
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Files whose names say XML or a feed."""
+        """Whether the file name ends like an XML file or a feed."""
         return path.is_file() and path.suffix.lower() in SUFFIXES
 
     @property
     def total(self) -> None:
-        """Not known without reading it."""
+        """Not known before the file is read."""
         return
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """Each entry, or what is wrong with it; SourceError where the file is no such document."""
+        """Each entry or problem. SourceError when the file is not such a document."""
         size = self._path.stat().st_size
         if size > self._options.max_document_bytes:
             reason = f"has {size:,} bytes; a document may have {self._options.max_document_bytes:,}"
@@ -51,10 +51,13 @@ class DocumentFileSource:
 
 
 def with_text(item: Entry | Problem) -> Entry | Problem:
-    """An entry with something to read: a title alone is title and text; a problem where there is neither."""
+    """The entry with a text. When it has only a title, the title is also the text.
+
+    The result is a problem when the entry has neither a title nor a text.
+    """
     if isinstance(item, Problem) or item.content.strip():
         return item
     if item.title:
         return replace(item, content=item.title)
-    reason = "has neither title nor text; its page has, perhaps (`full_text: true` in the feeds file)"
+    reason = "has neither title nor text; its page may have a text (`full_text: true` in the feeds file)"
     return Problem(item.source_id, item.guid, ProblemKind.EMPTY, reason)

@@ -1,4 +1,4 @@
-"""What every document format gives: a feed, a sitemap, a page or a list of feeds, read whole from bytes."""
+"""Common types and functions of all document formats. A document is a feed, a sitemap, a page or a list of feeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.producer.sources.base import Entry, Problem, ProblemKind
 
 HEAD_BYTES = 4096
 MAX_VALUES = 50
-"""Authors, tags, languages or dates of one entry: what is beyond is no statement but noise."""
+"""Maximum number of authors, tags, languages or dates of one entry. More values are noise."""
 MAX_VALUE_LENGTH = 1024
 MAX_TITLE_LENGTH = 10_000
 BLANK = re.compile(r"\s+")
@@ -31,7 +31,7 @@ LINE_END = re.compile(rb"^\xef\xbb\xbf|^\s+")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A fetched or read file: its bytes, where it came from, and what the server claims of it."""
+    """A fetched or read file: its bytes, its address, and the media type and charset from the server."""
 
     url: str
     data: bytes
@@ -40,13 +40,13 @@ class Document:
 
     @property
     def head(self) -> bytes:
-        """The beginning, without a byte order mark and white space."""
+        """The beginning of the document, without byte order mark and leading white space."""
         return LINE_END.sub(b"", LINE_END.sub(b"", self.data[:HEAD_BYTES]))
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A document that this one points to: a part of a sitemap index, or a feed of an OPML list."""
+    """A document that this one links to: a part of a sitemap index, or a feed of an OPML list."""
 
     url: str
     title: str | None = None
@@ -57,7 +57,7 @@ class Child:
 
 @dataclass(slots=True)
 class Parsed:
-    """What a document gave: entries and problems in its order, what it says of itself, what it points to."""
+    """The content of a document: entries and problems in order, values about the document, and its children."""
 
     format: str
     type: FeedType = FeedType.FEED
@@ -70,7 +70,7 @@ class Parsed:
 
 
 class NotThisFormatError(Exception):
-    """The document is none of this format; the message says why, for a person."""
+    """The document does not have this format. The message says why, for a person."""
 
 
 class Format(Protocol):
@@ -79,14 +79,14 @@ class Format(Protocol):
     name: str
 
     def accepts(self, document: Document) -> bool:
-        """Whether the document looks like this format, from its first bytes."""
+        """Whether the document looks like this format. Only its beginning is checked."""
 
     def parse(self, document: Document, source_id: str, now: datetime) -> Parsed:
-        """Everything in the document; NotThisFormatError when it is none after all."""
+        """Parse the document. NotThisFormatError when it does not have this format after all."""
 
 
 def root_name(head: bytes) -> str:
-    """The local name of a document's first element, in lower case; empty where there is none."""
+    """The local name of the first element in lower case. Empty when there is no element."""
     text = head.replace(b"\x00", b"")
     match = re.search(
         rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)", re.sub(rb"<!--.*?(-->|$)", b"", text, flags=re.DOTALL)
@@ -95,7 +95,7 @@ def root_name(head: bytes) -> str:
 
 
 def safe_parser() -> etree.XMLParser:
-    """XML without entities, DTDs or network; what is broken is read as far as it goes."""
+    """An XML parser without entities, DTDs and network. It reads broken XML as far as possible."""
     return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -107,7 +107,7 @@ def safe_parser() -> etree.XMLParser:
 
 
 def parse_xml(data: bytes, what: str) -> etree._Element:
-    """The root element; NotThisFormatError where there is none."""
+    """The root element. NotThisFormatError when there is none."""
     try:
         root = etree.fromstring(data, safe_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -118,15 +118,18 @@ def parse_xml(data: bytes, what: str) -> etree._Element:
 
 
 def scrub(text: str) -> str:
-    """Text that is UTF-8: of half a surrogate pair, which feeds write as two references, a replacement is left."""
+    """The text as valid Unicode. Two halves of a surrogate pair are joined. A single half becomes U+FFFD.
+
+    Some feeds write the halves as two character references.
+    """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def make_safely(make: Callable[[], Entry | Problem], source_id: str) -> Entry | Problem:
-    """One entry; whatever goes wrong in making it is that entry's problem, and no other's."""
+    """Make one entry. An exception becomes a problem of this entry and does not affect other entries."""
     try:
         return make()
-    except Exception as error:  # noqa: BLE001 - an entry must not take its feed with it
+    except Exception as error:  # noqa: BLE001 - a bad entry must not stop its feed
         reason = f"cannot be read: {type(error).__name__}: {scrub(str(error))}"[:300]
         return Problem(
             source_id, f"unreadable-{hashlib.sha256(reason.encode()).hexdigest()[:16]}", ProblemKind.INVALID, reason
@@ -134,29 +137,29 @@ def make_safely(make: Callable[[], Entry | Problem], source_id: str) -> Entry | 
 
 
 def one_line(text: str | None, limit: int = MAX_VALUE_LENGTH) -> str | None:
-    """White space folded, bounded; None for nothing."""
+    """The text on one line with single spaces, cut at `limit`. None for an empty text."""
     folded = BLANK.sub(" ", scrub(text or "")).strip()
     return folded[:limit] or None
 
 
 def web_address(base: str, link: str | None) -> str | None:
-    """A link as an absolute http(s) URL; None for anything else."""
+    """A link as an absolute http(s) URL. None for anything else."""
     if not link or not link.strip():
         return None
     try:
         joined = urljoin(base, BLANK.sub("", link.strip()))
         parts = urlsplit(joined)
-        parts.port  # noqa: B018 - raises for what is no port
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError:
         return None
-    # `${NAME}` is taken from the environment in the user's own file, and never in what others write
+    # `${NAME}` is replaced by environment variables in the user's own feeds file. Links of others must not do that.
     joined = joined.replace("${", "%24%7B")
     is_web = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and len(joined) <= 8000
     return joined if is_web else None
 
 
 def language_tag(text: str | None) -> str | None:
-    """A BCP 47 tag as a feed writes it (`en_GB` too); None for anything else."""
+    """A BCP 47 tag as feeds write it (also `en_GB`). None for anything else."""
     try:
         return LANGUAGE.validate_python((text or "").strip().replace("_", "-"))
     except ValidationError:
@@ -164,7 +167,7 @@ def language_tag(text: str | None) -> str | None:
 
 
 def iso_date(stated: str | None) -> datetime | None:
-    """An ISO 8601 date, or date and time, in UTC; without a zone it is UTC. None for anything else."""
+    """An ISO 8601 date, or date and time, in UTC. A time without a zone is UTC. None for anything else."""
     try:
         read = datetime.fromisoformat(stated.strip()) if stated else None
         return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None
@@ -173,51 +176,51 @@ def iso_date(stated: str | None) -> datetime | None:
 
 
 def values(texts: Iterable[str | None], source: DeclaredBy) -> tuple[DeclaredValue, ...]:
-    """Distinct, non-empty, bounded values in their order."""
+    """Distinct, non-empty values in order, with limits on their number and length."""
     kept = dict.fromkeys(filter(None, (one_line(text) for text in texts)))
     return tuple(DeclaredValue(value=text, source=source) for text in list(kept)[:MAX_VALUES])
 
 
 def dates(stated: Iterable[tuple[str, datetime | None]], source: DeclaredBy) -> tuple[DeclaredDate, ...]:
-    """Dates that could be read, by kind."""
+    """The dates that could be read, with their kinds."""
     return tuple(DeclaredDate(kind=kind, at=at, source=source) for kind, at in stated if at is not None)
 
 
 def entry_hash(entry: Entry) -> str:
-    """What makes an entry another one when it changes: everything stated, but for the date of the last change."""
+    """The hash of an entry: all stated values except the date of the last change. A new hash means a changed entry."""
     stated = next((date.at for date in entry.declared.dates if date.kind == "published"), None)
     if not entry.declared.dates:
         stated = entry.published_at
     elif not entry.content:
-        # an address without a text: the date of its change is all that tells of one
+        # For an address without a text, the date of the last change is the only sign of a change.
         stated = max(date.at for date in entry.declared.dates)
     return content_hash_of(entry.content, entry.title, entry.url, stated, entry.declared_language)
 
 
 def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
-    """Guids made distinct inside one document: feeds exist whose entries all have the same.
+    """Make guids distinct inside one document. Some feeds use the same guid for all entries.
 
-    Entries of one guid and different addresses are named by their address; the second of two with both the same is left
-    out as a problem, for the two would replace each other at every poll.
+    Entries with the same guid and different addresses get their address as guid. When guid and address are both the
+    same, the second entry becomes a problem. Otherwise the two entries would replace each other at every poll.
     """
     listed = list(items)
     count = Counter(item.guid for item in listed if isinstance(item, Entry))
     seen: set[str] = set()
     distinct: list[Entry | Problem] = []
     for item in listed:
-        one = item
-        if isinstance(one, Entry) and count[one.guid] > 1:
-            one = replace(one, guid=(one.url or f"{one.guid}#{entry_hash(one)[:16]}")[:MAX_VALUE_LENGTH])
-        if isinstance(one, Entry) and one.guid in seen:
-            reason = "has the guid and the address of an entry before it"
-            one = Problem(one.source_id, one.guid, ProblemKind.REPEATED, reason)
-        seen.add(one.guid)
-        distinct.append(one)
+        kept = item
+        if isinstance(kept, Entry) and count[kept.guid] > 1:
+            kept = replace(kept, guid=(kept.url or f"{kept.guid}#{entry_hash(kept)[:16]}")[:MAX_VALUE_LENGTH])
+        if isinstance(kept, Entry) and kept.guid in seen:
+            reason = "has the same guid and address as an earlier entry"
+            kept = Problem(kept.source_id, kept.guid, ProblemKind.REPEATED, reason)
+        seen.add(kept.guid)
+        distinct.append(kept)
     return distinct
 
 
 def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:
-    """An entry that Kafka will take; a problem with its bytes where it is larger than an article may be."""
+    """The entry if it is small enough for Kafka. Otherwise a problem with the bytes of the entry."""
     if isinstance(item, Problem) or len(item.content) * 4 <= max_bytes:
         return item
     data = item.content.encode("utf8", "replace")
@@ -228,7 +231,7 @@ def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:
 
 
 def add_declared(entry: Entry, tags: Iterable[str], language: str | None) -> Entry:
-    """The entry with what the user's configuration says of its feed: own tags, and a language where none is stated."""
+    """The entry with the tags of its feed from the configuration, and with the language if the entry states none."""
     own = values(tags, DeclaredBy.CONFIGURATION)
     languages = entry.declared.languages
     if language and entry.declared_language is None:

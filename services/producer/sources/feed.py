@@ -1,4 +1,4 @@
-"""RSS 0.9 to 2.0, RDF, Atom and CDF: feedparser reads them, this makes entries of what it found."""
+"""RSS 0.9 to 2.0, RDF, Atom and CDF. feedparser reads them, and this module makes entries from the result."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ from services.producer.sources.html import clean_fragment, has_words
 ROOTS = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 MEDIA_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})
 PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400, "monthly": 30 * 86400, "yearly": 365 * 86400}
-"""RSS 1.0 syndication module: updatePeriod."""
+"""Seconds for each updatePeriod of the RSS 1.0 syndication module."""
 PROLOG = rb"\A((?:\xef\xbb\xbf)?+(?>\s+|<\?.*?\?>|<!--.*?-->)*+)"
-"""What may stand before the document type; atomic, so that it is read once and never back."""
+"""The text that may precede the document type. The pattern is atomic, so the regular expression never backtracks."""
 SURROGATES = re.compile(rb"(?:&#(?:5[567]\d{3}|[xX][dD][89a-fA-F][0-9a-fA-F]{2});)+")
 DOCTYPE = re.compile(PROLOG + rb"<!DOCTYPE[^>\[]*(\[[^\]]*\]\s*)?>", re.IGNORECASE | re.DOTALL)
 
 
 class XmlFeed:
-    """One format for all of them, as feedparser sees them."""
+    """All XML feed formats that feedparser reads."""
 
     name = "feed"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """By the first element; the media type counts where the document begins with something odd."""
+        """Whether the first element is that of a feed. If not, the media type decides."""
         return root_name(document.head) in ROOTS or document.media_type in MEDIA_TYPES
 
     @staticmethod
-    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
-        """Every entry; a broken one does not take the others with it."""
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
+        """Every entry. A broken entry does not affect the others."""
         read = read_feed(document)
         if not read.get("version") and not read.get("entries"):
-            raise NotThisFormatError(f"no feed: {_why(read)}")
+            raise NotThisFormatError(f"not a feed: {_why(read)}")
         feed = read.get("feed", {})
         language = language_tag(feed.get("language"))
         parsed = Parsed(
@@ -80,23 +80,25 @@ class XmlFeed:
 
 
 def read_feed(document: Document) -> Mapping[str, Any]:
-    """What feedparser makes of it. From a stream, because it would open bytes that are the name of a file."""
+    """The result of feedparser. It gets a stream, because it would open a file if the bytes were a file name."""
     media_type = document.media_type or "application/xml"
     charset = f"; charset={document.charset}" if document.charset else ""
-    # no content-location: a guid that looks like a relative address would become another one with each place of a feed
+    # No content-location header: a guid that looks like a relative address would change when the feed moves.
     headers = {"content-type": f"{media_type}{charset}"}
     data = SURROGATES.sub(join_surrogates, DOCTYPE.sub(rb"\1", document.data, count=1))
     try:
         read: Mapping[str, Any] = feedparser.parse(
             io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
-    except Exception as error:  # whatever a document makes of the parser, it is the document's
-        raise NotThisFormatError(f"no feed can be read: {type(error).__name__}: {scrub(str(error))}"[:300]) from error
+    except Exception as error:  # any exception of the parser is a fault of the document
+        raise NotThisFormatError(
+            f"cannot be read as a feed: {type(error).__name__}: {scrub(str(error))}"[:300]
+        ) from error
     return read
 
 
 def join_surrogates(match: re.Match[bytes]) -> bytes:
-    """References to the halves of characters, as some generators write emoji, as references to whole ones."""
+    """Join references to the halves of a surrogate pair into one reference. Some generators write emoji as halves."""
     halves = re.findall(rb"&#([xX]?)([0-9a-fA-F]+);", match[0])
     text = scrub("".join(chr(int(digits, 16 if prefix else 10)) for prefix, digits in halves))
     return b"".join(b"&#%d;" % ord(character) for character in text)
@@ -108,7 +110,10 @@ def _why(read: Mapping[str, Any]) -> str:
 
 
 def stated_ttl(feed: Mapping[str, Any]) -> int | None:
-    """Seconds for which the feed says it does not change: `ttl` (minutes) or the syndication module's period."""
+    """Seconds for which the feed states that it does not change.
+
+    They come from `ttl` (minutes) or from the period of the syndication module.
+    """
     ttl = str(feed.get("ttl") or "").strip()
     if ttl.isascii() and ttl.isdigit():
         return int(ttl[:6]) * 60 or None
@@ -119,7 +124,7 @@ def stated_ttl(feed: Mapping[str, Any]) -> int | None:
 
 
 def make_entry(entry: Mapping[str, Any], feed: Mapping[str, Any], source_id: str, url: str, base: str) -> Entry:
-    """One entry as the feed states it; without a name, it is named by what it says."""
+    """One entry as the feed states it. An entry without guid and link gets a hash of its content as guid."""
     link = web_address(base if base.startswith("http") else url, entry.get("feedburner_origlink") or entry.get("link"))
     title = one_line(to_text(entry.get("title") or ""), MAX_TITLE_LENGTH)
     content, content_type = best_content(entry)
@@ -147,7 +152,7 @@ def make_entry(entry: Mapping[str, Any], feed: Mapping[str, Any], source_id: str
 
 
 def best_content(entry: Mapping[str, Any]) -> tuple[str, ContentType]:
-    """The longest text that the entry carries: its content, or its summary; empty when it carries none."""
+    """The longest text of the entry: its content or its summary. Empty when it has neither."""
     candidates = [part for part in entry.get("content", ()) if str(part.get("type", "")).startswith(("text/", "appl"))]
     candidates.append(entry.get("summary_detail") or {"value": entry.get("summary")})
     best = scrub(max((str(part.get("value") or "") for part in candidates), key=len)).strip()
@@ -158,7 +163,10 @@ def best_content(entry: Mapping[str, Any]) -> tuple[str, ContentType]:
 
 
 def read_date(entry: Mapping[str, Any], name: str) -> datetime | None:
-    """A date that feedparser could read, in UTC. Asked for by the key itself: it would answer for another one."""
+    """A date that feedparser could read, in UTC.
+
+    `dict.get` is used because feedparser's own access may return the value of another key.
+    """
     parsed = dict.get(entry, name) if isinstance(entry, dict) else None
     try:
         return datetime.fromtimestamp(calendar.timegm(parsed), UTC) if parsed else None
@@ -167,13 +175,13 @@ def read_date(entry: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def stated_language(entry: Mapping[str, Any]) -> str | None:
-    """What the entry says of its own language: its parts' `xml:lang`, or a language element."""
+    """The language that the entry states: `xml:lang` of its parts, or a language element."""
     parts = [*entry.get("content", ()), entry.get("summary_detail") or {}, entry.get("title_detail") or {}]
     return next(filter(None, (language_tag(part.get("language")) for part in (entry, *parts))), None)
 
 
 def authors(entry: Mapping[str, Any]) -> Iterator[str | None]:
-    """Names of authors, else their addresses."""
+    """The names of the authors, or their e-mail addresses."""
     for author in entry.get("authors", ()):
         yield author.get("name") or author.get("email")
     if not any(entry.get("authors", ())):

@@ -1,4 +1,4 @@
-"""A folder of text and HTML files, or one such file. An article's guid is its path inside the folder."""
+"""A folder of text and HTML files, or one such file. The guid of an article is its path inside the folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UTF8 = ("utf-8", "utf-8-sig", "ascii", "utf8", "us-ascii")
 
 
 class FolderSource:
-    """Files in the order of their paths; hidden ones are not articles."""
+    """Files in the order of their paths. Hidden files are not articles."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._root = path if path.is_dir() else path.parent
@@ -35,7 +35,7 @@ class FolderSource:
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Folders, and files whose names say text or HTML."""
+        """Whether the path is a folder, or a file with a text or HTML name."""
         return path.is_dir() or path.suffix.lower() in CONTENT_TYPES
 
     @property
@@ -44,7 +44,7 @@ class FolderSource:
         return len(self._files)
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """Each file as an entry, or what is wrong with it."""
+        """Each file as an entry or a problem."""
         for file in self._files:
             guid = os.fsencode(file.relative_to(self._root)).decode("utf8", "replace")
             try:
@@ -54,7 +54,7 @@ class FolderSource:
             except OSError as error:
                 yield self._problem(guid, ProblemKind.UNREADABLE, f"cannot be read: {error.strerror}")
 
-    def _read(self, file: Path, guid: str) -> Entry | Problem:  # noqa: PLR0911 - one way out per problem
+    def _read(self, file: Path, guid: str) -> Entry | Problem:  # noqa: PLR0911 - one return for each problem
         if not file.resolve(strict=True).is_relative_to(self._root.resolve()):
             return self._problem(guid, ProblemKind.OUTSIDE, "is a link out of the folder")
         content_type = CONTENT_TYPES.get(file.suffix.lower())
@@ -86,7 +86,7 @@ class FolderSource:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Every file below, links to folders not followed, hidden names left out."""
+    """Every file below `root`. Links to folders are not followed, and hidden names are left out."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in files:
@@ -95,9 +95,10 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _changed_at(file: Path, root: Path) -> float:
-    """When a file came or changed, in Unix seconds: the newest inode time of it and of the folders that it came in.
+    """When a file arrived or changed, in Unix seconds: the newest inode time of the file and its folders below `root`.
 
-    Copying with the old date sets it too; a folder that is moved in keeps its files' times, but not its parent's.
+    A copy with the old date sets the inode time too. When a folder is moved in, its files keep their times, but the
+    folder itself gets a new time.
     """
     folders = [folder for folder in file.parents if folder.is_relative_to(root) and folder != root]
     try:

@@ -1,4 +1,4 @@
-"""The document formats, and which of them a document is: detect, parse, adapt."""
+"""The list of document formats, and the parser that chooses the right one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from services.producer.sources.documents import Document, Format, NotThisFormatE
 from services.producer.sources.feed import XmlFeed
 from services.producer.sources.json_feed import JsonFeed
 from services.producer.sources.opml import Opml
-from services.producer.sources.page import Page
+from services.producer.sources.page import HtmlPage
 from services.producer.sources.sitemap import Sitemap
 
-FORMATS: Final[tuple[Format, ...]] = (Sitemap(), Opml(), JsonFeed(), XmlFeed(), Page())
-"""The first that accepts a document reads it; pages last, for servers call everything HTML."""
+FORMATS: Final[tuple[Format, ...]] = (Sitemap(), Opml(), JsonFeed(), XmlFeed(), HtmlPage())
+"""The first format that accepts a document reads it. HTML is last, because servers call everything HTML."""
 
 
 def parse_document(document: Document, source_id: str, now: datetime) -> Parsed:
-    """Everything in a document; NotThisFormatError says why nothing can be read."""
+    """Parse a document. NotThisFormatError says why that failed."""
     if not document.data.strip():
         raise NotThisFormatError("the answer is empty")
-    found = next((one for one in FORMATS if one.accepts(document)), None)
+    found = next((candidate for candidate in FORMATS if candidate.accepts(document)), None)
     if found is None:
         raise NotThisFormatError(f"neither a feed nor a sitemap, a list or a page ({document.media_type or 'no type'})")
     return found.parse(document, source_id, now)

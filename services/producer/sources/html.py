@@ -1,4 +1,4 @@
-"""HTML made harmless: nothing that runs, loads or submits is left; the words and the metadata are."""
+"""Makes HTML harmless. Everything that runs, loads or submits is removed. Words and metadata stay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNNESTED = frozenset(
 MAX_NESTING = 500
 LINKED_DATA = "application/ld+json"
 CLEANER = Cleaner(
-    scripts=False,  # linked data is kept below: it states dates and authors
+    scripts=False,  # clean_page keeps linked data, which states dates and authors
     javascript=True,
     comments=True,
     style=True,
@@ -36,19 +36,19 @@ CLEANER = Cleaner(
 
 
 def has_words(fragment: str) -> bool:
-    """Whether anything is left of HTML without its tags."""
+    """Whether the HTML has any text outside of tags."""
     return bool(TAG.sub("", fragment).replace("&nbsp;", " ").strip())
 
 
 def clean_fragment(fragment: str) -> str:
-    """An entry's own HTML with harmless elements and attributes only (ammonia's list, by nh3)."""
+    """The HTML of an entry with only harmless elements and attributes (the list of ammonia, by nh3)."""
     if nesting(fragment) > MAX_NESTING:
         return html_escape(TAG.sub(" ", fragment), quote=False).strip()
     return nh3.clean(fragment, link_rel=None).strip()
 
 
 def nesting(fragment: str) -> int:
-    """How deep tags stand in each other, closed or not; a parser of HTML takes time with the square of it."""
+    """The depth of nested tags, closed or not. The time of an HTML parser grows with the square of the depth."""
     depth = deepest = 0
     for match in ELEMENT.finditer(fragment):
         if match[2].lower() not in UNNESTED:
@@ -58,9 +58,9 @@ def nesting(fragment: str) -> int:
 
 
 def clean_page(page: str) -> str:
-    """A whole page without scripts, handlers, frames, plugins and styles; empty where there is no page.
+    """A whole page without scripts, handlers, frames, plugins and styles. Empty when there is no page.
 
-    `<script type="application/ld+json">` stays as data: publishers state dates and authors in it.
+    `<script type="application/ld+json">` stays, because publishers state dates and authors in it.
     """
     try:
         root = html.document_fromstring(page.encode("utf8", "replace"), html.HTMLParser(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/); of a file that breaks off, what came before."""
+"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/). A cut-off file is read up to the break."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ ITEMS = re.compile(r'"items"\s*:\s*\[')
 
 
 class JsonFeed:
-    """JSON Feed."""
+    """The format JSON Feed."""
 
     name = "json-feed"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """An object that names the format, or has items."""
+        """Whether the document is an object that names the format or has items."""
         head = document.head
         return head.startswith(b"{") and (b"jsonfeed.org" in head or b'"items"' in document.data)
 
     @staticmethod
-    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
-        """Every item; items before the place where the file breaks are read too."""
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
+        """Every item. In a broken file, every item before the break."""
         feed, problem = read_json(document)
         items = feed.get("items")
         if not isinstance(items, list):
-            raise NotThisFormatError("no JSON Feed: it has no list `items`")
+            raise NotThisFormatError("not a JSON Feed: it has no list `items`")
         parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
         parsed.notes += [problem] if problem else []
         parsed.items = with_distinct_guids(
@@ -63,20 +63,20 @@ class JsonFeed:
 
 
 def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
-    """The object, and what is wrong with it where it was saved from a broken file."""
+    """The object, and a message when the file is broken and only a part of it was read."""
     try:
         whole = decode_text(document.data, document.charset)[0].lstrip("\ufeff")
     except UndecodableError as error:
-        raise NotThisFormatError(f"no JSON Feed: {error}") from error
+        raise NotThisFormatError(f"not a JSON Feed: {error}") from error
     try:
         read = json.loads(whole)
     except (ValueError, RecursionError) as error:
         found = ITEMS.search(whole)
         if not found:
-            raise NotThisFormatError(f"no JSON Feed: {error}") from error
+            raise NotThisFormatError(f"not a JSON Feed: {error}") from error
         return {"items": list(_decode_items(whole, found.end()))}, f"broken JSON, read as far as it goes: {error}"
     if not isinstance(read, dict):
-        raise NotThisFormatError("no JSON Feed: it is no object")
+        raise NotThisFormatError("not a JSON Feed: it is not an object")
     return read, None
 
 
@@ -93,7 +93,7 @@ def _decode_items(whole: str, start: int) -> Iterator[Any]:
 
 
 def text(item: Mapping[str, Any], name: str) -> str | None:
-    """A field that ought to be text; numbers are taken too (ids of some generators)."""
+    """A text field. Numbers are accepted too, because some generators write ids as numbers."""
     value = item.get(name)
     return scrub(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
@@ -101,7 +101,7 @@ def text(item: Mapping[str, Any], name: str) -> str | None:
 def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) -> Entry | Problem:
     """One item as the feed states it."""
     if not isinstance(item, dict):
-        return Problem(source_id, "item", ProblemKind.INVALID, "is no object")
+        return Problem(source_id, "item", ProblemKind.INVALID, "is not an object")
     link = web_address(url, text(item, "url") or text(item, "external_url"))
     title = one_line(to_text(text(item, "title") or ""), MAX_TITLE_LENGTH)
     html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()
@@ -129,7 +129,7 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
 
 
 def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
-    """Names in `authors` (1.1) or `author` (1.0)."""
+    """The names in `authors` (1.1) or `author` (1.0)."""
     listed = item.get("authors")
     for author in [*(listed if isinstance(listed, list) else ()), item.get("author")]:
         if isinstance(author, dict):
@@ -138,4 +138,4 @@ def authors(item: Mapping[str, Any]) -> Iterator[str | None]:
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        yield from (scrub(str(one)) for one in value if isinstance(one, str | int))
+        yield from (scrub(str(item)) for item in value if isinstance(item, str | int))

@@ -1,4 +1,4 @@
-"""OPML: a list of feeds, read and written (http://opml.org/spec2.opml)."""
+"""Reads and writes OPML, a format for lists of feeds (http://opml.org/spec2.opml)."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from services.producer.sources.documents import (
 
 
 class Opml:
-    """A list of feeds."""
+    """The format OPML, a list of feeds."""
 
     name = "opml"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """By the first element."""
+        """Whether the first element is `opml`."""
         return root_name(document.head) == "opml"
 
     @staticmethod
-    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
-        """Every feed as a child; folders become tags."""
-        root = parse_xml(document.data, "no OPML")
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
+        """Every feed as a child. Folders become tags."""
+        root = parse_xml(document.data, "not OPML")
         children = {child.url: child for child in read_outlines(root, document.url, ())}
         if not children and root.find(".//{*}outline") is None:
-            raise NotThisFormatError("no OPML: it has no outline")
+            raise NotThisFormatError("not OPML: it has no outline")
         return Parsed(format="opml", type=FeedType.OPML, children=list(children.values()))
 
 
 def read_outlines(element: etree._Element, url: str, folders: tuple[str, ...]) -> Iterator[Child]:
-    """Outlines with an address, wherever they are."""
+    """All outlines with an address, at any depth."""
     for outline in element:
         attributes = {str(name).lower(): str(value) for name, value in outline.attrib.items()}
         title = one_line(attributes.get("title") or attributes.get("text"), 200)
@@ -57,7 +57,7 @@ def read_outlines(element: etree._Element, url: str, folders: tuple[str, ...]) -
 
 
 def write_opml(feeds: Iterable[Feed]) -> bytes:
-    """Feeds with a URL as OPML 2.0, in a folder for each first tag."""
+    """The feeds with a URL as OPML 2.0. There is one folder for each first tag."""
     root = etree.Element("opml", version="2.0")
     etree.SubElement(etree.SubElement(root, "head"), "title").text = "Dragoman feeds"
     body = etree.SubElement(root, "body")

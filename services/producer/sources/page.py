@@ -1,4 +1,4 @@
-"""A web page as an article: made harmless here, read by the extraction stage (trafilatura, htmldate)."""
+"""A web page as an article. This module makes it harmless. The extraction stage (trafilatura, htmldate) reads it."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ LANG = re.compile(r"\b(?:xml:)?lang=\"([^\"]*)\"")
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
-class Page:
-    """HTML."""
+class HtmlPage:
+    """The format of HTML pages."""
 
     name = "page"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """By the first element, or as the server says."""
+        """Whether the first element or the media type is that of an HTML page."""
         return root_name(document.head) in ("html", "head", "body") or document.media_type in MEDIA_TYPES
 
     @staticmethod
-    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the formats' signature
-        """The page as one entry, named by its address."""
+    def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
+        """The page as one entry. Its guid is its address."""
         return Parsed(format="page", type=FeedType.PAGE, items=[read_page(document, source_id)])
 
 
 def read_page(document: Document, source_id: str) -> Entry | Problem:
-    """A page's HTML without anything that runs; its words must be there already, for no script is executed."""
+    """The HTML of a page without scripts. No script is executed, so the words must already be in the HTML."""
     guid = document.url[:MAX_VALUE_LENGTH]
     if is_binary(document.data):
         return Problem(source_id, guid, ProblemKind.BINARY, "is neither text nor HTML")
@@ -57,7 +57,7 @@ def read_page(document: Document, source_id: str) -> Entry | Problem:
         return Problem(source_id, guid, ProblemKind.UNDECODABLE, f"cannot be decoded: {error}", data=document.data)
     page = clean_page(decoded)
     if not has_words(page):
-        return Problem(source_id, guid, ProblemKind.EMPTY, "has no words (without its scripts)")
+        return Problem(source_id, guid, ProblemKind.EMPTY, "has no words outside of its scripts")
     language = page_language(page)
     note = None if encoding in ("utf-8", "utf-8-sig") or encoding == document.charset else f"decoded as {encoding}"
     return Entry(
@@ -73,14 +73,14 @@ def read_page(document: Document, source_id: str) -> Entry | Problem:
 
 
 def page_language(page: str) -> str | None:
-    """`<html lang>`."""
+    """The language of `<html lang>`."""
     root = HTML_TAG.search(page)
     stated = LANG.search(root[0]) if root else None
     return language_tag(stated[1]) if stated else None
 
 
 def article_text(page: str) -> str:
-    """The article's own words: what tells whether a page changed, which its frame does at every visit."""
+    """The text of the article in a page. It shows whether the article changed. The rest changes at every visit."""
     try:
         return trafilatura.extract(page, include_comments=False) or to_text(page)
     except (etree.LxmlError, ValueError, TypeError) as error:

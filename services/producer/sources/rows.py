@@ -1,4 +1,4 @@
-"""What JSON lines, CSV rows and messages of another topic share: named values, to an entry."""
+"""Makes entries from named values. JSON lines, CSV rows and messages of other topics use it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import values
 
 
-class Row(BaseModel):
-    """What a row may hold; what is not named here is left alone."""
+class SourceRow(BaseModel):
+    """The fields of a row. Other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -33,7 +33,7 @@ class Row(BaseModel):
 
 
 def pick(values_by_name: Mapping[str, object], columns: Columns) -> dict[str, object]:
-    """The values under our names; `a.b` looks inside objects, what is empty or not there is left out."""
+    """The values under our field names. `a.b` looks inside objects. Empty and missing values are left out."""
     picked: dict[str, object] = {}
     for name, column in columns:
         value: object = values_by_name.get(column)
@@ -53,7 +53,7 @@ def pick(values_by_name: Mapping[str, object], columns: Columns) -> dict[str, ob
 
 
 def _with_zone(stated: str) -> object:
-    """A date without a zone as UTC, as archives mean it; anything else as it is, for the model to judge."""
+    """A date without a zone as UTC, as archives mean it. Anything else is unchanged, and the model validates it."""
     try:
         read = datetime.fromisoformat(stated.strip())
     except ValueError:
@@ -62,9 +62,9 @@ def _with_zone(stated: str) -> object:
 
 
 def to_entry(
-    row: Row, where: str, source_id: str | None, default_source_id: str, max_bytes: int, data: bytes | None
+    row: SourceRow, where: str, source_id: str | None, default_source_id: str, max_bytes: int, data: bytes | None
 ) -> Entry | Problem:
-    """A row as an entry; `where` begins the reason of a problem, `data` is kept where it is too large."""
+    """A row as an entry. The reason of a problem begins with `where`. `data` is kept when the row is too large."""
     source = source_id or row.source_id or default_source_id
     if not row.content.strip():
         return Problem(source, row.guid, ProblemKind.EMPTY, f"{where}: content is blank")
@@ -86,13 +86,13 @@ def to_entry(
 
 
 def declared(authors: Iterable[str], tags: Iterable[str], by: DeclaredBy) -> Declared:
-    """Authors and tags as hints."""
+    """Authors and tags as declared values."""
     return Declared(authors=values(authors, by), tags=values(tags, by))
 
 
-def read_row(values_by_name: Mapping[str, object], columns: Columns) -> Row | str:
-    """A row, or what is wrong with it."""
+def read_row(values_by_name: Mapping[str, object], columns: Columns) -> SourceRow | str:
+    """A row, or a message that says what is wrong with it."""
     try:
-        return Row.model_validate(pick(values_by_name, columns))
+        return SourceRow.model_validate(pick(values_by_name, columns))
     except ValidationError as error:
         return describe(error)

@@ -29,24 +29,24 @@ from services.producer.sources.documents import (
 )
 
 RECENT = timedelta(days=7)
-"""A page without news tags is taken when it changed so recently: a sitemap lists the whole site."""
+"""A page without news tags is taken only if it changed within this time, because a sitemap lists the whole site."""
 W3C_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 class Sitemap:
-    """`urlset` and `sitemapindex`."""
+    """The formats `urlset` and `sitemapindex`."""
 
     name = "sitemap"
 
     @staticmethod
     def accepts(document: Document) -> bool:
-        """By the first element."""
+        """Whether the first element is `urlset` or `sitemapindex`."""
         return root_name(document.head) in ("urlset", "sitemapindex")
 
     @staticmethod
     def parse(document: Document, source_id: str, now: datetime) -> Parsed:
-        """Addresses with what is said of them; the text has to be fetched."""
-        root = parse_xml(document.data, "no sitemap")
+        """The addresses with their stated values. Their text must be fetched."""
+        root = parse_xml(document.data, "not a sitemap")
         parsed = Parsed(format="sitemap", type=FeedType.SITEMAP)
         if local(root) == "sitemapindex":
             parsed.format = "sitemap-index"
@@ -65,12 +65,12 @@ class Sitemap:
 
 
 def local(element: etree._Element) -> str:
-    """An element's name without its namespace, in lower case."""
+    """The name of an element without its namespace, in lower case."""
     return etree.QName(element).localname.lower() if isinstance(element.tag, str) else ""
 
 
 def fields(element: etree._Element) -> dict[str, str]:
-    """The text of everything below, by local name; the first of each."""
+    """The texts of all elements below, by local name. The first text of each name counts."""
     found: dict[str, str] = {}
     for below in element.iterdescendants():
         if below.text and below.text.strip():
@@ -79,7 +79,7 @@ def fields(element: etree._Element) -> dict[str, str]:
 
 
 def read_children(root: etree._Element, url: str) -> Iterator[Child]:
-    """The parts of an index, the last changed first: what is cut off by a limit is the oldest."""
+    """The parts of an index, the last changed first. A limit then cuts off the oldest parts."""
     children: list[Child] = []
     for element in root:
         stated = fields(element)
@@ -91,7 +91,7 @@ def read_children(root: etree._Element, url: str) -> Iterator[Child]:
 
 
 def read_address(element: etree._Element, source_id: str, url: str) -> Entry | None:
-    """One `url` element; None without an address."""
+    """One `url` element as an entry. None without an address."""
     stated = fields(element)
     link = web_address(url, stated.get("loc"))
     if link is None:
@@ -116,13 +116,13 @@ def read_address(element: etree._Element, source_id: str, url: str) -> Entry | N
 
 
 def is_news(entry: Entry, now: datetime) -> bool:
-    """Whether an address has news tags, or changed lately."""
+    """Whether an address has news tags or changed recently."""
     changed = max((date.at for date in entry.declared.dates), default=None)
     return entry.title is not None or (changed is not None and changed > now - RECENT)
 
 
 def read_date(stated: str | None) -> datetime | None:
-    """A W3C date or date and time; without a zone it is UTC."""
+    """A W3C date, or date and time. A time without a zone is UTC."""
     text = (stated or "").strip()
     if not W3C_DATE.match(text):
         return None

@@ -1,4 +1,4 @@
-"""Bytes to text: by its mark, as UTF-8 where it is valid, as declared, as detected."""
+"""Decodes bytes: by the byte order mark, as UTF-8 if valid, as declared, or as detected."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DECLARATION_BYTES = 2048
 SAMPLE_BYTES = 64 * 1024
 MAX_CONTROL_SHARE = 0.01
 SEVEN_BIT = ("iso-2022", "hz", "utf-7")
-"""Encodings whose bytes are all valid UTF-8: only for them the declaration is asked first. Anywhere else bytes that are
-valid UTF-8 are UTF-8, whatever a template or a sentence in the text declares."""
+"""Encodings whose bytes are always valid UTF-8. Only for them the declaration is checked first. Otherwise
+bytes that are valid UTF-8 are UTF-8, even if a template or a sentence in the text declares something else."""
 CONTROL_BYTES = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 
 
 class UndecodableError(Exception):
-    """No encoding gives text."""
+    """No encoding decodes the bytes."""
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether bytes are no text at all: control bytes, but for UTF-16 and UTF-32 with their mark."""
+    """Whether the bytes are not text, judged by control bytes. UTF-16 and UTF-32 with a byte order mark are text."""
     if data.startswith(tuple(bom for bom, _ in BOMS)):
         return False
     sample = data[:SAMPLE_BYTES]
@@ -37,7 +37,7 @@ def is_binary(data: bytes) -> bool:
 
 
 def decode_text(data: bytes, charset: str | None = None) -> tuple[str, str]:
-    """The text and the encoding that gave it; UndecodableError when none does. `charset` is what a server claims."""
+    """The text and its encoding. UndecodableError when no encoding fits. `charset` is the charset from the server."""
     for bom, encoding in BOMS:
         if data.startswith(bom):
             return _strict(data, encoding), encoding
@@ -53,7 +53,7 @@ def decode_text(data: bytes, charset: str | None = None) -> tuple[str, str]:
             continue
     best = from_bytes(data[:SAMPLE_BYTES]).best()
     if best is None:
-        raise UndecodableError("its bytes are text in no encoding we know")
+        raise UndecodableError("its bytes are not text in any known encoding")
     return _strict(data, best.encoding), best.encoding
 
 

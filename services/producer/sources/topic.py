@@ -1,8 +1,9 @@
-"""Another Kafka topic: each message a JSON object, as in a file of JSON lines. Where it was read to is the caller's."""
+"""Another Kafka topic. Each message is a JSON object, as in a file of JSON lines. The caller stores the offsets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,13 +17,13 @@ from services.producer.sources.rows import to_entry
 SCHEME: Final = "kafka://"
 POLL_MS: Final = 1000
 QUIET_POLLS: Final = 10
-"""Polls without a message before the rest is left for the next time."""
+"""Number of polls in a row without a message after which reading stops. The rest is read the next time."""
 
 
 class TopicSource:
-    """The messages of a topic from `offsets` (by partition; the beginning where none is given) to its end.
+    """The messages of a topic from `offsets` to the end. A partition without an offset is read from its beginning.
 
-    `offsets` moves with each message that was given. A message without `guid` is named by partition and offset.
+    `offsets` advances with each message. A message without `guid` is named by partition and offset.
     """
 
     def __init__(
@@ -40,11 +41,11 @@ class TopicSource:
 
     @property
     def total(self) -> None:
-        """Not known before it is read."""
+        """Not known before the topic is read."""
         return
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """Each message as an entry, or what is wrong with it; SourceError when Kafka does not answer."""
+        """Each message as an entry or a problem. SourceError when Kafka does not answer."""
         try:
             consumer: Any = KafkaConsumer(
                 bootstrap_servers=self._bootstrap.split(","),
@@ -70,14 +71,14 @@ class TopicSource:
         begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         for partition in partitions:
             at = self.offsets.get(str(partition.partition), 0)
-            # past the end: the topic was made anew
+            # An offset outside of the topic means that the topic was created again.
             consumer.seek(partition, at if begin[partition] <= at <= end[partition] else begin[partition])
         given, quiet = 0, 0
         while quiet < QUIET_POLLS and any(consumer.position(partition) < end[partition] for partition in partitions):
             polled = consumer.poll(timeout_ms=POLL_MS, max_records=500)
             quiet = 0 if polled else quiet + 1
-            for record in (one for records in polled.values() for one in records):
-                # moved first: whoever has the entry has its place too, and the two are written together
+            for record in chain.from_iterable(polled.values()):
+                # Set the offset before the entry is given, so that the caller can write both together.
                 self.offsets[str(record.partition)] = record.offset + 1
                 yield self._to_entry(record)
                 given += 1

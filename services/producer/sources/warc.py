@@ -1,4 +1,4 @@
-"""WARC archives (ISO 28500), as Common Crawl's news crawl writes them: pages and feeds, plain, gzip or zstd."""
+"""WARC archives (ISO 28500) with pages and feeds, as in Common Crawl's news crawl: plain, gzip or zstd."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.producer.sources.formats import parse_document
 ENDINGS: Final = (".warc", ".warc.gz", ".warc.zst", ".warc.zstd")
 ZSTD_ENDINGS: Final = (".zst", ".zstd")
 DICTIONARY_FRAME: Final = 0x184D2A5D
-"""The skippable frame that holds a dictionary (http://iipc.github.io/warc-specifications/specifications/warc-zstd/)."""
+"""The skippable frame that contains a dictionary (http://iipc.github.io/warc-specifications/specifications/warc-zstd/)."""
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 READABLE: Final = (
     "text/",
@@ -37,7 +37,7 @@ MAX_DICTIONARY_BYTES: Final = 16 * 1024 * 1024
 
 
 class WarcSource:
-    """Responses with status 200 that are pages or feeds, in their order; one record in memory at a time."""
+    """Responses with status 200 that are pages or feeds, in order. Only one record is in memory at a time."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
@@ -49,16 +49,16 @@ class WarcSource:
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Files whose names say WARC."""
+        """Whether the file name ends like a WARC archive."""
         return path.is_file() and path.name.lower().endswith(ENDINGS)
 
     @property
     def total(self) -> None:
-        """Not known without reading it."""
+        """Not known before the archive is read."""
         return
 
     def entries(self) -> Iterator[Entry | Problem]:
-        """Each page, and each entry of each feed; a record that cannot be read is a problem."""
+        """Each page, and each entry of each feed. A record that cannot be read is a problem."""
         with open_archive(self._path) as stream:
             records = iter(ArchiveIterator(stream))
             while True:
@@ -78,7 +78,7 @@ class WarcSource:
             yield from self._read(record, uri)
         except NotThisFormatError as error:
             yield self._problem(uri or "record", ProblemKind.INVALID, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong in one record stays there
+        except Exception as error:  # noqa: BLE001 - a bad record must not stop the others
             reason = f"cannot be read: {type(error).__name__}: {error}"
             yield self._problem(uri or "record", ProblemKind.UNREADABLE, reason[:500])
 
@@ -101,7 +101,10 @@ class WarcSource:
             yield self._dated(with_text(item), archived)
 
     def _dated(self, item: Entry | Problem, archived: datetime | None) -> Entry | Problem:
-        """With the archive's date as a declared one; a page that is larger than an article may be stays where it is."""
+        """The item with the date of the archive as a declared date.
+
+        An entry that is too large becomes a problem. Its bytes stay in the archive.
+        """
         if isinstance(item, Problem):
             return replace(item, data=None, kept_at=f"{self._path} ({item.guid})") if item.data else item
         size = len(item.content.encode("utf8", "surrogatepass"))
@@ -122,14 +125,14 @@ class WarcSource:
 
 
 def read_content_type(header: str) -> tuple[str, str | None]:
-    """Media type in lower case, and the charset where one is named."""
+    """The media type in lower case, and the charset if it is stated."""
     media_type, _, rest = header.partition(";")
     _, named, charset = rest.lower().partition("charset=")
     return media_type.strip().lower(), charset.split(";")[0].strip(" \"'") or None if named else None
 
 
 def read_date(stated: str | None) -> datetime | None:
-    """A record's date (ISO 8601, UTC)."""
+    """The date of a record (ISO 8601, UTC)."""
     try:
         read = datetime.fromisoformat((stated or "").strip())
     except ValueError:
@@ -139,7 +142,7 @@ def read_date(stated: str | None) -> datetime | None:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[IO[bytes]]:
-    """The archive's bytes; gzip is undone by warcio, member by member, zstd here, frame by frame."""
+    """The bytes of an archive. warcio decompresses gzip by members. This function decompresses zstd by frames."""
     with path.open("rb") as file:
         if not path.name.lower().endswith(ZSTD_ENDINGS):
             yield file
@@ -150,7 +153,10 @@ def open_archive(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_dictionary(file: IO[bytes]) -> zstandard.ZstdCompressionDict | None:
-    """The dictionary in front of an archive, itself perhaps compressed; the file stays where it was without one."""
+    """The dictionary at the beginning of an archive. It may be compressed.
+
+    Without a dictionary the position of the file does not change.
+    """
     head = file.read(8)
     magic, size = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
     if magic != DICTIONARY_FRAME or size > MAX_DICTIONARY_BYTES:

@@ -61,14 +61,17 @@ def test_adjectives_are_not_the_country(enriched: Enrich) -> None:
 
 def test_an_adjective_is_told_and_names_its_country(enriched: Enrich) -> None:
     article = enriched("De Russische minister sprak maandag met de Chinese ambassadeur over de handel.")
-    told = {one.surface: (one.reason, [candidate.id for candidate in one.candidates]) for one in article.unlinked}
+    told = {
+        unlinked.surface: (unlinked.reason, [candidate.id for candidate in unlinked.candidates])
+        for unlinked in article.unlinked
+    }
     assert told == {"Russische": ("adjective", ["Q159"]), "Chinese": ("adjective", ["Q148"])}
 
 
 def test_a_name_without_evidence_lists_its_candidates(enriched: Enrich) -> None:
     article = enriched("Wang Yi spoke to his neighbour on Monday about the weather and about the garden.")
     assert not article.entities
-    assert [(one.surface, one.reason, one.candidates[0].id) for one in article.unlinked] == [
+    assert [(unlinked.surface, unlinked.reason, unlinked.candidates[0].id) for unlinked in article.unlinked] == [
         ("Wang Yi", "no evidence", "Q701801")
     ]
 
@@ -101,7 +104,7 @@ def test_spellings_that_nobody_listed(enriched: Enrich, text: str) -> None:
 def test_an_office_after_the_full_name_is_its_holder(enriched: Enrich) -> None:
     article = enriched("Vladimir Putin arrived in Beijing on Monday. The Russian president spoke to reporters there.")
     putin = next(entity for entity in article.entities if entity.id == "Q7747")
-    assert [(one.surface, one.kind) for one in putin.mentions] == [
+    assert [(mention.surface, mention.kind) for mention in putin.mentions] == [
         ("Vladimir Putin", MentionKind.NAME),
         ("The Russian president", MentionKind.DESCRIPTION),
     ]
@@ -129,7 +132,7 @@ def test_a_company_of_one_word_is_linked_inside_a_sentence(enriched: Enrich) -> 
 def test_a_name_inside_another_things_name_is_not_linked(enriched: Enrich, text: str) -> None:
     article = enriched(text)
     assert not {"Q18125", "Q64", "Q100", "Q66", "Q65"} & set(ids(article))
-    assert "part of another name" in {one.reason for one in article.unlinked}
+    assert "part of another name" in {unlinked.reason for unlinked in article.unlinked}
 
 
 def test_names_of_a_users_file_are_added_and_removed(tmp_path: Path) -> None:
@@ -144,7 +147,7 @@ def test_names_of_a_users_file_are_added_and_removed(tmp_path: Path) -> None:
     ]
     apply_overrides(loader, file)
     gazetteer = loader.gazetteer()
-    assert [gazetteer.entities[one.entity].id for one in gazetteer.by_text["Harbour Trust"]] == ["local:harbour"]
+    assert [gazetteer.entities[alias.entity].id for alias in gazetteer.by_text["Harbour Trust"]] == ["local:harbour"]
     assert gazetteer.by_text["Harbour Trust"][0].languages == frozenset({"en"})
     assert "Boeing" not in gazetteer.by_text
 

@@ -1,4 +1,4 @@
-"""Names in running text: right places in any script, never an error, and the unmistakable ones found."""
+"""Names in running text: places are right in any script, no text raises an error, and clear names are found."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
-from services.entities.names.agreement import Found, agree
+from services.entities.names.agreement import NameRun, agree
 from services.entities.names.base import without_overlaps
 from services.entities.names.crf import MIN_CONFIDENCE, marginals
 from services.entities.names.features import MAX_TOKENS, flag_of, sentence_features, split_sentences, tokenize
 from services.entities.names.scorer import LABELS, Scorer, read_weights, write_weights
 from tools.names import train
-from tools.names.corpora import Gold, Sentence, parse, score
+from tools.names.corpora import Gold, Sentence, parse_sentences, score_finder
 from tools.names.projection import place_names
 
 FINDER = CrfNameFinder()
@@ -106,7 +106,7 @@ def test_cyrillic_and_latin_spellings_share_their_features() -> None:
 
 
 def test_marginals_are_those_of_all_labelings_summed() -> None:
-    """Against the sum over all 49 labelings of two tokens, in a batch with a longer sentence."""
+    """Compares with the sum over all 49 labelings of two tokens, in a batch with a longer sentence."""
     scores = np.linspace(-3, 3, 35).reshape(5, 7).astype(np.float32) % 1.7
     moves = np.linspace(-2, 2, 49).reshape(7, 7).astype(np.float32) % 1.3
     joint = np.exp(scores[0][:, None] + scores[1][None, :] + moves)
@@ -118,7 +118,7 @@ def test_marginals_are_those_of_all_labelings_summed() -> None:
 
 def test_a_family_name_is_a_person_and_found_wherever_it_stands() -> None:
     words = tokenize("Brett Kavanaugh spoke. Kavanaugh left. Nobody saw Kavanaugh").texts
-    names = [Found(0, 2, "PER", 0.9), Found(4, 5, "ORG", 0.9)]
+    names = [NameRun(0, 2, "PER", 0.9), NameRun(4, 5, "ORG", 0.9)]
     assert [(name.first, name.end, name.type) for name in agree(names, words)] == [
         *((0, 2, "PER"), (4, 5, "PER"), (9, 10, "PER"))
     ]
@@ -126,7 +126,7 @@ def test_a_family_name_is_a_person_and_found_wherever_it_stands() -> None:
 
 def test_quotes_are_no_part_of_a_name_but_its_full_stop_is() -> None:
     words = tokenize("“China.” left Apple Inc. alone").texts
-    names = [Found(0, 4, "LOC", 0.5), Found(5, 8, "ORG", 0.5)]
+    names = [NameRun(0, 4, "LOC", 0.5), NameRun(5, 8, "ORG", 0.5)]
     assert [words[name.first : name.end] for name in agree(names, words)] == [["China"], ["Apple", "Inc", "."]]
 
 
@@ -136,7 +136,7 @@ def test_of_overlapping_spans_the_surer_stays() -> None:
 
 
 class FakeGliner:
-    """Finds `Merkel` as GLiNER would; refuses what it would cut off."""
+    """Finds `Merkel` like GLiNER does, and refuses text that GLiNER would cut off."""
 
     def predict_entities(
         self,
@@ -189,13 +189,13 @@ MARKED = [
 
 
 def test_marginals_are_crfsuites_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tagger of python-crfsuite and ours read the same weights, words, neighbours and characters alike."""
+    """The tagger of python-crfsuite and ours give the same result for the same weights and sentences."""
     pycrfsuite = pytest.importorskip("pycrfsuite")
     monkeypatch.setattr(train, "SMALLEST", 0.0)
     trainer = pycrfsuite.Trainer("lbfgs", {"max_iterations": 5}, verbose=False)
     for sentence in MARKED:
         tokens = tokenize(sentence.text)
-        trainer.append(sentence_features(tokens.texts, "en", {}), train.label(tokens, sentence.names))
+        trainer.append(sentence_features(tokens.texts, "en", {}), train.label_tokens(tokens, sentence.names))
     trainer.train(str(tmp_path / "names.crfsuite"))
     tagger = pycrfsuite.Tagger()
     tagger.open(str(tmp_path / "names.crfsuite"))
@@ -220,9 +220,9 @@ def test_headlines_keep_the_places_of_names() -> None:
 
 def test_corpora_are_read_as_text() -> None:
     lines = "# text = In Rio,\n1\tIn\tO\n2\tRio\tB-LOC\n3\t,\tO\n\n1\tde\tO\n2\to\tO\n3\tABC\tB-OTH\n4\tPT\tI-ORG\n"
-    english = list(parse(lines, "en", 1, 2))
+    english = list(parse_sentences(lines, "en", 1, 2))
     assert english[0] == Sentence("en", "In Rio,", (Gold(3, 6, "LOC"),))
-    assert next(iter(list(parse(lines, "pt", 1, 2))[1:])) == Sentence("pt", "do ABC PT", (Gold(7, 9, "ORG"),))
+    assert next(iter(list(parse_sentences(lines, "pt", 1, 2))[1:])) == Sentence("pt", "do ABC PT", (Gold(7, 9, "ORG"),))
 
 
 def test_scores_count_places_and_types_apart() -> None:
@@ -230,7 +230,9 @@ def test_scores_count_places_and_types_apart() -> None:
         def find(self, text: str, language: str) -> tuple[NameSpan, ...]:
             return (NameSpan(0, 2, "PER", 0.9), NameSpan(3, 5, "LOC", 0.5)) if text and language else ()
 
-    figures = score(Fixed(), [Sentence("en", "ab cd ef", (Gold(0, 2, "PER"), Gold(3, 5, "ORG"), Gold(6, 8, "ORG")))])
+    figures = score_finder(
+        Fixed(), [Sentence("en", "ab cd ef", (Gold(0, 2, "PER"), Gold(3, 5, "ORG"), Gold(6, 8, "ORG")))]
+    )
     rounded = {name: round(value, 2) for name, value in figures.figures().items() if name.endswith("f1")}
     assert rounded == {"untyped.f1": 0.8, "typed.f1": 0.4}
 

@@ -1,4 +1,4 @@
-"""Names that no list holds: which of a finder's spans become entities, and which spellings are one."""
+"""Names that are in no list: the spans that become entities, and the spellings that belong together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.entities.unknown import MAX_NAMES, find_names, name_finder
 
 
 class Finder:
-    """Finds these names wherever they stand, with a type and a confidence."""
+    """Finds these names at every place, with a type and a confidence."""
 
     def __init__(self, **names: tuple[str, float]) -> None:
         self._names = {name.replace("_", " "): found for name, found in names.items()}
@@ -43,14 +43,17 @@ def names(finder: Finder, text: str, title: str = "", known: tuple[tuple[Field, 
 def test_a_name_is_an_entity_with_every_place_where_it_stands() -> None:
     (found,) = names(Finder(Lars_Lindqvist=("PER", 0.9)), "Nobody was hurt, said Lars Lindqvist.", "Lars Lindqvist")
     assert (found.id, found.type, found.name) == ("name:lars-lindqvist", "PER", "Lars Lindqvist")
-    assert [(one.field, one.start, one.end) for one in found.mentions] == [("title", 0, 14), ("text", 22, 36)]
+    assert [(mention.field, mention.start, mention.end) for mention in found.mentions] == [
+        ("title", 0, 14),
+        ("text", 22, 36),
+    ]
     assert found.score == 0.9
 
 
 def test_a_person_mentioned_by_family_name_is_the_same_one() -> None:
     finder = Finder(Lindqvist=("PER", 0.7), Lars_Lindqvist=("PER", 0.9))
     (found,) = names(finder, "Lars Lindqvist came. Then Lindqvist left.")
-    assert [one.surface for one in found.mentions][-1] == "Lindqvist"
+    assert [mention.surface for mention in found.mentions][-1] == "Lindqvist"
     (turned,) = names(Finder(Lindqvist=("PER", 0.7), Lars_Holm=("PER", 0.9)), "Lindqvist and Lars Holm spoke.")
     assert turned.name == "Lars Holm", "a bare family name is too many people's"
 
@@ -98,7 +101,7 @@ def test_the_type_is_what_most_confidence_speaks_for() -> None:
 
 
 def test_a_name_in_another_script_gets_plain_letters_and_a_short_one_in_ideographs_is_whole() -> None:
-    assert [one.id for one in names(Finder(Ларс_Линдквист=("PER", 0.9)), "Ларс Линдквист пришёл.")] == [
+    assert [entity.id for entity in names(Finder(Ларс_Линдквист=("PER", 0.9)), "Ларс Линдквист пришёл.")] == [
         "name:lars-lindkvist"
     ]
     (found,) = names(Finder(王小明=("PER", 0.9)), "王小明 来了。")
@@ -106,7 +109,10 @@ def test_a_name_in_another_script_gets_plain_letters_and_a_short_one_in_ideograp
 
 
 def test_no_article_has_endless_names_and_no_name_is_endless() -> None:
-    words = [f"Place {chr(65 + one // 26)}{chr(97 + one % 26)}zq{'bdfgklmnprst'[one % 12] * 3}" for one in range(60)]
+    words = [
+        f"Place {chr(65 + number // 26)}{chr(97 + number % 26)}zq{'bdfgklmnprst'[number % 12] * 3}"
+        for number in range(60)
+    ]
     finder = Finder(**{word.replace(" ", "_"): ("LOC", 0.99) for word in words})
     assert len(names(finder, ". ".join(words))) <= MAX_NAMES
     long = "Anna " * 20 + "Holm"
@@ -115,7 +121,7 @@ def test_no_article_has_endless_names_and_no_name_is_endless() -> None:
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    """A finder is loaded once a process; here anew."""
+    """A finder is loaded once per process. Here it is loaded again."""
     name_finder.cache_clear()
     yield
     name_finder.cache_clear()
@@ -167,7 +173,7 @@ def test_a_missing_gliner_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 
 
 class Ent:
-    """An entity as spaCy gives it."""
+    """An entity in the form of spaCy."""
 
     def __init__(self, text: str, word: str, label: str) -> None:
         self.start_char = text.index(word)
@@ -181,7 +187,7 @@ class Doc:
 
 
 class FakePipeline:
-    """A pipeline of spaCy's that takes so many characters at once, and refuses what is no text."""
+    """A spaCy pipeline that accepts a limited number of characters and refuses invalid text."""
 
     def __init__(self, lang: str, max_length: int = 1000) -> None:
         self.lang, self.max_length = lang, max_length
@@ -232,7 +238,7 @@ def test_a_pipeline_is_loaded_without_what_no_name_needs(monkeypatch: pytest.Mon
 
 
 def test_linked_names_and_open_ones_are_not_found_again(raw_article: Callable[..., RawArticle]) -> None:
-    """A finder adds to the gazetteer's names and never speaks against them."""
+    """A finder adds names to those of the gazetteer and never contradicts them."""
     loader = Loader()
     loader.add(Known("Q1", "LOC", "Sweden", "SE", 0.9, None, None, None, None))
     loader.spellings["Sweden"] = [Alias(0, None)]
@@ -242,4 +248,4 @@ def test_linked_names_and_open_ones_are_not_found_again(raw_article: Callable[..
     values = {name: getattr(raw, name) for name in RawArticle.model_fields}
     draft = link(ArticleDraft(**values, language=Language(code="en", confidence=0.9)), gazetteer, finder)
     assert draft.entities is not None
-    assert [one.id for one in draft.entities] == ["Q1", "name:lars-lindqvist"]
+    assert [entity.id for entity in draft.entities] == ["Q1", "name:lars-lindqvist"]

@@ -1,4 +1,4 @@
-"""A Wikidata dump becomes a gazetteer: who is kept, under which names, with which years and offices."""
+"""A Wikidata dump becomes a gazetteer: kept entities, their names, years and offices."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def gazetteer(target: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {one.id: one for one in gazetteer.entities}
+    return {entity.id: entity for entity in gazetteer.entities}
 
 
 def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
-    """Spelling → languages, comma-joined, of one entity."""
+    """The spellings of one entity → languages, joined by commas."""
     return {
         text: ",".join(sorted(alias.languages or "*"))
         for text, aliases in gazetteer.by_text.items()
@@ -45,8 +45,8 @@ def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
 
 
 def test_kept_are_office_holders_the_well_known_places_and_organisations(known: dict[str, Known]) -> None:
-    """Not the footballer of two Wikipedias, the small town, the ruined capital, the offices, the lion."""
-    assert {qid: one.type for qid, one in known.items()} == {
+    """Not kept: the footballer with two Wikipedias, the small town, the ruined capital, the offices, the lion."""
+    assert {qid: entity.type for qid, entity in known.items()} == {
         "Q90": "LOC",
         "Q3052772": "PER",
         "Q76": "PER",
@@ -76,7 +76,7 @@ def test_a_city_gets_the_code_of_a_country_that_comes_later(known: dict[str, Kno
 
 
 def test_a_deprecated_statement_is_no_statement(known: dict[str, Known]) -> None:
-    """Neither the wrong code of a country, nor nine million Parisians, nor an office never held."""
+    """Ignored: the wrong code of a country, nine million Parisians, and an office that was never held."""
     assert known["Q30"].country == "US"
     assert known["Q90"].prominence == pytest.approx(0.78)
     assert known["Q3052772"].roles == {"president"}
@@ -104,7 +104,7 @@ def test_prominence_follows_the_wikipedias(known: dict[str, Known]) -> None:
 
 
 def test_names_have_their_languages(gazetteer: Gazetteer) -> None:
-    """Norwegian and Chinese under one tag each; a person's single words only where they are the label."""
+    """Norwegian and Chinese each have one tag. A single word is a name of a person only if it is the label."""
     assert spellings(gazetteer, "Q3052772") == {
         "E. Macron": "*",
         "Emmanuel Jean-Michel Frédéric Macron": "fr",
@@ -169,7 +169,7 @@ def test_a_broken_line_is_counted_and_leaves_nothing(line: bytes) -> None:
 
 
 def test_an_office_is_what_it_is_a_kind_of_also_in_a_circle() -> None:
-    """Offices that are kinds of each other end in no role; a distant president is one."""
+    """Offices in a circle give no role. A president of a distant class gives one."""
     parents = {"Q1": {"Q2"}, "Q2": {"Q1"}, "Q3": {"Q4"}, "Q4": {"Q30461"}}
     collector = Collector(offices={office: frozenset(kinds) for office, kinds in parents.items()})
     assert [collector._role(office) for office in ("Q1", "Q3", "Q30461", "Q9")] == ["", "president", "president", ""]

@@ -1,4 +1,4 @@
-"""Damaged characters are mended, and it is said which."""
+"""Damaged characters are repaired, and the kinds of repairs are listed."""
 
 from __future__ import annotations
 

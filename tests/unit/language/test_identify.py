@@ -1,4 +1,4 @@
-"""The language of a text, or `und` rather than a guess."""
+"""The language of a text. A guess gives `und`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ OPEN = ["The president", "Hittegolf", "A lei foi aprobada", "Guerra", "Моск�
 
 @pytest.mark.parametrize("text", OPEN)
 def test_an_answer_that_would_sooner_be_wrong_than_right_is_undetermined(text: str) -> None:
-    """The best of these answers is right about one time in four: it is not given, but is among the candidates."""
+    """The best of these answers is right about one time in four. It is not the answer, but it is a candidate."""
     found = language_of(text)
     assert (found.code, found.confidence) == ("und", 0.0)
     assert found.alternatives
@@ -116,7 +116,7 @@ def test_headlines_too_short_for_likelihoods_alone_are_decided_by_pycld2s_vote(t
 
 
 def test_pycld2s_english_is_no_vote() -> None:
-    """It says `en` of whatever it does not know."""
+    """pycld2 answers `en` for everything that it does not know."""
     assert language_of("Feuer in Berlin").code == "de"
     assert language_of("Krig i Ukraina").code in {"da", "no"}
 
@@ -135,7 +135,7 @@ RIGHT = [
 
 @pytest.mark.parametrize(("lead", "agrees", "share"), RIGHT)
 def test_confidence_is_the_share_of_such_answers_that_are_right(lead: float, share: float, *, agrees: bool) -> None:
-    """As measured (ADR 10): without a lead and alone it is one in nine; agreement of both libraries is worth much."""
+    """As measured (ADR 10): without lead and agreement one answer in nine is right. Agreement of both adds much."""
     ranking = [("nl", -100.0), ("de", -100.0 - lead)]
     assert _confidence(ranking, "nl" if agrees else "de") == pytest.approx(share, abs=0.006)
 

@@ -1,4 +1,4 @@
-"""Dates that a line states for its article, in many languages; never an invented one."""
+"""Dates that a line states for its article, in many languages. No date is invented."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_where_the_language_cannot_decide_there_is_a_reason_and_no_date(language
     found = read("03/04/2021", language)
     assert found is not None
     assert found.dates == ()
-    assert [(one.matched, one.reason) for one in found.rejected] == [
+    assert [(date.matched, date.reason) for date in found.rejected] == [
         ("03/04/2021", "day and month cannot be told apart")
     ]
 

@@ -1,4 +1,4 @@
-"""Lines that are furniture are dropped with the rule's name; sentences stay."""
+"""Furniture lines are dropped with the name of the rule. Sentences stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The producer's service: one collector for a store, told to stop it stops, and its health is that of its writer."""
+"""The producer service: one collector for each store. It ends when told to. Its health is that of its writer."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def settings(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Prod
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[ThreadingHTTPServer]:
-    """The metrics pages that were served."""
+    """The metrics pages that the test started."""
     served: list[ThreadingHTTPServer] = []
     serve = app.serve_metrics
 
@@ -74,7 +74,7 @@ def test_it_serves_both_its_pages_and_ends_when_it_is_told_to(
 
     async def inside() -> int:
         running = asyncio.create_task(run(settings))
-        while not pages and not running.done():  # noqa: ASYNC110 - nobody tells when a page is served
+        while not pages and not running.done():  # noqa: ASYNC110 - nothing reports that a page is served
             await asyncio.sleep(0.005)
         status, told = await get(f"http://127.0.0.1:{pages[0].server_address[1]}/healthz")
         assert (status, told["service"], told["feeds"], told["feeds_file"]) == (200, "producer", 1, "ok")
@@ -89,7 +89,7 @@ def test_it_serves_both_its_pages_and_ends_when_it_is_told_to(
 
 @pytest.fixture
 def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No metrics page: it takes half a second to end."""
+    """No metrics page, because it takes half a second to end."""
     page = SimpleNamespace(shutdown=lambda: None)
     monkeypatch.setattr("services.producer.app.serve_metrics", lambda *_: page)
 
@@ -111,10 +111,26 @@ def test_it_goes_on_with_the_states_of_its_store(settings: ProducerSettings, mon
     assert [state.polls for state in found] == [7]
 
 
-def test_a_port_that_is_taken_is_named_and_ends_it(settings: ProducerSettings) -> None:
+def test_a_port_that_is_taken_is_named_and_ends_it(settings: ProducerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Store] = []
+    closed: list[Store] = []
+
+    class CountedStore(Store):
+        """A store that records when it is opened and closed."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            opened.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr("services.producer.app.Store", CountedStore)
     with socket.create_server(("127.0.0.1", settings.ingest_port)), capture_logs() as logs:
         assert asyncio.run(run(settings)) == EXIT_UNAVAILABLE
-    assert [(one["event"], one["port"]) for one in logs] == [
+    assert opened == closed, "the store is closed on this way out too"
+    assert [(line["event"], line["port"]) for line in logs] == [
         ("the ingest port cannot be used", settings.ingest_port),
     ]
 
@@ -138,7 +154,7 @@ def test_a_writer_that_has_ended_ends_the_process_with_another_code(
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process's own log and metrics stay as they are."""
+    """The log and the metrics of the process do not change."""
     monkeypatch.setattr("services.producer.app.configure_logging", lambda *_: None)
     monkeypatch.setattr("services.producer.app.REGISTRY", CollectorRegistry())
 
@@ -148,7 +164,7 @@ def test_a_second_collector_of_a_store_does_not_start(settings: ProducerSettings
     settings.home.mkdir()
     with FileLock(settings.store_file.with_suffix(".collecting")), capture_logs() as logs:
         assert main(settings) == EXIT_TEMPORARY
-    assert [one["event"] for one in logs] == ["another collector works on this store"]
+    assert [line["event"] for line in logs] == ["another collector works on this store"]
 
 
 @pytest.mark.usefixtures("alone")

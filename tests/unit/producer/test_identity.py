@@ -1,4 +1,4 @@
-"""Identity is fixed at the edge and does not depend on how a URL is written."""
+"""The producer computes the identity. It does not depend on the spelling of a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /articles: a taken article is durable, a wrong one is told what is wrong where, a stranger is told nothing."""
+"""POST /articles: an accepted article is durable, a wrong one gets its errors, and a stranger learns nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_BYTES = 4096
 
 @dataclass
 class Reply:
-    """What came back."""
+    """A reply of the endpoint."""
 
     status: int
     body: Any
@@ -76,7 +76,7 @@ class Endpoint:
         return replies
 
     def articles(self) -> list[RawArticle]:
-        """What is durable: promised or sent."""
+        """The durable messages: in the outbox or sent."""
         store = Store(self.settings.store_file)
         promised = [line.message for line in store.promised(0, 1000)]
         store.close()
@@ -86,7 +86,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy: making its tables waits for the disk."""
+    """A store to copy, because creating its tables waits for the disk."""
     path = tmp_path_factory.mktemp("store") / "producer.sqlite"
     Store(path).close()
     return path
@@ -133,8 +133,13 @@ def test_everything_that_is_said_of_an_article_is_kept_and_marked_as_pushed(endp
     assert article.published_at is not None
     assert article.feeds == ()
     declared = article.declared
-    assert [one.value for one in (*declared.languages, *declared.authors, *declared.tags)] == ["en", "Ana", "a", "b"]
-    assert {one.source for one in (*declared.languages, *declared.authors, *declared.tags)} == {DeclaredBy.PUSH}
+    assert [stated.value for stated in (*declared.languages, *declared.authors, *declared.tags)] == [
+        "en",
+        "Ana",
+        "a",
+        "b",
+    ]
+    assert {stated.source for stated in (*declared.languages, *declared.authors, *declared.tags)} == {DeclaredBy.PUSH}
 
 
 def test_without_a_source_an_article_is_from_the_push(endpoint: Endpoint) -> None:
@@ -299,6 +304,13 @@ def test_a_read_article_is_an_entry_or_an_answer() -> None:
     answer = read_article({"guid": "1"}, 100)
     assert isinstance(answer, dict)
     assert answer["errors"] == [{"path": "/content", "message": "Field required"}]
+
+
+def test_the_path_of_an_error_escapes_tilde_and_slash_as_json_pointers_do() -> None:
+    """RFC 6901, 3: `~` is written `~0` and `/` is written `~1`."""
+    answer = read_article({"guid": "1", "content": "Text.", "a/b": 1, "c~d": 2, "~1": 3}, 100)
+    assert isinstance(answer, dict)
+    assert [error["path"] for error in answer["errors"]] == ["/a~1b", "/c~0d", "/~01"]
 
 
 def test_an_error_without_a_place_is_of_the_whole() -> None:

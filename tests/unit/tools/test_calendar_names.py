@@ -1,4 +1,4 @@
-"""The names of months and weekdays, as they are taken from CLDR and as they are shipped."""
+"""The names of months and weekdays, as CLDR has them and as they are shipped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from babel import localedata
 
-from tools import calendar_names as build
+from tools import calendar_names
 
 
 @pytest.fixture(autouse=True)
 def _fresh_locales(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Babel's loaded locales change one another: what is asked first must not matter here."""
+    """Babel's loaded locales change each other. The order of requests must not matter here."""
     monkeypatch.setattr(localedata, "_cache", {})
 
 
@@ -22,19 +22,21 @@ def _fresh_locales(monkeypatch: pytest.MonkeyPatch) -> None:
     [("en", "may", 5), ("en", "dec", 12), ("de_AT", "jänner", 1), ("ru", "мая", 5), ("ru", "май", 5), ("nl", "mei", 5)],
 )
 def test_months_are_known_inside_a_date_and_alone_short_and_long(locale: str, name: str, number: int) -> None:
-    assert build.month_names(locale)[name] == number
+    assert calendar_names.month_names(locale)[name] == number
 
 
 def test_names_of_digits_or_one_letter_are_no_names() -> None:
-    """`1月` is a number date, and `J` is January as well as June."""
-    assert build.month_names("zh").keys() == {"一月", "二月", "三月", "四月", "五月", "六月"} | {
+    """`1月` is a numeric date, and `J` is January as well as June."""
+    assert calendar_names.month_names("zh").keys() == {"一月", "二月", "三月", "四月", "五月", "六月"} | {
         *("七月", "八月", "九月", "十月", "十一月", "十二月")
     }
-    assert all(len(name) > 1 for name in build.month_names("en") | dict.fromkeys(build.day_names("en"), 0))
+    assert all(
+        len(name) > 1 for name in calendar_names.month_names("en") | dict.fromkeys(calendar_names.day_names("en"), 0)
+    )
 
 
 def test_weekdays_are_casefolded_and_without_dots() -> None:
-    assert {"montag", "mo", "so"} <= build.day_names("de")
+    assert {"montag", "mo", "so"} <= calendar_names.day_names("de")
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +44,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("calendar") / "data" / "calendar.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(localedata, "_cache", {})
-        patch.setattr(build, "CALENDAR", path)
-        patch.setattr(build, "LOCALES", ("en", "nl", "ru", "de", "de_AT", "nb", "nn"))
-        build.main()
+        patch.setattr(calendar_names, "CALENDAR", path)
+        patch.setattr(calendar_names, "LOCALES", ("en", "nl", "ru", "de", "de_AT", "nb", "nn"))
+        calendar_names.main()
         first = path.read_bytes()
-        build.main()
+        calendar_names.main()
     assert path.read_bytes() == first
     return json.loads(first)
 
 
 @pytest.mark.parametrize("code", ["en", "nl", "ru"])
 def test_the_shipped_file_has_what_is_built(written: Any, code: str) -> None:
-    shipped = json.loads(build.CALENDAR.read_text(encoding="utf8"))
+    shipped = json.loads(calendar_names.CALENDAR.read_text(encoding="utf8"))
     assert written["months"][code].items() <= shipped["months"][code].items()
     assert set(written["weekdays"][code]) <= set(shipped["weekdays"][code])
 

@@ -1,4 +1,4 @@
-"""Countries are found under the names that lists of office holders give them."""
+"""Countries are found by their names in lists of office holders."""
 
 from __future__ import annotations
 

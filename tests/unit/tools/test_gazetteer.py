@@ -1,4 +1,4 @@
-"""A gazetteer from tiny sources in the shared sources' format: who is kept, under which spellings."""
+"""Builds a gazetteer from tiny sources in the format of the shared sources: kept entities and their spellings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from services.entities import demonyms
 from services.entities.builder import Builder
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.records import Known
-from tools import gazetteer as build
+from tools import gazetteer as tool
 from tools.gazetteer import LICENCES
 
 VARIANTS = """qid\ttype\tcanonical\tsurface\tlang\tsource
@@ -112,16 +113,17 @@ def write_sources(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the sources (`sources`) and of the files made of them (`made`)."""
+    """The folder with the sources (`sources`) and the built files (`made`)."""
     folder = tmp_path_factory.mktemp("gazetteer")
     write_sources(folder / "sources")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "LANGUAGES", ("en", "it", "nb", "nl", "ru", "zh", "no such"))
+        for module in (tool, demonyms):
+            patch.setattr(module, "LANGUAGES", ("en", "it", "nb", "nl", "ru", "zh", "no such"))
         for name, file in (("DATA", "all.tsv.gz"), ("SHARE_ALIKE", "alike.tsv.gz"), ("MANIFEST", "manifest.json")):
-            patch.setattr(build, name, folder / "made" / file)
-        build.main(folder / "sources")
+            patch.setattr(tool, name, folder / "made" / file)
+        tool.main(folder / "sources")
         first = {path.name: path.read_bytes() for path in (folder / "made").iterdir()}
-        build.main(folder / "sources")
+        tool.main(folder / "sources")
         assert first == {path.name: path.read_bytes() for path in (folder / "made").iterdir()}
         yield folder
 
@@ -133,11 +135,11 @@ def gazetteer(built: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {one.id: one for one in gazetteer.entities}
+    return {entity.id: entity for entity in gazetteer.entities}
 
 
 def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
-    """Spelling → languages, comma-joined, `*` for all."""
+    """Spelling → languages, joined by commas. `*` means all languages."""
     return {
         text: ",".join(sorted(alias.languages or "*"))
         for text, aliases in gazetteer.by_text.items()
@@ -150,7 +152,7 @@ def test_the_manifest_counts_and_names_every_source_with_its_checksum(built: Pat
     manifest = json.loads((built / "made" / "manifest.json").read_text(encoding="utf8"))
     assert manifest["entities"] == len(gazetteer.entities)
     assert manifest["share_alike"] == {"entities": 2, "aliases": 5}
-    assert {one["file"]: one["sha256"] for one in manifest["sources"]} == {
+    assert {source["file"]: source["sha256"] for source in manifest["sources"]} == {
         name: hashlib.sha256((built / "sources" / name).read_bytes()).hexdigest() for name in LICENCES
     }
 
@@ -206,9 +208,9 @@ def test_a_single_word_is_nobodys_name_but_in_ideographs(gazetteer: Gazetteer) -
 
 
 def test_organisations_that_news_hardly_names_are_left_out(known: dict[str, Known]) -> None:
-    """Archives, colleges without an article, ministries of nowhere, branches' double titles."""
+    """Left out: archives, colleges without an article, ministries without a country, duplicate titles of branches."""
     kept = {"Q312", "Q66", "Q9999999", "Q12", "Q13"}
-    assert {one[0] for one in ORGANISATIONS} & known.keys() == kept
+    assert {row[0] for row in ORGANISATIONS} & known.keys() == kept
     assert known["Q13"].prominence < known["Q12"].prominence < known["Q312"].prominence
 
 
@@ -238,7 +240,7 @@ def test_international_bodies_are_in_a_file_of_their_own(built: Path, gazetteer:
         "ONU": "fr",
         "联合国": "zh",
     }
-    assert "Q1065" not in {one.id for one in gazetteer.entities}
+    assert "Q1065" not in {entity.id for entity in gazetteer.entities}
 
 
 def test_the_first_source_wins_and_spellings_of_no_use_are_dropped() -> None:

@@ -1,4 +1,4 @@
-"""Word classes, carried-over names and a whole training run, on tiny sources in the shared sources' format."""
+"""Word classes, projected names and a complete training run, on tiny sources in the format of the shared sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.entities.names import CrfNameFinder, NameSpan
 from services.entities.names.classes import load_classes
 from services.entities.names.scorer import read_weights
 from tools.names import lexicon, projection, train
-from tools.names.corpora import Corpus, Gold, Sentence, parse, read_corpus
+from tools.names.corpora import Corpus, Gold, Sentence, parse_sentences, read_corpus
 from tools.names.projection import place_names, project
 
 GIVEN = [("Anna", 20), ("Berta", 3), ("Carla", 2)]
@@ -34,18 +34,19 @@ NEWS = {
 
 
 def people() -> list[tuple[str, str]]:
-    """Twenty Annas, three Bertas, two Carlas; all but the Carlas with a middle name; and Chinese persons."""
+    """Twenty Annas, three Bertas and two Carlas, and Chinese persons. Only the Carlas have no middle name."""
     rows = [(f"{given} Middle Holm{number}", "{}") for given, count in GIVEN[:2] for number in range(count)]
     rows += [(f"Carla Smit{'h' * number}", '{"ru": ["Карла Холм"]}') for number in range(2)]
     rows += [
-        (f"Person {one} Lang", json.dumps({"zh": [name]})) for one, name in enumerate(("王小明", "王大伟", "王芳"))
+        (f"Person {number} Lang", json.dumps({"zh": [name]}))
+        for number, name in enumerate(("王小明", "王大伟", "王芳"))
     ]
     return rows
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources, and few of CLDR's many languages."""
+    """The sources, and only a few of CLDR's many languages."""
     monkeypatch.setattr(babel.localedata, "locale_identifiers", lambda: ["en", "zh", "de"])
     for name in lexicon.SOURCES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,7 @@ class Finder:
 
 
 def test_names_are_carried_over_to_translations_with_as_many_lines(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A country by its name there; a line with a word left over that looks like a name is dropped."""
+    """A country has its name in the target language. A line is dropped if another word looks like a name."""
     monkeypatch.setattr(projection, "TARGETS", {"nld": "nl", "fra": "fr"})
     kept = project(data, Finder(), {})
     assert kept == [
@@ -144,7 +145,7 @@ def test_no_word_is_part_of_two_names() -> None:
 
 
 def corpus_of(folder: Path) -> Corpus:
-    """An archive of marked sentences: a hundred to train on, two to test on."""
+    """An archive of marked sentences: 100 for training and two for testing."""
     names = ["Anna", "Berta", "Carla", "Dora"]
     train_text = "\n".join(f"{names[number % 4]}\tB-PER\nsaw\tO\nRome\tB-LOC\n.\tO\n" for number in range(100)).replace(
         "\t", " "
@@ -172,19 +173,19 @@ def test_a_file_that_an_archive_lacks_is_said(tmp_path: Path) -> None:
 
 def test_words_that_are_not_in_the_stated_text_are_put_together() -> None:
     lines = "# text = Something else\n1\tAnna\tB-PER\n2\t(\tO\n3\tRome\tB-LOC\n4\t)\tO\n5\t.\tO\n"
-    (sentence,) = parse(lines, "en", 1, 2)
+    (sentence,) = parse_sentences(lines, "en", 1, 2)
     assert sentence.text == "Anna (Rome)."
     assert sentence.names == (Gold(0, 4, "PER"), Gold(6, 10, "LOC"))
 
 
 def test_a_handle_is_no_name() -> None:
-    (sentence,) = parse("@\tO\nanna B-PER\n@bob B-PER\nRome B-LOC\n".replace("\t", " "), "en", 0, 1)
-    assert [sentence.text[one.start : one.end] for one in sentence.names] == ["Rome"]
+    (sentence,) = parse_sentences("@\tO\nanna B-PER\n@bob B-PER\nRome B-LOC\n".replace("\t", " "), "en", 0, 1)
+    assert [sentence.text[name.start : name.end] for name in sentence.names] == ["Rome"]
 
 
 @pytest.fixture
 def trained(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
-    """Trains on the tiny corpus; the folder of what was written."""
+    """Trains on the tiny corpus and returns the folder with the written files."""
     pytest.importorskip("pycrfsuite")
     made = data / "made"
     made.mkdir()
@@ -215,9 +216,9 @@ def test_a_training_run_writes_weights_words_and_a_manifest_that_tells_all(
     manifest = json.loads((made / "manifest.json").read_text(encoding="utf8"))
     assert manifest["weights_sha256"] == hashlib.sha256((made / "names.npz").read_bytes()).hexdigest()
     assert manifest["words_sha256"] == hashlib.sha256((made / "words" / "words.tsv.gz").read_bytes()).hexdigest()
-    assert {one["file"] for one in manifest["sources"]} == {"ner/tiny.tar.xz", *lexicon.SOURCES}
+    assert {source["file"] for source in manifest["sources"]} == {"ner/tiny.tar.xz", *lexicon.SOURCES}
     assert manifest["sentences"]["en"] == 92, "the rest is kept back"
-    assert {name for name, one in manifest["measured"].items() if one} == {"development", "test", "pud"}
+    assert {name for name, figures in manifest["measured"].items() if figures} == {"development", "test", "pud"}
     assert manifest["measured"]["test"]["tiny/test"]["typed.f1"] == 1.0
     assert load_classes(made / "words" / "words.tsv.gz") == lexicon.build_classes(data)
     assert read_weights(made / "names.npz").transitions.shape == (7, 7)
@@ -225,7 +226,7 @@ def test_a_training_run_writes_weights_words_and_a_manifest_that_tells_all(
 
 def test_files_are_split_alike_and_nothing_is_lost() -> None:
     sentences = [Sentence("en", str(number), ()) for number in range(50)]
-    first, second = train.split(sentences), train.split(sentences)
+    first, second = train.hold_out_development(sentences), train.hold_out_development(sentences)
     assert first == second
     assert sorted(first[0] + first[1]) == sorted(sentences)
     assert len(first[1]) == 4

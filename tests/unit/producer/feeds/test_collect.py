@@ -1,4 +1,4 @@
-"""The collector polls each feed when it is due, takes edits of its file at once, and goes on through mistakes."""
+"""The collector polls each feed when it is due, applies edits of its file at once, and survives errors in it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ DAY = 24 * HOUR
 
 
 class FakeWriter:
-    """A writer that is full, or has ended, when a test says so."""
+    """A writer that is full or has ended when a test says so."""
 
     is_full = False
     failed: BaseException | None = None
 
 
 class FakePoller:
-    """Notes who is polled; a poll ends when `open` is set, with the state that `after` makes."""
+    """Records polled feeds. A poll ends when `open` is set, with the state from `after`."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -89,7 +89,7 @@ class Room:
         return self.collector._due_at[feed_id] - time.time()
 
     def run(self, work: Callable[[asyncio.Task[None]], Awaitable[None]]) -> None:
-        """Something while the collector runs."""
+        """Run `work` while the collector runs."""
 
         async def inside() -> None:
             stopping = asyncio.Event()
@@ -196,7 +196,7 @@ def test_while_the_file_has_mistakes_the_feeds_before_them_go_on(room: Room) -> 
 def test_a_variable_that_is_not_set_is_named_in_the_log(room: Room) -> None:
     with capture_logs() as logs:
         room.load(line("a", headers="{X-Key: '${DRAGOMAN_NO_SUCH_KEY}'}"))
-    assert [(one["feed"], one["variable"]) for one in logs] == [("a", "DRAGOMAN_NO_SUCH_KEY")]
+    assert [(line["feed"], line["variable"]) for line in logs] == [("a", "DRAGOMAN_NO_SUCH_KEY")]
 
 
 def test_the_feeds_of_a_list_are_collected_with_it_and_go_with_it(room: Room) -> None:
@@ -223,12 +223,12 @@ def test_children_have_the_lists_settings_and_stable_ids_and_odd_ones_are_left_o
     state = FeedState(children=(named, ChildFeed(url="ftp://x"), ChildFeed(url="https://b.org/"), named))
     with capture_logs() as logs:
         first, second = children_of(parent, state)
-    assert [one["event"] for one in logs] == ["a feed of a list is left out"]
+    assert [line["event"] for line in logs] == ["a feed of a list is left out"]
     assert first.id.startswith("list/a-org-")
     assert (first.interval, first.tags, first.source, first.language) == (1800, ("t", "w"), "A", "nl")
     assert (first.respect_robots, first.paused) == (False, True)
     assert (second.language, second.source) == ("de", None)
-    assert [one.id for one in children_of(parent, state)] == [first.id, second.id]
+    assert [child.id for child in children_of(parent, state)] == [first.id, second.id]
     assert children_of(parent, None) == []
     automatic = parent.model_copy(update={"interval": "auto"})
     assert children_of(automatic, state)[0].interval == "auto"
@@ -275,7 +275,7 @@ def test_the_pause_is_until_the_next_feed_is_due_or_the_gauges_are(room: Room) -
 
 
 def started(room: Room) -> list[str]:
-    """Who is polled when the due ones are started once."""
+    """The feeds that are polled when the due feeds are started once."""
 
     async def inside() -> None:
         room.collector._start_due()
@@ -325,7 +325,7 @@ def test_a_poll_that_cannot_be_written_is_made_again_later_and_nothing_of_it_is_
     room.poller.after = refuse
     with capture_logs() as logs:
         assert started(room) == ["a"]
-    assert [one["event"] for one in logs] == ["a poll could not be written"]
+    assert [line["event"] for line in logs] == ["a poll could not be written"]
     assert "a" not in room.collector.states
     assert room.due("a") == pytest.approx(UNWRITTEN_SECONDS, abs=5)
 
@@ -343,7 +343,7 @@ def test_a_list_that_names_other_feeds_now_has_them_at_once(room: Room) -> None:
 
 
 def during_a_poll(room: Room, work: Callable[[], None]) -> None:
-    """Something while the only feed is being polled; then that poll ends."""
+    """Run `work` while the only feed is polled. Then end that poll."""
 
     async def inside() -> None:
         room.poller.open.clear()
@@ -438,7 +438,7 @@ def test_a_folder_is_polled_when_something_is_put_into_it_also_when_it_was_made_
     count = 0
 
     def put_and_look() -> bool:
-        # again and again, for when the watching begins cannot be seen
+        # Repeat the change, because nothing shows when the watching begins.
         nonlocal count
         count += 1
         (inbox / f"{count}.txt").write_text("Words.")
@@ -498,14 +498,14 @@ def test_folders_that_cannot_be_watched_are_still_read_at_their_interval(
 
 
 def test_one_word_for_each_feed() -> None:
-    one = Feed(id="a", url="https://e.org/")
+    feed = Feed(id="a", url="https://e.org/")
     silent = FeedState(last_success_at=1.0, last_new_at=1.0, gaps=(60.0,) * 5)
-    assert feed_condition(one, FeedState(), 0) == "new"
-    assert feed_condition(one, FeedState(last_success_at=1.0), 2) == "ok"
-    assert feed_condition(one, silent, 2) == "ok"
-    assert feed_condition(one, silent, 10 * DAY) == "silent"
-    assert feed_condition(one, silent.model_copy(update={"error_streak": 1}), 10 * DAY) == "failing"
-    assert feed_condition(one.model_copy(update={"paused": True}), FeedState(error_streak=1), 0) == "paused"
+    assert feed_condition(feed, FeedState(), 0) == "new"
+    assert feed_condition(feed, FeedState(last_success_at=1.0), 2) == "ok"
+    assert feed_condition(feed, silent, 2) == "ok"
+    assert feed_condition(feed, silent, 10 * DAY) == "silent"
+    assert feed_condition(feed, silent.model_copy(update={"error_streak": 1}), 10 * DAY) == "failing"
+    assert feed_condition(feed.model_copy(update={"paused": True}), FeedState(error_streak=1), 0) == "paused"
 
 
 def test_gauges_count_feeds_by_state_and_name_those_that_fail_or_are_silent(room: Room) -> None:
@@ -537,6 +537,12 @@ def test_gauges_count_feeds_by_state_and_name_those_that_fail_or_are_silent(room
     assert gauge("dragoman_feed_late_seconds") == 0
 
 
+def test_a_feed_that_was_never_polled_is_late_from_the_moment_it_was_read(room: Room) -> None:
+    room.load(line("a"))
+    room.collector.publish(time.time() + 40)
+    assert gauge("dragoman_feed_late_seconds") == pytest.approx(40, abs=5)
+
+
 def test_where_nothing_is_due_nothing_is_late(room: Room) -> None:
     room.load(line("a", paused="true"))
     room.collector.publish(time.time())
@@ -545,8 +551,8 @@ def test_where_nothing_is_due_nothing_is_late(room: Room) -> None:
 
 def test_a_gauge_has_just_the_series_that_are_wanted() -> None:
     registry = CollectorRegistry()
-    one = Gauge("g", "A gauge.", ["feed", "failure"], registry=registry)
-    replace_series(one, {("a", "x"): 1.0, ("b", "y"): 2.0})
-    replace_series(one, {("b", "y"): 3.0, ("c", "z"): 4.0})
-    samples = {tuple(sample.labels.values()): sample.value for family in one.collect() for sample in family.samples}
+    gauge = Gauge("g", "A gauge.", ["feed", "failure"], registry=registry)
+    replace_series(gauge, {("a", "x"): 1.0, ("b", "y"): 2.0})
+    replace_series(gauge, {("b", "y"): 3.0, ("c", "z"): 4.0})
+    samples = {tuple(sample.labels.values()): sample.value for family in gauge.collect() for sample in family.samples}
     assert samples == {("b", "y"): 3.0, ("c", "z"): 4.0}

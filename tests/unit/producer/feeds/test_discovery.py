@@ -1,4 +1,4 @@
-"""The feeds of a site are found where its page, its robots.txt and custom say that they are."""
+"""The feeds of a site are found on its page, in its robots.txt and at the usual paths."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_feeds_that_the_page_links_to_come_first_and_custom_is_not_tried_then(we
         "https://e.org/empty": rss([]),
     }
     found = find(web)
-    assert [(one.url, one.why) for one in found] == [
+    assert [(feed.url, feed.why) for feed in found] == [
         ("https://e.org/news.xml", "the page links to it as 'Latest news'"),
         ("https://e.org/sitemap.xml", "robots.txt names it"),
     ]
@@ -79,7 +79,7 @@ def test_where_only_a_sitemap_is_found_the_usual_places_are_tried_and_a_feed_com
         "https://e.org/atom.xml": rss([story("a", 1)]),
     }
     found = find(web, "https://e.org/section/?q=1")
-    assert [(one.url, one.why) for one in found] == [
+    assert [(feed.url, feed.why) for feed in found] == [
         ("https://e.org/atom.xml", "where feeds usually are"),
         ("https://e.org/sitemap.xml", "robots.txt names it"),
     ]
@@ -89,7 +89,7 @@ def test_where_only_a_sitemap_is_found_the_usual_places_are_tried_and_a_feed_com
 def test_the_same_document_under_two_addresses_is_found_once_by_its_first(web: FakeWeb) -> None:
     feed = rss([story("a", 1)])
     web.pages = {HOME: page(link("/one"), link("/two")), "https://e.org/one": feed, "https://e.org/two": feed}
-    assert [one.url for one in find(web)] == ["https://e.org/one"]
+    assert [feed.url for feed in find(web)] == ["https://e.org/one"]
 
 
 def test_what_is_no_feed_fails_or_is_forbidden_is_left_out(web: FakeWeb) -> None:
@@ -109,7 +109,7 @@ def test_what_is_no_feed_fails_or_is_forbidden_is_left_out(web: FakeWeb) -> None
 
 def test_a_page_that_is_no_document_may_still_have_feeds_at_the_usual_places(web: FakeWeb) -> None:
     web.pages = {HOME: b"\x00\x01\x02", "https://e.org/feed": rss([story("a", 1)])}
-    assert [one.url for one in find(web)] == ["https://e.org/feed"]
+    assert [feed.url for feed in find(web)] == ["https://e.org/feed"]
 
 
 def test_a_url_that_cannot_be_had_says_why_and_one_without_a_document_has_no_feeds(web: FakeWeb) -> None:
@@ -169,7 +169,7 @@ def test_a_feed_is_looked_at_once_with_its_headers_and_its_source(
     document, parsed = once(web, headers={"X-Key": "${DRAGOMAN_TEST_KEY}"}, source="Publisher")
     assert document.url == HOME
     assert parsed.items[0].source_id == "Publisher"
-    assert [one.headers for one in web.asked if one.url == HOME] == [{"X-Key": "hush"}]
+    assert [request.headers for request in web.asked if request.url == HOME] == [{"X-Key": "hush"}]
     assert once(web)[1].items[0].source_id == "e.org"
 
 

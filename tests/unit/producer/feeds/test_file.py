@@ -1,4 +1,4 @@
-"""The feeds file: every mistake has its line and field, every edit keeps the comments."""
+"""The feeds file: every error has its line and field, and every edit keeps the comments."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_a_mistake_is_named_by_line_and_field(file: Path, before: str) -> None:
     file.write_text(GOOD.replace(before, after), encoding="utf8")
     with pytest.raises(FeedsFileError) as caught:
         load_feeds(file)
-    found = [one for one in caught.value.problems if one.field.startswith(field) and words in one.message]
+    found = [
+        problem for problem in caught.value.problems if problem.field.startswith(field) and words in problem.message
+    ]
     assert found, str(caught.value)
     assert abs(found[0].line - line) <= 1
     assert str(found[0]).startswith(f"{file}:{found[0].line}: ")

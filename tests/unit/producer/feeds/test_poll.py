@@ -1,4 +1,4 @@
-"""One poll: what is new is durable, what is the same is not written again, what failed is tried again later."""
+"""One poll: new entries are durable, unchanged entries are not written again, failures are retried later."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SITEMAP = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:n="http://w
 
 
 class Room:
-    """A poller with a real writer and store, and a web that is a table. Kafka is away: all stays in the outbox."""
+    """A poller with a real writer and store, and a table as the web. Kafka is away, so all stays in the outbox."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home
@@ -61,12 +61,12 @@ class Room:
         self.state = FeedState()
 
     def poll(self, feed: Feed, state: FeedState | None = None) -> FeedState:
-        """The next poll of the feed, from the state that the last one left."""
+        """Poll the feed again from its last state."""
         self.state = asyncio.run(self.poller.poll(feed, self.state if state is None else state))
         return self.state
 
     def articles(self) -> list[RawArticle]:
-        """Everything that was promised, in its order."""
+        """All messages in the outbox, in order."""
         lines = self.store.promised(0, 10_000)
         return [decode(RawArticle, line.message) for line in lines if not line.is_letter]
 
@@ -79,7 +79,7 @@ class Room:
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy: making its tables waits for the disk."""
+    """A store to copy, because creating its tables waits for the disk."""
     path = tmp_path_factory.mktemp("store") / "producer.sqlite"
     Store(path).close()
     return path
@@ -141,7 +141,7 @@ def test_a_304_is_an_unchanged_feed_whose_entries_are_still_counted(room: Room) 
     first = room.poll(feed())
     before = polls("unchanged")
     second = room.poll(feed())
-    assert [one.validators.etag for one in room.web.asked if one.url == URL] == [None, '"1"']
+    assert [request.validators.etag for request in room.web.asked if request.url == URL] == [None, '"1"']
     assert (second.entries, second.polls, second.last_new_at) == (1, 2, first.last_new_at)
     assert second.etag == '"1"'
     assert polls("unchanged") == before + 1
@@ -173,7 +173,7 @@ def test_now_and_then_the_whole_document_is_asked_for(room: Room) -> None:
     state = room.poll(feed())
     for number in (UNCONDITIONAL_EVERY - 1, UNCONDITIONAL_EVERY):
         room.poll(feed(), state.model_copy(update={"polls": number}))
-    asked = [one.validators for one in room.web.asked if one.url == URL]
+    asked = [request.validators for request in room.web.asked if request.url == URL]
     assert asked[1:] == [Validators('"1"'), NO_VALIDATORS]
 
 
@@ -301,7 +301,7 @@ def test_a_server_that_says_when_to_come_back_is_obeyed(room: Room) -> None:
 def test_robots_are_obeyed_unless_the_publisher_has_agreed(room: Room) -> None:
     room.web.pages |= {"https://e.org/robots.txt": "User-agent: *\nDisallow: /", URL: rss([story("a", 1)])}
     assert room.poll(feed()).failure is Failure.ROBOTS
-    assert [one.url for one in room.web.asked] == ["https://e.org/robots.txt"]
+    assert [request.url for request in room.web.asked] == ["https://e.org/robots.txt"]
     assert room.poll(feed(respect_robots=False)).failure is None
     assert len(room.articles()) == 1
 
@@ -381,7 +381,7 @@ def test_headers_go_to_the_feeds_own_host_and_not_to_where_it_has_moved(
     room.web.pages = {URL: replace(answer(new, rss([story("a", 1)])), moved_to=new), new: rss([story("a", 2)])}
     room.poll(secret)
     room.poll(secret)
-    told = {one.url: one.headers for one in room.web.asked if not one.url.endswith("robots.txt")}
+    told = {request.url: request.headers for request in room.web.asked if not request.url.endswith("robots.txt")}
     assert told == {URL: {"X-Key": "hush"}, new: {}}
 
 
@@ -480,7 +480,7 @@ def test_a_part_that_is_cut_off_or_a_web_page_is_not_taken(room: Room) -> None:
 def test_the_headers_of_a_feed_go_to_parts_on_its_own_host_only(room: Room) -> None:
     room.web.pages = {URL: index((A, None), (B, None)), A: part(1), B: part(2)}
     room.poll(feed(headers={"X-Key": "hush"}, **BY_TITLE))
-    told = {one.url: one.headers for one in room.web.asked if not one.url.endswith("robots.txt")}
+    told = {request.url: request.headers for request in room.web.asked if not request.url.endswith("robots.txt")}
     assert told == {URL: {"X-Key": "hush"}, A: {"X-Key": "hush"}, B: {}}
 
 
@@ -505,7 +505,9 @@ def test_the_pages_of_a_sitemap_are_its_articles(room: Room) -> None:
     assert "De burgemeester" in article.content
     assert (article.content_type, article.title, article.declared_language) == (ContentType.HTML, "Page 1", "nl")
     assert [tag.value for tag in article.declared.tags] == ["mine"]
-    assert [one.headers for one in room.web.asked if one.url == P1] == [{}], "secrets are for the feed, not for pages"
+    assert [request.headers for request in room.web.asked if request.url == P1] == [{}], (
+        "secrets are for the feed, not for pages"
+    )
     assert state.body_hash is not None
     room.web.pages[URL] = part(1, 2)
     room.web.paths()

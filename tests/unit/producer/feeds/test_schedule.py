@@ -1,4 +1,4 @@
-"""When a feed is looked at again: as often as it brings something, never given up, never hidden."""
+"""When a feed is polled again: as often as it has new entries. No feed is given up, and no failure is hidden."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.feed import AUTO_MAX_SECONDS, AUTO_MIN_SECONDS
 from services.producer.feeds.schedule import (
-    Seen,
+    PollResult,
     after_failure,
     after_success,
     backoff_seconds,
@@ -28,13 +28,13 @@ MIDDLE = 0.5
 
 
 def run(gap_seconds: float, days: float, state: FeedState | None = None, start: float = 1e9) -> FeedState:
-    """Poll a feed that has a new entry every so many seconds, for days."""
+    """Poll a feed that gets a new entry at a fixed interval, for days."""
     state, now = state or FeedState(), start
     published = start
     while now < start + days * DAY:
         new = int((now - published) // gap_seconds)
         published += new * gap_seconds
-        state = after_success(state, Seen(20, new), "auto", now, MIDDLE)
+        state = after_success(state, PollResult(20, new), "auto", now, MIDDLE)
         now = state.next_poll_at
     return state
 
@@ -52,27 +52,27 @@ def test_busy_feeds_are_polled_every_five_minutes_and_quiet_ones_once_a_day() ->
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(1, 1e7), st.floats(0, 0.999))
 def test_auto_always_stays_between_its_bounds(entries: int, new: int, elapsed: float, jitter: float) -> None:
-    first = after_success(FeedState(), Seen(entries, entries), "auto", 1e9, jitter)
-    second = after_success(first, Seen(entries, min(new, entries)), "auto", 1e9 + elapsed, jitter)
+    first = after_success(FeedState(), PollResult(entries, entries), "auto", 1e9, jitter)
+    second = after_success(first, PollResult(entries, min(new, entries)), "auto", 1e9 + elapsed, jitter)
     wait = second.next_poll_at - 1e9 - elapsed
     assert AUTO_MIN_SECONDS * 0.9 - 0.001 <= wait <= AUTO_MAX_SECONDS * 1.1 + 0.001, "a float of 1e9 has few decimals"
 
 
 def test_a_fixed_interval_is_kept_unless_the_server_asks_for_more() -> None:
-    state = after_success(FeedState(), Seen(5, 5), 60, 1000.0, MIDDLE)
+    state = after_success(FeedState(), PollResult(5, 5), 60, 1000.0, MIDDLE)
     assert state.next_poll_at == 1060.0
-    asked = after_success(state, Seen(5, 0, hint_seconds=600), 60, 2000.0, MIDDLE)
+    asked = after_success(state, PollResult(5, 0, hint_seconds=600), 60, 2000.0, MIDDLE)
     assert asked.next_poll_at == 2600.0
-    forever = after_success(state, Seen(5, 0, hint_seconds=10**8), 60, 2000.0, MIDDLE)
+    forever = after_success(state, PollResult(5, 0, hint_seconds=10**8), 60, 2000.0, MIDDLE)
     assert forever.next_poll_at == 2000.0 + AUTO_MAX_SECONDS
 
 
 def test_a_feed_that_is_all_new_is_looked_at_twice_as_often() -> None:
-    state = after_success(FeedState(), Seen(20, 20), "auto", 0.0, MIDDLE)
-    state = after_success(state, Seen(20, 20), "auto", 4 * HOUR, MIDDLE)
+    state = after_success(FeedState(), PollResult(20, 20), "auto", 0.0, MIDDLE)
+    state = after_success(state, PollResult(20, 20), "auto", 4 * HOUR, MIDDLE)
     assert state.interval_seconds <= 2 * HOUR
-    assert is_overrun(state, Seen(20, 20))
-    assert not is_overrun(FeedState(), Seen(20, 20)), "a first look cannot overrun"
+    assert is_overrun(state, PollResult(20, 20))
+    assert not is_overrun(FeedState(), PollResult(20, 20)), "a first look cannot overrun"
 
 
 @pytest.mark.parametrize("failure", list(Failure))
@@ -84,7 +84,9 @@ def test_waits_grow_to_a_cap_and_never_end(failure: Failure) -> None:
 
 
 def test_lasting_failures_wait_longer_and_gone_longest() -> None:
-    soft, hard, gone = (backoff_seconds(one, 1, 60) for one in (Failure.SERVER, Failure.NOT_FOUND, Failure.GONE))
+    soft, hard, gone = (
+        backoff_seconds(failure, 1, 60) for failure in (Failure.SERVER, Failure.NOT_FOUND, Failure.GONE)
+    )
     assert soft < hard < gone == 24 * HOUR
 
 
@@ -96,10 +98,10 @@ def test_retry_after_is_honoured() -> None:
 
 
 def test_a_success_forgets_the_failures_and_a_failure_keeps_what_is_known() -> None:
-    known = after_success(FeedState(etag='"x"', body_hash="h"), Seen(3, 3), "auto", 1.0, MIDDLE)
+    known = after_success(FeedState(etag='"x"', body_hash="h"), PollResult(3, 3), "auto", 1.0, MIDDLE)
     failed = after_failure(known, FetchError(Failure.SERVER, "500"), 60, 2.0, MIDDLE)
     assert (failed.etag, failed.body_hash, failed.last_success_at) == ('"x"', "h", 1.0)
-    assert after_success(failed, Seen(3, 0), "auto", 3.0, MIDDLE).error_streak == 0
+    assert after_success(failed, PollResult(3, 0), "auto", 3.0, MIDDLE).error_streak == 0
 
 
 def test_an_address_that_a_feed_moved_to_is_given_up_after_three_failures() -> None:

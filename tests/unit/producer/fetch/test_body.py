@@ -1,4 +1,4 @@
-"""Bodies come out whole in any pieces, and no body fills the memory."""
+"""Bodies arrive complete in pieces of any size, and no body fills the memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client says what went wrong, follows redirects by hand, and tells nobody else the user's secrets."""
+"""The client reports errors, follows redirects itself, and sends the user's secrets to no other host."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SECRET = {"Authorization": "Bearer hush"}
 
 
 class Recorder(Client):
-    """A client whose web is a table of redirects; everything else is a document."""
+    """A client with a table of redirects as the web. Every other URL is a document."""
 
     def __init__(self, home: Path, redirects: dict[str, tuple[int, str]]) -> None:
         super().__init__(ProducerSettings(home=home))
@@ -61,7 +61,7 @@ class Recorder(Client):
 
 
 def chain(home: Path, *urls: str, status: int = 302) -> Recorder:
-    """A client whose web leads from each of these URLs to the next one."""
+    """A client whose web redirects from each of these URLs to the next one."""
     return Recorder(home, {here: (status, there) for here, there in pairwise(urls)})
 
 
@@ -277,7 +277,7 @@ def test_half_a_character_in_a_reason_is_replaced() -> None:
 
 
 class Site:
-    """Answers by path, and every request that came."""
+    """Answers by path, and all requests."""
 
     def __init__(self) -> None:
         self.base = ""
@@ -303,7 +303,7 @@ def site(server: Site) -> Site:
 
 
 def run(work: Callable[[Client], Awaitable[T]], home: Path, **values: Any) -> T:
-    """Something with a client that may fetch from loopback."""
+    """Run `work` with a client that may fetch from loopback."""
     settings = ProducerSettings(home=home, **{"allow_networks": "127.0.0.0/8", "host_spacing_seconds": 0, **values})
 
     async def inside() -> T:
@@ -385,7 +385,7 @@ def test_what_is_too_large_or_cannot_be_opened_is_told_apart(site: Site, tmp_pat
 
 
 def breaking(body: bytes) -> Answer:
-    """An answer that announces more than comes."""
+    """An answer that announces more bytes than it sends."""
 
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

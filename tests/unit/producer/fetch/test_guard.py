@@ -1,4 +1,4 @@
-"""Only public addresses are connected to, whatever a name, a number or an IPv6 form says."""
+"""Only public addresses are connected to. Names, numbers and IPv6 forms cannot bypass this."""
 
 from __future__ import annotations
 

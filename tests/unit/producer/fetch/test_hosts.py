@@ -1,4 +1,4 @@
-"""Each host has its own turn, named by its host and port; hosts that nobody waits for are forgotten."""
+"""Each host and port has its own turn. Hosts without waiting requests are forgotten."""
 
 from __future__ import annotations
 

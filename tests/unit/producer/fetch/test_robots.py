@@ -1,4 +1,4 @@
-"""robots.txt is asked for once a day and host, and what it forbids, or cannot be had to allow, is not fetched."""
+"""robots.txt is fetched once a day for each host. Nothing is fetched if it forbids that or cannot be read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_is_disallowed_is_refused_and_all_else_is_not(web: FakeWeb, robots:
     assert error.failure is Failure.ROBOTS
     assert refusal(robots, PUBLIC) is None
     assert asyncio.run(robots.sitemaps(PUBLIC)) == ["https://e.org/news.xml"]
-    assert [one.url for one in web.asked] == [ROBOTS], "asked once for all of them"
+    assert [request.url for request in web.asked] == [ROBOTS], "asked once for all of them"
 
 
 def test_rules_that_name_the_collector_are_for_it(web: FakeWeb, robots: Robots) -> None:

@@ -1,4 +1,4 @@
-"""The store owns revisions: same content, same revision; new content, a larger one; whatever the clock says."""
+"""The store assigns revisions: the same content keeps its revision, new content gets a larger one at any clock time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a poll brought is promised in one transaction and sent after it: no kill and no outage loses any of it."""
+"""A poll is written in one transaction and sent afterwards. No kill and no outage loses anything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def writer(settings: ProducerSettings, *producers: FakeProducer) -> OutboxWriter
 
 
 class End:
-    """The end of a poll whose next state is known; without one, it fails as on a full disk."""
+    """The end of a poll with a known next state. Without a state it fails like a full disk."""
 
     def __init__(self, state: FeedState | None) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""A ledger line stands for an ack, and only for one."""
+"""There is a ledger line for each acknowledgement, and for nothing else."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_no_rate_means_no_waiting() -> None:
 
 
 class Dated(ListSource):
-    """Entries that happened at these minutes; None for no date."""
+    """Entries with these minutes as their time. None means no date."""
 
     def __init__(self, *minutes: int | None) -> None:
         super().__init__(*(self._make(number, minute) for number, minute in enumerate(minutes)))

@@ -1,4 +1,4 @@
-"""WARC, CSV, JSON lines with a column map, feeds in files: streamed, and one bad record stays alone."""
+"""WARC, CSV, JSON lines with a column map, feeds in files: all are streamed, and a bad record affects no other."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RECORDS = (
 
 
 def with_dictionary(plain: bytes) -> bytes:
-    """As the WARC convention has it: the dictionary in a skippable frame in front."""
+    """The WARC convention: the dictionary is in a skippable frame at the beginning."""
     samples = [plain[start : start + 100] for start in range(0, 4000, 20)]
     data = zstandard.train_dictionary(1024, samples).as_bytes()
     head = struct.pack("<II", 0x184D2A5D, len(data)) + data
@@ -103,7 +103,7 @@ def test_an_archive_that_breaks_off_gives_what_came_before(tmp_path: Path) -> No
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    """50 MB of JSON lines, 20 MB of WARC: the peak is that of a few items."""
+    """50 MB of JSON lines and 20 MB of WARC: the peak of memory is that of a few items."""
     lines = tmp_path / "big.jsonl"
     with lines.open("w") as file:
         for number in range(1000):
@@ -140,7 +140,7 @@ def test_rows_of_a_csv_are_articles_by_a_column_map(tmp_path: Path) -> None:
     first, last = [item for item in items if isinstance(item, Entry)]
     assert first.content == 'A text; with "quotes"\nand lines'
     assert first.published_at == datetime(2024, 5, 1, tzinfo=UTC), "without a zone it is UTC"
-    assert [one.value for one in first.declared.authors] == ["Ana"]
+    assert [author.value for author in first.declared.authors] == ["Ana"]
     assert (last.guid, last.published_at) == ("5", datetime(2024, 5, 1, 8, tzinfo=UTC))
     assert [item.guid for item in items if isinstance(item, Problem)] == [
         "export.csv:4",
@@ -168,7 +168,7 @@ def test_json_lines_by_a_column_map_look_inside_objects(tmp_path: Path) -> None:
     path.write_text('{"_id": 7, "doc": {"text": "Words."}, "tags": ["a", "b"]}\n[1]\n{"_id": 8}\n', encoding="utf8")
     first, second, third = read(path, Columns(guid="_id", content="doc.text"))
     assert isinstance(first, Entry)
-    assert (first.guid, first.content, [one.value for one in first.declared.tags]) == ("7", "Words.", ["a", "b"])
+    assert (first.guid, first.content, [tag.value for tag in first.declared.tags]) == ("7", "Words.", ["a", "b"])
     assert isinstance(second, Problem)
     assert isinstance(third, Problem)
 

@@ -1,4 +1,4 @@
-"""A feed in a file is read as if it had been fetched; a page is made harmless and read with its language."""
+"""A feed in a file is read like a fetched feed. A page is made harmless and read with its language."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_list_that_is_written_is_read_with_its_folders_as_tags() -> None:
         Feed(id="topic", url="kafka://one:9092/wire", type="topic"),
     ]
     children = parse_document(Document(URL, write_opml(feeds)), "s", NOW).children
-    assert [(one.url, one.title, one.tags, one.language) for one in children] == [
+    assert [(child.url, child.title, child.tags, child.language) for child in children] == [
         ("https://a.org/rss", "A & B", ("World",), "nl"),
         ("https://b.org/rss", "b", ("World",), None),
         ("https://c.org/rss", "c", (), None),

@@ -1,4 +1,4 @@
-"""Documents: each format gives the same neutral entries, and a bad entry is alone with its trouble."""
+"""Document formats: each gives the same neutral entries, and a bad entry affects no other."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_every_format_gives_the_same_entry(text: str) -> None:
     assert (entry.guid, entry.title, entry.url) == ("urn:g1", "A & B", "https://news.example.org/a?x=1")
     assert (to_text(entry.content), entry.content_type) == ("Long text.", ContentType.HTML)
     assert (entry.published_at, entry.declared_language) == (AT, "en-GB")
-    assert [one.value for one in entry.declared.authors] == ["Ana Silva"]
-    assert [one.value for one in entry.declared.tags] == ["World"]
+    assert [author.value for author in entry.declared.authors] == ["Ana Silva"]
+    assert [tag.value for tag in entry.declared.tags] == ["World"]
     assert {date.kind for date in entry.declared.dates} >= {"published"} or text is RDF
 
 
 def test_what_is_declared_says_by_whom() -> None:
     (entry,) = entries(parse(RSS))
-    assert [(one.value, one.source) for one in entry.declared.languages] == [("en-GB", DeclaredBy.FEED)]
+    assert [(language.value, language.source) for language in entry.declared.languages] == [("en-GB", DeclaredBy.FEED)]
     own = add_declared(entry, ["mine"], "nl")
     assert own.declared_language == "en-GB", "the user's hint is for feeds that state none"
     assert (own.declared.tags[-1].value, own.declared.tags[-1].source) == ("mine", DeclaredBy.CONFIGURATION)
@@ -86,8 +86,8 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_broken_feeds_give_what_they_have(text: str) -> None:
-    found = [one for one in entries(parse(text)) if one.guid == "urn:g1"]
-    assert [one.title for one in found] == ["A & B"]
+    found = [entry for entry in entries(parse(text)) if entry.guid == "urn:g1"]
+    assert [entry.title for entry in found] == ["A & B"]
 
 
 def test_a_json_feed_that_breaks_off_gives_what_came_before() -> None:
@@ -176,7 +176,7 @@ def test_a_sitemap_gives_news_and_what_changed_lately() -> None:
     first, second = entries(parsed)
     assert (first.url, first.title, first.declared_language) == ("https://e.org/1", "Eins", "de")
     assert first.published_at == datetime(2025, 6, 3, tzinfo=UTC)
-    assert [one.value for one in first.declared.tags] == ["a", "b"]
+    assert [tag.value for tag in first.declared.tags] == ["a", "b"]
     assert second.url == "https://e.org/recent"
     assert len(parsed.notes) == 2, "what was left out, and what could not be read"
 

@@ -1,4 +1,4 @@
-"""What a reviewer found: one bad entry, header, body, list or redirect that could take more than itself with it."""
+"""Findings of a review: a bad entry, header, body, list or redirect must not affect anything else."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def parse(text: str) -> list[Entry | Problem]:
 @pytest.mark.parametrize("item", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_entry_does_not_take_its_neighbour(item: str) -> None:
     found = parse(RSS.format(item))
-    assert "good" in [one.guid for one in found]
-    for one in map(with_text, found):
-        one.guid.encode()
-        if isinstance(one, Entry):
-            make_raw_article(one, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", 1, NOW).model_dump_json()
+    assert "good" in [entry.guid for entry in found]
+    for entry in map(with_text, found):
+        entry.guid.encode()
+        if isinstance(entry, Entry):
+            make_raw_article(entry, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", 1, NOW).model_dump_json()
 
 
 @pytest.mark.parametrize("field", ["title", "content_html", "content_text", "id", "date_published"])
@@ -60,9 +60,9 @@ def test_a_hostile_json_item_does_not_take_its_neighbour(field: str) -> None:
     found = parse(
         f'{{"version": "https://jsonfeed.org/version/1.1", "items": [{bad}, {{"id": "good", "title": "t"}}]}}'
     )
-    assert "good" in [one.guid for one in found]
-    for one in found:
-        one.guid.encode()
+    assert "good" in [item.guid for item in found]
+    for item in found:
+        item.guid.encode()
 
 
 def test_a_date_that_has_no_utc_is_refused_as_invalid() -> None:
@@ -164,7 +164,7 @@ def test_a_folder_that_is_moved_in_is_read_with_its_old_files(tmp_path: Path) ->
     time.sleep(0.05)
     outside.rename(root / "inside")
     options = SourceOptions(None, 1000, changed_since=since)
-    assert [one.guid for one in open_source(root, options).entries()] == ["inside/a.txt"]
+    assert [entry.guid for entry in open_source(root, options).entries()] == ["inside/a.txt"]
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.csv", '"guid"x,content\n1,2\n'), ("a.csv", "")])

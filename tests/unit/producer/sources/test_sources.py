@@ -1,4 +1,4 @@
-"""Sources give every good item, name every bad one, and let none stop the others."""
+"""Sources give every good item and name every bad one. No bad item stops the others."""
 
 from __future__ import annotations
 

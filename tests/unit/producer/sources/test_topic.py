@@ -1,4 +1,4 @@
-"""A topic is read from where it was read to, each message by itself, and its place moves with what was given."""
+"""A topic is read from the last offset, message by message, and the offset advances with each message."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_an_error_while_it_is_read_is_told_and_the_consumer_is_closed(topics: Fa
 
 
 def test_messages_that_do_not_come_are_left_for_the_next_time(topics: FakeTopics) -> None:
-    """A transaction's own markers have offsets and are never given."""
+    """The markers of a transaction have offsets but are never given."""
     topics.messages["wire"] = {0: [message("First.", guid="a")]}
     topics.ghosts = 1
     assert [item.guid for item in TopicSource(URL, OPTIONS).entries()] == ["a"]
