@@ -19,8 +19,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Lines are left to the terminal to wrap: a path or a command can be copied whole, also from a file."""
 
 
 class RateColumn(ProgressColumn):
