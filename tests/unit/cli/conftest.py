@@ -13,7 +13,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli import app, output
 from tests.fakes import FakeAdmin, FakeConsumer, FakeElasticsearch, FakeKafka, FakeProducer
 
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "examples"
@@ -28,7 +28,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("DRAGOMAN_HOME", str(folder))
-    monkeypatch.setenv("COLUMNS", "250")
+    for console in (output.out, output.err):
+        monkeypatch.setattr(console, "width", 250)
     return folder
 
 

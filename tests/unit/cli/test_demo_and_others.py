@@ -49,7 +49,6 @@ def demo(
 ) -> Demo:
     """A checkout with seeds, and a stack that has two articles at once."""
     del home
-    (tmp_path / "seeds" / "articles").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DRAGOMAN_NAMESPACE", "real")
     for name in ("v1-opened", "v1-duplicate"):
@@ -67,7 +66,7 @@ def test_the_demo_shows_articles_and_searches_and_stops_everything(dragoman: Run
     assert result.exit_code == 0
     (_, started), (_, replayed), (_, stopped) = demo.done
     assert [name for name, _ in demo.done] == ["start", "replay", "down"]
-    assert (started["detach"], replayed) == (False, (["seeds/articles"], True))
+    assert (started["detach"], replayed[1]) == (False, True)
     assert stopped != home
     assert not stopped.exists()
     assert "Read back from Elasticsearch" in result.stdout
@@ -99,11 +98,17 @@ def test_a_demo_that_does_not_start_stops_what_it_started(dragoman: Run, demo: D
     assert "• Stopping everything" in result.stderr
 
 
-def test_the_demo_needs_the_seeds(dragoman: Run, demo: Demo) -> None:
-    Path("seeds/articles").rmdir()
-    result = dragoman("demo")
+def test_the_demo_replays_the_seeds_that_come_with_it_from_any_folder(dragoman: Run, demo: Demo) -> None:
+    dragoman("demo")
+    ((paths, waits),) = [step for name, step in demo.done if name == "replay"]
+    assert waits
+    assert sorted(path.name[:3] for path in Path(paths[0]).iterdir()) == ["000", "001", "002", "003", "004"]
+
+
+def test_the_demo_takes_another_folder(dragoman: Run, demo: Demo, tmp_path: Path) -> None:
+    result = dragoman("demo", "--seeds", str(tmp_path / "nowhere"))
     assert (result.exit_code, demo.done) == (2, [])
-    assert result.stderr == "seeds/articles is not there: run this from the project's folder.\n"
+    assert result.stderr == f"There is no folder {tmp_path / 'nowhere'}.\n"
 
 
 # --- eval -------------------------------------------------------------------------------------------------------------
