@@ -39,7 +39,7 @@ test: setup ## Unit, integration and end-to-end tests, on real Kafka and Elastic
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
 
 test-unit: setup ## Only the tests that need no server, on every core
-	@$(BIN)/python -m pytest -n auto tests/unit
+	@$(BIN)/python -m pytest -n auto --dist worksteal tests/unit
 
 test-integration: setup ## One behaviour of one real system each
 	@$(BIN)/python -m pytest tests/integration

@@ -71,7 +71,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dragoman-coverage-") as folder:
         report = Path(folder) / "coverage.json"
         measure = [f"--cov={name}" for name in MEASURED]
-        options = ["-n", "auto", *measure, f"--cov-report=json:{report}", "--no-cov-on-fail"]
+        options = ["-n", "auto", "--dist", "worksteal", *measure, f"--cov-report=json:{report}", "--no-cov-on-fail"]
         ended = subprocess.run([sys.executable, "-m", "pytest", *options, "tests/unit"], check=False)
         if ended.returncode:
             return 1

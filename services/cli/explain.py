@@ -73,7 +73,7 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
         "article_id": article["article_id"],
         "title": title_of(article),
         **{name: article.get(name) for name in (*decision, "story_score", "story_reason", "grouping_version")},
-        "titles": found.titles([one for one in named if one]),
+        "titles": found.titles([name for name in named if name]),
     }
 
 

@@ -132,7 +132,9 @@ def merge(
             fail("Name two different articles or more.", code=2)
         edit = make_edit(EditAction.MERGE, ids, None, reason, by)
         send(edit)
-        done = not wait or wait_for(found, lambda now: len({now[one]["story_id"] for one in ids}) == 1, ids)
+        done = not wait or wait_for(
+            found, lambda now: len({now[article_id]["story_id"] for article_id in ids}) == 1, ids
+        )
     report(edit, done=done, as_json=as_json)
 
 
@@ -195,7 +197,7 @@ def edits(as_json: Json = False) -> None:
         print_json([edit.model_dump(mode="json") for edit in made])
         return
     for edit in made:
-        ids = " ".join(one[:8] for one in edit.articles)
+        ids = " ".join(article_id[:8] for article_id in edit.articles)
         other = f" against {edit.other[:8]}" if edit.other else ""
         out.print(f"{edit.made_at:%Y-%m-%d %H:%M}  {edit.edit_id}  {edit.made_by}: {edit.action.value} {ids}{other}")
         if edit.reason:

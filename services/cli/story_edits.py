@@ -85,7 +85,7 @@ def wait_for(found: Library, is_done: Callable[[dict[str, Any]], bool], ids: lis
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         found.client.indices.refresh(index=found.articles)
-        if is_done({one: found.article(one) for one in ids}):
+        if is_done({article_id: found.article(article_id) for article_id in ids}):
             return True
         time.sleep(0.5)
     return False

@@ -92,12 +92,16 @@ def _is_proclitic(text: str, start: int) -> bool:
     return start == 1 or not _joins(text[start - 2])
 
 
-@cache
 def load_gazetteer(path: Path | None = None, overrides: Path | None = None) -> Gazetteer:
     """A gazetteer, read once a process: the shipped files, or the one of this path.
 
     `overrides` is a YAML file that adds to it and corrects it; ValueError says what is wrong in it.
     """
+    return _load(path, overrides)
+
+
+@cache  # of one call with every argument in its place: each default would be another key
+def _load(path: Path | None, overrides: Path | None) -> Gazetteer:
     loader = Loader()
     with _without_collector():
         for file in (path,) if path else (DATA, SHARE_ALIKE):
@@ -167,7 +171,7 @@ class Loader:
             if aliases
         }
         famous: dict[str, dict[tuple[int, str], None]] = {}
-        well_known = {index for index, one in enumerate(self.entities) if one.prominence >= FAMOUS}
+        well_known = {index for index, entity in enumerate(self.entities) if entity.prominence >= FAMOUS}
         for text, aliases in spellings.items():
             for alias in aliases:
                 if alias.entity in well_known and len(text) >= MIN_FAMOUS_LENGTH:
@@ -184,9 +188,9 @@ class Loader:
             {key: tuple(found) for key, found in famous.items() if key},
             self.demonyms,
             {
-                one.country: index
-                for index, one in enumerate(self.entities)
-                if one.type == "LOC" and one.lat is None and one.country
+                entity.country: index
+                for index, entity in enumerate(self.entities)
+                if entity.type == "LOC" and entity.lat is None and entity.country
             },
         )
 

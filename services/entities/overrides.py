@@ -50,15 +50,27 @@ def apply_overrides(loader: Loader, path: Path) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{path}: {where}: {first['msg']}") from error
-    for one in corrections.entities:
-        if one.id not in loader.indexes:
-            if one.name is None or one.type is None:
-                raise ValueError(f"{path}: {one.id} is not in the gazetteer, so it needs a name and a type")
-            loader.add(Known(one.id, one.type, one.name, one.country, one.prominence, None, None, None, None))
-        index = loader.indexes[one.id]
-        for language, texts in one.add.items():
+    for correction in corrections.entities:
+        if correction.id not in loader.indexes:
+            if correction.name is None or correction.type is None:
+                raise ValueError(f"{path}: {correction.id} is not in the gazetteer, so it needs a name and a type")
+            loader.add(
+                Known(
+                    correction.id,
+                    correction.type,
+                    correction.name,
+                    correction.country,
+                    correction.prominence,
+                    None,
+                    None,
+                    None,
+                    None,
+                )
+            )
+        index = loader.indexes[correction.id]
+        for language, texts in correction.add.items():
             codes = None if language == "*" else frozenset({language})
             for text in texts:
                 loader.spellings.setdefault(text, []).append(Alias(index, codes))
-        for text in one.remove:
+        for text in correction.remove:
             loader.spellings[text] = [alias for alias in loader.spellings.get(text, []) if alias.entity != index]

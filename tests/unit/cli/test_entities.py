@@ -134,7 +134,7 @@ def test_a_gazetteer_that_is_none_is_said(
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("DRAGOMAN_GAZETTEER", str(path))
-    monkeypatch.setattr("services.entities.linker.load_gazetteer", load_gazetteer.__wrapped__)
+    monkeypatch.setattr("services.entities.linker.load_gazetteer", load_gazetteer)
     result = run("show", "Q90")
     assert result.exit_code == 2
     assert words in result.output
