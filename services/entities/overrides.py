@@ -50,27 +50,27 @@ def apply_overrides(loader: Loader, path: Path) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{path}: {where}: {first['msg']}") from error
-    for correction in corrections.entities:
-        if correction.id not in loader.indexes:
-            if correction.name is None or correction.type is None:
-                raise ValueError(f"{path}: {correction.id} is not in the gazetteer, so it needs a name and a type")
+    for entry in corrections.entities:
+        if entry.id not in loader.indexes:
+            if entry.name is None or entry.type is None:
+                raise ValueError(f"{path}: {entry.id} is not in the gazetteer, so it needs a name and a type")
             loader.add(
                 Known(
-                    correction.id,
-                    correction.type,
-                    correction.name,
-                    correction.country,
-                    correction.prominence,
+                    entry.id,
+                    entry.type,
+                    entry.name,
+                    entry.country,
+                    entry.prominence,
                     None,
                     None,
                     None,
                     None,
                 )
             )
-        index = loader.indexes[correction.id]
-        for language, texts in correction.add.items():
+        index = loader.indexes[entry.id]
+        for language, texts in entry.add.items():
             codes = None if language == "*" else frozenset({language})
             for text in texts:
                 loader.spellings.setdefault(text, []).append(Alias(index, codes))
-        for text in correction.remove:
+        for text in entry.remove:
             loader.spellings[text] = [alias for alias in loader.spellings.get(text, []) if alias.entity != index]
