@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import SHARED
+from benchmarks.quality.name_corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score_finder
 from services.entities.names import CrfNameFinder, NameFinder
-from tools.names.corpora import CORPORA, PUD, Sentence, read_corpus, read_pud, score_finder
 
 ARTICLE_LENGTH = 3000
 """Code points; of the seeds and of Wikinews articles."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from benchmarks.quality.name_corpora import Gold, Sentence
 from services.entities.names.base import NameFinder
 from services.entities.names.features import fold_word_for_features, shape_of, split_sentences, tokenize
-from tools.names.corpora import Gold, Sentence
 from tools.names.lexicon import NEWS
 
 ENGLISH = "eng"

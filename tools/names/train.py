@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality.name_corpora import CORPORA, PUD, Gold, NameScore, Sentence, read_corpus, read_pud, score_finder
 from services.entities.names.classes import CLASSES
 from services.entities.names.crf import WEIGHTS, CrfNameFinder
 from services.entities.names.features import OTHER, Tokens, flag_of, sentence_features, split_sentences, tokenize
 from services.entities.names.scorer import LABELS, NameWeights, write_weights
-from tools.names.corpora import CORPORA, PUD, Gold, NameScore, Sentence, read_corpus, read_pud, score_finder
 from tools.names.lexicon import CLDR, SOURCES, build_classes
 from tools.names.projection import project
 

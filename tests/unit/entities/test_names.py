@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.quality.name_corpora import Gold, Sentence, parse_sentences, score_finder
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
 from services.entities.names.agreement import NameRun, agree
 from services.entities.names.base import without_overlaps
@@ -19,7 +20,6 @@ from services.entities.names.crf import MIN_CONFIDENCE, marginals
 from services.entities.names.features import MAX_TOKENS, flag_of, sentence_features, split_sentences, tokenize
 from services.entities.names.scorer import LABELS, Scorer, read_weights, write_weights
 from tools.names import train
-from tools.names.corpora import Gold, Sentence, parse_sentences, score_finder
 from tools.names.projection import place_names
 
 FINDER = CrfNameFinder()

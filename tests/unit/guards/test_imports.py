@@ -15,6 +15,7 @@ PLANTED = {
     "another service imports commands": ("services/dedup/edits.py", "services.cli.output"),
     "a service imports what makes data": ("services/producer/settings.py", "tools.schemas"),
     "a service imports what measures": ("services/status/books.py", "benchmarks.corpus"),
+    "what measures imports what makes": ("benchmarks/quality/scores.py", "tools.figures"),
     "a service imports another": ("services/indexer/bulk.py", "services.dedup.settings"),
     "search imports the embedded stack": ("services/search/search.py", "services.embedded.state"),
     "common imports a stage": ("services/common/lag.py", "services.language"),

@@ -15,11 +15,11 @@ from typing import Any
 import babel.localedata
 import pytest
 
+from benchmarks.quality.name_corpora import Corpus, Gold, Sentence, parse_sentences, read_corpus
 from services.entities.names import CrfNameFinder, NameSpan
 from services.entities.names.classes import load_classes
 from services.entities.names.scorer import read_weights
 from tools.names import lexicon, projection, train
-from tools.names.corpora import Corpus, Gold, Sentence, parse_sentences, read_corpus
 from tools.names.projection import place_names, project
 
 GIVEN = [("Anna", 20), ("Berta", 3), ("Carla", 2)]
@@ -199,7 +199,7 @@ def trained(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
     values |= {"PARAMETERS": train.PARAMETERS | {"max_iterations": 10}}
     for name, value in values.items():
         monkeypatch.setattr(train, name, value)
-    monkeypatch.setattr("tools.names.corpora.PUD", pud)
+    monkeypatch.setattr("benchmarks.quality.name_corpora.PUD", pud)
     monkeypatch.setattr(projection, "TARGETS", {"nld": "nl", "fra": "fr"})
 
     def run() -> Path:
