@@ -6,21 +6,29 @@ Every setting here answers a fact measured in faust-streaming 0.15.3 (docs/adr/0
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import faust
 from faust.transport.drivers import aiokafka as driver
-from faust.types import Message
+from faust.types import TP, Message
 
+from schemas.topics import TOPICS
+from services.common.exits import EXIT_TEMPORARY
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
 SESSION_TIMEOUT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
 MAX_POLL_INTERVAL_SECONDS = 900.0
+MISSING_SECONDS = 10.0
+"""Acknowledgements come in the order of the offsets: a message that is missing for so long does not come any more."""
+log = get_logger(__name__)
 
 
 class IdempotentProducer(driver.Producer):
@@ -31,11 +39,16 @@ class IdempotentProducer(driver.Producer):
 
 
 class GuardedConsumer(driver.Consumer):
-    """Lets no acknowledgement count that belongs to an assignment that is over.
+    """Commits nothing past a message that was not acknowledged by the assignment that holds now.
 
-    Faust acknowledges the messages it skips after a rebalance; where the partition comes back, that would commit past
-    messages that nobody processed.
+    Faust has four faults here. After a rebalance it acknowledges the messages that it skips. It drops messages that it
+    has fetched when the flow stops, and takes the hole for a compacted one, which counts as acknowledged. The end of
+    such a hole includes the message behind it, which nobody has processed yet. And it lets the first message after the
+    committed offset be missing. Each of them can commit past an article.
     """
+
+    compacted: ClassVar[frozenset[str]] = frozenset()
+    """Topics whose offsets have holes that mean nothing."""
 
     def ack(self, message: Message) -> bool:
         """Mark a message as done, if its assignment still stands."""
@@ -44,6 +57,72 @@ class GuardedConsumer(driver.Consumer):
             self._unacked_messages.discard(message)
             return False
         return bool(super().ack(message))
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Let a hole in front of the message at `offset_to` count as acknowledged, where Kafka has no messages in it.
+
+        That is so for a compacted topic, and for what retention has removed. Other holes are messages that were lost
+        on the way here: they stay open. Faust takes the offset that it sought to for one that it has read, so that a
+        hole right behind a seek begins one earlier than it says.
+        """
+        before, _ = self._fetched.get(tp, (None, offset_to))
+        first = offset_from if before == offset_from - 1 else offset_from - 1
+        last = offset_to - 1
+        if tp.topic not in self.compacted:
+            starts = await self.earliest_offsets(tp)
+            last = min(last, starts[tp] - 1)
+        if first <= last:
+            holes = self._gap[tp]
+            holes.addi(first, last + 1)  # without its end
+            holes.merge_overlaps()
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset to commit; None while a message in front of the acknowledged ones is missing."""
+        if self._is_missing(tp):
+            self._give_up_waiting(tp)
+            return None
+        self._missing_since.pop(tp, None)
+        offset: int | None = super()._new_offset(tp)
+        return offset
+
+    def _is_missing(self, tp: TP) -> bool:
+        acked, committed = self._acked[tp], self._committed_offset[tp]
+        first = self._first.get(tp) if committed is None else committed
+        if not acked or first is None:
+            return False
+        holes = self._gap[tp]
+        return any(not holes.overlaps_point(offset) for offset in range(first, min(acked)))
+
+    def _give_up_waiting(self, tp: TP) -> None:
+        """End the process when a message is missing for long: it comes again at the next start."""
+        since = self._missing_since.setdefault(tp, time.monotonic())
+        if time.monotonic() - since > MISSING_SECONDS:
+            log.error(
+                "a message was fetched and never handled; starting again from it",
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=self._committed_offset[tp],
+            )
+            os._exit(EXIT_TEMPORARY)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        """Faust's message of a record. The first offset of a partition is remembered, and the last two."""
+        self._first.setdefault(tp, record.offset)
+        _, before = self._fetched.get(tp, (None, None))
+        self._fetched[tp] = (before, record.offset)
+        return super()._to_message(tp, record)
+
+    @cached_property
+    def _first(self) -> dict[TP, int]:
+        return {}
+
+    @cached_property
+    def _fetched(self) -> dict[TP, tuple[int | None, int | None]]:
+        return {}
+
+    @cached_property
+    def _missing_since(self) -> dict[TP, float]:
+        return {}
 
 
 def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
@@ -85,7 +164,8 @@ def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
     )
     transport: Any = app.transport
     transport.Producer = IdempotentProducer
-    transport.Consumer = GuardedConsumer
+    compacted = frozenset(settings.topic(topic) for topic in TOPICS if topic.compacted)
+    transport.Consumer = type("GuardedConsumer", (GuardedConsumer,), {"compacted": compacted})
     return app
 
 

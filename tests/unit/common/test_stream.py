@@ -10,12 +10,14 @@ from typing import Any
 
 import faust
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
 from schemas.dead_letter import DeadLetter, ErrorClass
 from schemas.topics import RAW
+from services.common import faust_app
 from services.common.dead_letters import Received, make_letter
-from services.common.faust_app import IdempotentProducer, make_app
+from services.common.faust_app import MISSING_SECONDS, IdempotentProducer, make_app
 from services.common.messages import Outgoing, RejectedMessage, decode, encode
 from services.common.settings import Settings
 from services.common.stream import MAX_BUSY_SECONDS, Handled, StreamWorker
@@ -97,12 +99,90 @@ def test_nothing_is_committed_past_a_message_in_flight(app: Any, tmp_path: Path)
 
 
 def test_faust_alone_commits_past_it(app: Any) -> None:
-    """The defect that the loop answers; when this fails, faust has mended #606."""
+    """The defect that the loop and the consumer answer; when this fails, faust has mended #606."""
     events = Events(app)
     events.consumer._committed_offset[PARTITION] = IN_FLIGHT
     for offset in range(IN_FLIGHT + 1, LAST + 1):
         events.consumer.ack(message(offset, 0))
-    assert events.consumer._new_offset(PARTITION) == LAST + 1
+    assert events.consumer._new_offset(PARTITION) is None
+    assert driver.Consumer._new_offset(events.consumer, PARTITION) == LAST + 1
+
+
+def test_a_message_that_faust_lost_is_never_committed_over(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one after the committed offset is missing. After a while the process ends, to read it again."""
+    ended: list[int] = []
+    clock = iter((100.0, 100.0, 105.0, 105.0, 105.0 + MISSING_SECONDS, 105.0 + MISSING_SECONDS))
+    monkeypatch.setattr(faust_app.os, "_exit", ended.append)
+    monkeypatch.setattr(faust_app.time, "monotonic", lambda: next(clock))
+    consumer = app.consumer
+    consumer._committed_offset[PARTITION] = 48
+    for offset in (49, 50):
+        consumer.ack(message(offset, 0))
+    assert [consumer._new_offset(PARTITION) for _ in range(3)] == [None, None, None]
+    assert ended == [75]
+    consumer.ack(message(48, 0))
+    assert consumer._new_offset(PARTITION) == 51
+
+
+def test_without_a_committed_offset_the_first_message_that_came_is_waited_for(app: Any) -> None:
+    consumer = app.consumer
+    consumer._first[PARTITION] = 0
+    consumer.ack(message(1, 0))
+    assert consumer._new_offset(PARTITION) is None
+    consumer.ack(message(0, 0))
+    assert consumer._new_offset(PARTITION) == 2
+
+
+EDITS_PARTITION = TP("stories.edits", 0)
+HOLES = {
+    "messages were dropped on the way": (PARTITION, 0, None),
+    "retention removed some of them": (PARTITION, 52, None),
+    "retention removed all of them": (PARTITION, 55, 56),
+    "the topic is compacted": (EDITS_PARTITION, 0, 56),
+}
+
+
+def hole(app: Any, monkeypatch: pytest.MonkeyPatch, partition: TP, start: int, read: tuple[int, ...]) -> Any:
+    """A consumer that committed 50, sought there, and fetched these offsets; Kafka's log begins at `start`."""
+
+    async def earliest(*partitions: TP) -> dict[TP, int]:
+        return dict.fromkeys(partitions, start)
+
+    app.topics._acking_topics.add(partition.topic)
+    consumer = app.consumer
+    monkeypatch.setattr(consumer, "earliest_offsets", earliest)
+    monkeypatch.setattr(driver.Consumer, "_to_message", lambda _, __, record: record)
+    consumer._committed_offset[partition] = 50
+    for offset in read:
+        consumer._to_message(partition, SimpleNamespace(offset=offset))
+    return consumer
+
+
+def acknowledge(consumer: Any, partition: TP, offset: int) -> None:
+    done = Message(partition.topic, partition.partition, offset, 0.0, 0, [], b"k", b"v", None, generation_id=0)
+    done.incref()
+    consumer.ack(done)
+
+
+@pytest.mark.parametrize(("partition", "start", "committed"), HOLES.values(), ids=HOLES)
+def test_a_hole_counts_as_done_only_where_kafka_has_no_messages(
+    app: Any, monkeypatch: pytest.MonkeyPatch, partition: TP, start: int, committed: int | None
+) -> None:
+    """Faust sought to 50 and read 55. What it takes for a hole would also be the end of articles that it dropped."""
+    consumer = hole(app, monkeypatch, partition, start, (55,))
+    asyncio.run(consumer._add_gap(partition, 51, 55))
+    assert consumer._new_offset(partition) is None, "55 itself is not handled yet"
+    acknowledge(consumer, partition, 55)
+    assert consumer._new_offset(partition) == committed
+
+
+def test_a_hole_never_covers_the_message_before_it_or_behind_it(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = hole(app, monkeypatch, EDITS_PARTITION, 0, (50, 55))
+    asyncio.run(consumer._add_gap(EDITS_PARTITION, 51, 55))
+    acknowledge(consumer, EDITS_PARTITION, 55)
+    assert consumer._new_offset(EDITS_PARTITION) is None, "50 is in flight"
+    acknowledge(consumer, EDITS_PARTITION, 50)
+    assert consumer._new_offset(EDITS_PARTITION) == 56
 
 
 def test_an_acknowledgement_of_an_older_assignment_does_not_count(app: Any) -> None:
