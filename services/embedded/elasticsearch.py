@@ -99,7 +99,7 @@ class Elasticsearch:
 
     def command(self) -> list[str]:
         """The command of the process that holds the server."""
-        return [sys.executable, "-m", "services.embedded.elasticsearch", self.folder]
+        return [sys.executable, "-P", "-m", "services.embedded.elasticsearch", self.folder]
 
     def configure(self) -> None:
         """Write the configuration, and `launch.json` for the holding process."""

@@ -250,7 +250,7 @@ def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, s
         }
         if name == PRODUCER:
             environment["DRAGOMAN_INGEST_PORT"] = str(stack.ingest_port)
-        programs.append(Program(name, [sys.executable, "-m", module], priority=100, environment=environment))
+        programs.append(Program(name, [sys.executable, "-P", "-m", module], priority=100, environment=environment))
     return programs
 
 

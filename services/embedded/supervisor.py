@@ -110,7 +110,7 @@ class Supervisor:
     def start(self, *, outlive_caller: bool) -> None:
         """Start supervisord itself, and wait until it answers."""
         prefix = [] if outlive_caller else ["setpriv", "--pdeathsig", "TERM", "--"]
-        command = [*prefix, sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._config)]
+        command = [*prefix, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(self._config)]
         with (self.log_folder / "supervisord.out").open("ab") as output:
             process = self._started = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

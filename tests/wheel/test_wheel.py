@@ -77,6 +77,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Enviro
     subprocess.run([str(UV), "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
     made = Environment(folder / "venv" / "bin" / "python", folder, wheel, constraints)
     made.install(str(wheel))
+    # a folder of the same name where the user works must not be taken for ours
+    (folder / "services").mkdir()
+    (folder / "services" / "__init__.py").write_text("raise RuntimeError('the wrong services')")
     (folder / "raw.jsonl").write_text("".join(json.dumps(article) + "\n" for article in ARTICLES))
     return made
 

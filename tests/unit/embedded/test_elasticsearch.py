@@ -130,7 +130,7 @@ def test_a_configuration_has_the_ports_the_folders_and_the_servers_own_options(s
     assert (config / "jvm.options").read_text() == "the server's jvm.options"
     assert "-Xmx512m" in (config / "jvm.options.d" / "dragoman.options").read_text()
     assert server.url == "http://127.0.0.1:9201"
-    assert server.command() == [sys.executable, "-m", "services.embedded.elasticsearch", server.folder]
+    assert server.command() == [sys.executable, "-P", "-m", "services.embedded.elasticsearch", server.folder]
 
 
 def test_the_holding_process_reads_the_same_server_from_its_launch_file(server: Elasticsearch) -> None:
