@@ -1,6 +1,6 @@
-"""Faust as this project uses it: raw bytes, idempotent producer, static membership, no web server, no surprises.
+"""Configures faust for this project: raw bytes, an idempotent producer, static membership, no web server.
 
-Every setting here answers a fact measured in faust-streaming 0.15.3 (docs/adr/0002).
+Every setting here has a reason that was measured in faust-streaming 0.15.3 (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ MAX_POLL_INTERVAL_SECONDS = 900.0
 
 
 class IdempotentProducer(driver.Producer):
-    """Faust makes its producer idempotent only in transactions."""
+    """An idempotent producer. Faust's own producer is idempotent only in transactions."""
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
 
 
 class GuardedConsumer(driver.Consumer):
-    """Lets no acknowledgement count that belongs to an assignment that is over.
+    """Ignores acknowledgements that belong to an earlier assignment.
 
-    Faust acknowledges the messages it skips after a rebalance; where the partition comes back, that would commit past
-    messages that nobody processed.
+    Faust acknowledges the messages that it skips after a rebalance. If the partition comes back later, such an
+    acknowledgement would commit an offset past messages that nobody processed.
     """
 
     def ack(self, message: Message) -> bool:
-        """Mark a message as done, if its assignment still stands."""
+        """Mark a message as done if its assignment is still valid."""
         generation = getattr(message, "generation_id", None)
         if generation is not None and generation != self.app.consumer_generation_id:
             self._unacked_messages.discard(message)
@@ -47,7 +47,7 @@ class GuardedConsumer(driver.Consumer):
 
 
 def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
-    """A faust app whose id, and so consumer group, is `group`."""
+    """A faust app with `group` as its id. Faust uses the id as the consumer group."""
     datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
@@ -90,7 +90,7 @@ def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
 
 
 def run_app(app: faust.App) -> None:
-    """Run until SIGTERM or a crash; the process ends here."""
+    """Run until SIGTERM or a crash. The process ends here."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = faust.Worker(
