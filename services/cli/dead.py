@@ -125,7 +125,7 @@ def replay(
     if tired:
         err.print(f"{len(tired):,} left: they failed more than {max_attempts} times (--max-attempts).", style="yellow")
     if kept:
-        err.print(f"{len(kept):,} left: their files are in quarantine; fix them and replay the files.", style="yellow")
+        err.print(f"{len(kept):,} left: their files are in quarantine. Fix them and replay them.", style="yellow")
 
 
 @app.command()

@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class HaltRule:
-    """True from `halts` once more than `percent` of the last `window` messages were dead letters."""
+    """`halts` returns true when more than `percent` of the last `window` messages were dead letters."""
 
     window: int
     percent: float

@@ -150,7 +150,7 @@ def test_replay_leaves_letters_whose_file_is_in_quarantine(dragoman: Run, kafka:
     put(kafka, example("articles.dead", "v1-null-value", quarantine_path="/q/big.html"))
     result = dragoman("dead", "replay")
     assert result.stdout == "Replayed 0 dead letters.\n"
-    assert "1 left: their files are in quarantine; fix them and replay the files." in result.stderr
+    assert "1 left: their files are in quarantine. Fix them and replay them." in result.stderr
     assert not log(kafka, "articles.raw")
 
 
