@@ -10,56 +10,56 @@ STAMP := $(VENV)/.installed
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make .venv and install the hash-locked requirements
+setup: $(STAMP) ## Create .venv and install the hash-locked requirements
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Dragoman needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-		{ echo "No virtual environment could be made (Debian: apt-get install python3-venv)."; exit 1; }
+		{ echo "The virtual environment could not be created (Debian: apt-get install python3-venv)."; exit 1; }
 	@echo "Installing the locked requirements into $(VENV) (a minute or two the first time) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-lock: ## Resolve requirements/*.in again (needs uv)
+lock: ## Resolve requirements/*.in again. Needs uv
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate requirements/runtime.in -o requirements/runtime.txt
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
 
-demo: setup ## The whole pipeline on five seed articles: start, replay, show, search, stop
+demo: setup ## Run the whole pipeline on five seed articles: start, replay, show, search, stop
 	@$(BIN)/dragoman demo
 
-up: setup ## Start everything and stay (Ctrl-C stops it)
+up: setup ## Start everything and keep it running. Ctrl-C stops it
 	@$(BIN)/dragoman up
 
 down: setup ## Stop what `up --detach` started
 	@$(BIN)/dragoman down
 
-test: setup ## Unit, integration and end-to-end tests, on real Kafka and Elasticsearch where they need them
+test: setup ## Run unit, integration and end-to-end tests, on real Kafka and Elasticsearch where needed
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
 
-test-unit: setup ## Only the tests that need no server, on every core
+test-unit: setup ## Run the tests that need no server, on all cores
 	@$(BIN)/python -m pytest -n auto --dist worksteal tests/unit
 
-test-integration: setup ## One behaviour of one real system each
+test-integration: setup ## Run the tests that each check one behaviour of one real system
 	@$(BIN)/python -m pytest tests/integration
 
-test-e2e: setup ## The pipeline as a whole, killed and restarted
+test-e2e: setup ## Run the tests of the whole pipeline, including kills and restarts
 	@$(BIN)/python -m pytest tests/e2e
 
-test-properties: setup ## Properties that take longer than a unit test: every order of arrival
+test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival
 	@$(BIN)/python -m pytest tests/properties
 
-test-wheel: setup ## The wheel in a fresh environment: alone, with `embedded`, with `vectors`
+test-wheel: setup ## Test the wheel in a fresh environment: alone, with `embedded`, with `vectors`
 	@$(BIN)/python -m pytest tests/wheel
 
-coverage: setup ## The unit tests with their coverage, by package; fails below 88 % in all or 75 % in one
+coverage: setup ## Run unit tests with coverage by package. Fails below 88 % in total or 75 % in one package
 	@$(BIN)/python -m tests.coverage
 
-mutants: setup ## Small changes for the worse: the unit tests must see every one
+mutants: setup ## Apply small harmful changes. The unit tests must detect every one
 	@$(BIN)/python -m tests.mutants
 
-check: setup ## Format, lint, types, import contracts, generated files
+check: setup ## Check format, lint, types, import contracts and generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -69,28 +69,28 @@ check: setup ## Format, lint, types, import contracts, generated files
 	@$(BIN)/python -m tools.configuration --check
 	@$(BIN)/python -m tools.figures --check
 
-format: setup ## Format and fix what can be fixed
+format: setup ## Format the code and apply automatic fixes
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-artefacts-check: setup ## Make committed files again in a copy, and hold that they are the same
+artefacts-check: setup ## Rebuild committed files in a copy and check that they are identical
 	@$(BIN)/python -m tools.check
 
-schemas: setup ## Write schemas/json and docs/configuration.md again
+schemas: setup ## Regenerate schemas/json and docs/configuration.md
 	@$(BIN)/python -m tools.schemas
 	@$(BIN)/python -m tools.configuration
 
-figures: setup ## Write the committed results into CHANGELOG.md
+figures: setup ## Copy the committed results into CHANGELOG.md
 	@$(BIN)/python -m tools.figures
 
-bench: setup ## Articles/s, CPU and memory: each stage, each service, the whole pipeline
+bench: setup ## Measure articles/s, CPU and memory of each stage, each service and the whole pipeline
 	@$(BIN)/python -m benchmarks.speed
 
-train-stories: setup ## Train the pair score of stories again, bit for bit (EDITS=file adds what people decided)
+train-stories: setup ## Train the pair score of stories again, bit for bit. EDITS=file adds decisions of people
 	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))
 
-eval: setup ## Quality on the labelled sets that are there
+eval: setup ## Run the quality benchmarks on the available labelled sets
 	@$(BIN)/python -m benchmarks.quality
 
-eval-gate: setup ## A minute of quality on what ships, each figure held to its floor: 1 when one fell
+eval-gate: setup ## Check quality on shipped data against its limits (one minute). Exit code 1 if a figure fell
 	@$(BIN)/python -m benchmarks.quality.gate

@@ -1,4 +1,7 @@
-"""Many distinct articles from few: sentences drawn anew, names, numbers and words exchanged, always the same way."""
+"""Makes many distinct articles from a few.
+
+Sentences are drawn again, and names, numbers and words are exchanged. The result is always the same.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ FIRST_PUBLISHED = datetime(2023, 1, 2, tzinfo=UTC)
 MINUTES_APART = 3
 PUBLISHERS = 12
 OWN_SENTENCES = 0.6
-"""Share of an article's sentences that come from its main text; the others come from texts in its language."""
+"""Share of an article's sentences that come from its main text. The others come from other texts in its language."""
 EXCHANGED_NAMES = 0.6
 EXCHANGED_WORDS = 0.15
 EXCHANGED_WORDS_OF_FEW = 0.5
-"""Where there are few texts, more words are exchanged, else everything would be a near-duplicate."""
+"""If there are few texts, more words are exchanged. Otherwise everything would be a near-duplicate."""
 FEW_TEXTS = 50
 LONG_LINE = 400
-"""Characters from which a line is cut into sentences."""
+"""A line of at least this many characters is cut into sentences."""
 NAME = re.compile(r"(?<=[^\W\d_][ ,])[^\W\d_a-zß-öø-ÿ][\w'’-]+(?: [^\W\d_a-zß-öø-ÿ][\w'’-]+)*")
 NUMBER = re.compile(r"\d+")
 YEAR = re.compile(r"(?:19|20)\d\d")
@@ -60,7 +63,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many articles a file holds, and the mean length of their contents in characters."""
+    """The number of articles in a file, and the mean length of their contents in characters."""
 
     articles: int
     mean_characters: float
@@ -68,7 +71,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What the texts of one language can lend each other."""
+    """The sentences and words of one language that texts can borrow from each other."""
 
     sentences: tuple[str, ...]
     names: tuple[str, ...]
@@ -77,7 +80,7 @@ class Pool:
 
 @dataclass(slots=True)
 class Exchange:
-    """One article's exchanges: a name or number becomes the same other one wherever it stands."""
+    """The exchanges of one article. A name or number gets the same replacement everywhere in the article."""
 
     pool: Pool
     chance: random.Random
@@ -111,7 +114,7 @@ class Exchange:
 
 @dataclass(slots=True)
 class Corpus:
-    """Articles by number: each is a function of the sources, the seed and its number alone."""
+    """Articles by number. Each article depends only on the sources, the seed and its number."""
 
     origin: str
     sources: Sequence[SourceText]
@@ -138,7 +141,7 @@ class Corpus:
         )
 
     def _drawn(self, source: SourceText, chance: random.Random) -> list[str]:
-        """As many sentences as the source has: some of its own in their order, with others' among them."""
+        """As many sentences as the source has: some of its own in their order, mixed with sentences of other texts."""
         count = len(source.sentences)
         own = sorted(chance.sample(range(count), max(1, round(count * OWN_SENTENCES))))
         drawn = [source.sentences[index] for index in own]
@@ -161,7 +164,7 @@ class Corpus:
 
 
 def open_corpus(seed: int = 1) -> Corpus:
-    """From the Wikinews articles where they are, else from the repository's own seeds; languages come mixed."""
+    """A corpus from the Wikinews articles if they exist, otherwise from the seeds of the repository. Languages mix."""
     if not WIKINEWS.exists():
         return Corpus("seeds", read_seeds(), seed)
     sources = read_wikinews(WIKINEWS)
@@ -170,14 +173,14 @@ def open_corpus(seed: int = 1) -> Corpus:
 
 
 def read_wikinews(path: Path) -> list[SourceText]:
-    """The texts of a file of JSON lines {lang, title, text}, a sentence a line."""
+    """The texts of a file of JSON lines {lang, title, text}, one sentence per line."""
     with path.open("rb") as file:
         articles = [orjson.loads(line) for line in file if line.strip()]
     return [SourceText(article["lang"], article["title"], _sentences(article["text"])) for article in articles]
 
 
 def read_seeds() -> list[SourceText]:
-    """The seed articles; a text's first line is its title."""
+    """The seed articles. The first line of a text is its title."""
     documents = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
     texts = []
     for path in sorted(SEEDS.iterdir()):
@@ -203,5 +206,5 @@ def _pools(sources: Sequence[SourceText]) -> dict[str, Pool]:
 
 
 def _distinct(pattern: re.Pattern[str], sentences: Sequence[str]) -> tuple[str, ...]:
-    """What a pattern finds, once each, in order of appearance."""
+    """Everything that a pattern finds, without repetitions, in order of appearance."""
     return tuple(dict.fromkeys(match[0] for sentence in sentences for match in pattern.finditer(sentence)))

@@ -1,9 +1,9 @@
-"""Dragoman's services; each is a folder, and none imports another but the worker and the CLI."""
+"""Dragoman's services, one folder each. Services must not import each other. Only the worker and the CLI may."""
 
 import os
 
 __version__ = "0.1.0"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-"""Before numpy is imported anywhere: a process uses one core, and a second BLAS thread that waits for a busy one made
-an embedding cost five times its CPU (docs/adr/0007)."""
+"""Set before numpy is imported anywhere, because a process uses one core. A second BLAS thread that waited for a busy
+thread made an embedding cost five times its CPU (docs/adr/0007)."""

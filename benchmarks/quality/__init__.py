@@ -1,1 +1,1 @@
-"""`make eval`: every stage on every labelled set that is there."""
+"""`make eval`: runs every stage on every available labelled set."""

@@ -1,4 +1,4 @@
-"""`make eval`: quality on the labelled sets that are there, beside the last committed figures and the targets."""
+"""`make eval`: measures quality on the available labelled sets and compares it with last results and targets."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ TARGETS: dict[str, tuple[str, float]] = {
     "speed.entities": (">=", 300),
     "speed.gazetteer_load_seconds": ("<=", 1),
 }
-"""By the figure's name, or by its last part where several sets have it."""
+"""Targets by the name of the figure, or by the last part of the name if several sets have the figure."""
 
 
 def measure_names() -> Figures:
-    """`names.…` on PUD and the other corpora's test files, where they are there."""
+    """`names.…` on PUD and on the test files of the other corpora, if they are available."""
     folder = SHARED / "data"
     if not (folder / "ner").is_dir():
         return {}
@@ -96,7 +96,7 @@ def holds(value: float, target: tuple[str, float]) -> bool:
 
 
 def to_table(figures: Figures, last: Figures) -> Table:
-    """Every figure beside the last committed one and its target; missed targets are marked."""
+    """Every figure with the last committed figure and its target. Missed targets are marked."""
     table = Table(title="Quality", title_justify="left", box=None)
     table.add_column("figure")
     for column in ("this run", "last", "target"):
@@ -111,7 +111,7 @@ def to_table(figures: Figures, last: Figures) -> Table:
 
 
 def measure(console: Console) -> Figures:
-    """Every part that can be measured here."""
+    """Measure every part that is possible on this machine."""
     figures: Figures = {}
     for title, part in PARTS.items():
         with console.status(title):
@@ -131,7 +131,7 @@ def read_results() -> Figures:
 
 
 def write_results(figures: Figures, path: Path) -> None:
-    """Write the figures with their date; where a set was not here, the last committed figures stay."""
+    """Write the figures with their date. If a set is not available here, its last committed figures stay."""
     content = {
         "measured_at": datetime.now(UTC).date().isoformat(),
         "figures": {name: round(value, 4) for name, value in (read_results() | figures).items()},
@@ -140,7 +140,7 @@ def write_results(figures: Figures, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, show and write; nothing passes or fails."""
+    """Measure, show and write. Nothing passes or fails here."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality",
         description="Measures quality on the labelled sets that are here, beside the last committed figures.",

@@ -1,4 +1,4 @@
-"""Reads the labelled texts: those that ship, and those that are measured where the shared data lies."""
+"""Reads the labelled texts: those in the repository, and those in the shared data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NTREX_LANGUAGES = {
     "eng": "en", "nld": "nl", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "por": "pt", "rus": "ru", "ukr": "uk", "arb": "ar",
     "zho-CN": "zh", "jpn": "ja", "tur": "tr", "pol": "pl", "swe": "sv",
 }  # fmt: skip
-"""NTREX's names of the fifteen languages of the furniture patterns."""
+"""NTREX's names of the fifteen languages that have furniture patterns."""
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -30,7 +30,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def shippable_sources() -> list[Source]:
-    """Wikinews: four languages, with the paragraphs that are long enough to be told apart from headlines."""
+    """Wikinews in four languages, with the paragraphs that are long enough to differ from headlines."""
     return [_source(row, row["lang"]) for row in read_lines(WIKINEWS)]
 
 

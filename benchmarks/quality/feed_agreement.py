@@ -1,7 +1,8 @@
-"""How far our feed entries agree with what two parsers' own test feeds state: feedparser's and gofeed's.
+"""Measures how far our feed entries agree with the test feeds of two parsers: feedparser and gofeed.
 
-feedparser's files hold a Python expression in a comment (`Expect: … entries[0]['title'] == '…'`), gofeed's have a JSON
-file beside them. Only what is stated of entries counts: entries, titles, dates, links, authors, tags and ids.
+The files of feedparser have a Python expression in a comment (`Expect: … entries[0]['title'] == '…'`). The files of
+gofeed have a JSON file next to them. Only statements about entries count: entries, titles, dates, links, authors, tags
+and ids.
 
 python -m benchmarks.quality.feed_agreement [--disagreements]
 """
@@ -53,7 +54,7 @@ FIELDS = {
 
 @dataclass(slots=True)
 class Agreement:
-    """Counts by corpus and kind, and what does not agree: (file, kind, stated, found)."""
+    """Counts by corpus and kind, and the disagreements: (file, kind, stated, found)."""
 
     right: Counter[tuple[str, str]] = field(default_factory=Counter)
     of: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -71,12 +72,12 @@ class Agreement:
 
 
 def plain(value: object) -> str:
-    """Text without its markup and white space: whether a title keeps its tags is a matter of taste."""
+    """Text without markup and white space, because parsers may or may not keep the tags of a title."""
     return re.sub(r"\s+", "", to_text(to_text(str(value or ""))))
 
 
 def same(kind: str, stated: object, found: object) -> bool:
-    """Whether a stated value and ours say the same."""
+    """Whether a stated value and our value mean the same."""
     if kind == "dates":
         return stated == found
     if kind in ("titles", "texts"):
@@ -85,7 +86,7 @@ def same(kind: str, stated: object, found: object) -> bool:
 
 
 def statements(expression: str) -> Iterator[tuple[int, str, object]]:
-    """(entry, feedparser's key, value) of each comparison with a literal; of several for one key, the last."""
+    """(entry, feedparser's key, value) of each comparison with a literal. The last value of a key counts."""
     found: dict[tuple[int, str], object] = {}
     for match in STATED.finditer(expression):
         if match[2] not in FIELDS or (match[2] == "content") != bool(match[3]):
@@ -100,7 +101,7 @@ def statements(expression: str) -> Iterator[tuple[int, str, object]]:
 
 
 def of_entry(entry: Entry, key: str) -> list[object]:
-    """What our entry says under feedparser's key; several where either is an answer."""
+    """The value of our entry for feedparser's key. Several values if each of them is a valid answer."""
     kinds = {date.kind: date.at for date in entry.declared.dates}
     match key:
         case "title":
@@ -123,7 +124,7 @@ def to_utc(parts: object) -> object:
 
 
 def read(data: bytes, agreement: Agreement, name: str) -> list[Entry]:
-    """Our entries of a file; nothing may be raised but that it is no feed."""
+    """Our entries of a file. The only allowed error is that the file is not a feed."""
     match, location = HEADER.search(data[:2000]), LOCATION.search(data[:2000])
     content_type = match[1].decode("ascii", "replace").strip() if match else ""
     charset = re.search(r"charset=([\w-]+)", content_type)
@@ -142,7 +143,7 @@ def read(data: bytes, agreement: Agreement, name: str) -> list[Entry]:
 
 
 def measure_feedparser(folder: Path, agreement: Agreement) -> None:
-    """Feedparser's files with expectations; `wellformed` is what the target is of."""
+    """Feedparser's files with expectations. The target applies to `wellformed`."""
     for path in sorted(folder.rglob("*.xml")):
         data = path.read_bytes()
         agreement.files["feedparser"] += 1
@@ -163,7 +164,7 @@ def measure_feedparser(folder: Path, agreement: Agreement) -> None:
 
 
 def measure_gofeed(folder: Path, agreement: Agreement) -> None:
-    """Gofeed's translated feeds: one neutral record of every format, as ours."""
+    """Gofeed's translated feeds. They use one neutral record for every format, as we do."""
     for path in sorted(folder.rglob("*")):
         if path.suffix not in (".xml", ".json") or not path.is_file():
             continue
@@ -184,7 +185,7 @@ def measure_gofeed(folder: Path, agreement: Agreement) -> None:
 
 
 def compare_gofeed(entry: Entry, item: dict[str, Any], name: str, agreement: Agreement) -> None:
-    """One item of gofeed's JSON against ours."""
+    """Compare one item of gofeed's JSON with our entry."""
     kinds = {date.kind: date.at for date in entry.declared.dates}
     found = {
         "title": entry.title,
@@ -201,7 +202,7 @@ def compare_gofeed(entry: Entry, item: dict[str, Any], name: str, agreement: Agr
 
 
 def expected_of(path: Path) -> dict[str, Any] | None:
-    """The JSON beside a feed that says what is in it."""
+    """The JSON file next to a feed. It says what the feed contains."""
     beside = path.with_suffix(".json") if path.suffix == ".xml" else path.with_name(f"{path.stem}_expected.json")
     try:
         read_json: Any = json.loads(beside.read_text(encoding="utf8"))

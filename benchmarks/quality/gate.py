@@ -1,7 +1,7 @@
-"""`make eval-gate`: a minute of figures on what the repository ships, each held to its floor or ceiling.
+"""`make eval-gate`: takes one minute, measures what the repository ships, and compares each figure with its limit.
 
-`floors.toml` holds the limits. A figure below its floor, or above its ceiling, has fallen; so has one that is missing.
-The same code gives the same figures again: samples and seeds are fixed, and no shared data is read.
+`floors.toml` holds the limits. A figure has fallen if it is below its floor, above its ceiling, or missing. The same
+code gives the same figures every time: samples and seeds are fixed, and no shared data is read.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ TEMPLATE_FILLINGS = 10
 COPIED, COPIES = 160, 2
 ORDERS = (10,)
 WIDEST = 96
-"""Characters of the widest table, for where there is no terminal or a narrow one."""
+"""Characters of the widest table. Used if there is no terminal or the terminal is narrower."""
 PHRASE_LETTERS = 25
-"""Letters that a phrase of page furniture must have for its language to be told."""
+"""Minimum number of letters in a phrase of page furniture for detecting its language."""
 SLOT = re.compile(r"\{\w+\}")
 CLEAN_FIGURES = ("title_exact", "date_f1", "dates_invented_per_1000_undated", "kept", "dropped")
 LANGUAGE_FIGURES = ("macro_f1", "undetermined", "wrong", "calibration_error")
@@ -62,20 +62,20 @@ Status = Literal["ok", "FELL", "missing", "no limit"]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure may not fall below or rise above, and what it was when the limit was set."""
+    """The floor or ceiling of a figure, and the value of the figure when the limit was set."""
 
     kind: Literal["floor", "ceiling"]
     value: float
     measured: float
 
     def holds(self, value: float) -> bool:
-        """Whether a figure is on the right side."""
+        """Whether a figure is within this limit."""
         return value >= self.value if self.kind == "floor" else value <= self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """What a part took: on the wall, and of CPU time."""
+    """The time of a part: wall clock and CPU."""
 
     wall: float
     cpu: float
@@ -83,7 +83,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A figure of this run beside its limit; one of the two may be missing."""
+    """A figure of this run with its limit. One of the two may be missing."""
 
     figure: str
     value: float | None
@@ -91,7 +91,7 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """Whether it holds."""
+        """The result of the comparison in one word."""
         if self.limit is None:
             return "no limit"
         if self.value is None:
@@ -101,17 +101,17 @@ class Verdict:
 
 @cache
 def wikinews() -> list[dict[str, Any]]:
-    """The 240 Wikinews articles that ship."""
+    """The 240 Wikinews articles in the repository."""
     return list(read_lines(WIKINEWS))
 
 
 def measure_seed_articles() -> Figures:
-    """`seeds.…`: language, date and entities of the five seeds, and in how many stories they are at least."""
+    """`seeds.…`: language, date and entities of the five seeds, and the minimum number of stories they form."""
     return measure_seeds() | {"seeds.stories": count_seeds_alone(load_seeds(stage_slice((), vectors=True)))}
 
 
 def measure_languages() -> Figures:
-    """`language.…`: Wikinews in four languages, whole and cut short; phrases of pages in fifteen."""
+    """`language.…`: Wikinews in four languages, whole and shortened, and page phrases in fifteen languages."""
     truths = [row["lang"] for row in wikinews()]
     sets = {name: (truths, [sample(row) for row in wikinews()]) for name, sample in SAMPLES.items()}
     phrases = list(held_out_phrases())
@@ -133,7 +133,7 @@ def held_out_phrases() -> Iterator[tuple[str, str]]:
 
 
 def measure_clean_text() -> Figures:
-    """`clean.…`: titles, dates, kept and dropped lines of dressed Wikinews and template news; dates nobody can tell."""
+    """`clean.…`: titles, dates, kept and dropped lines of dressed Wikinews and template news; ambiguous dates."""
     figures: Figures = {}
     for half in HALVES:
         figures |= score_dressed(f"clean.wikinews.{half}", shippable_sources(), half, CLEAN_ROWS)
@@ -142,7 +142,7 @@ def measure_clean_text() -> Figures:
 
 
 def count_ambiguous_dates_told() -> float:
-    """In how many English articles a date was told that may be day first or month first, such as 05/06/2021."""
+    """The number of English articles that got a date although day and month are ambiguous, such as 05/06/2021."""
     rows = [
         {
             "id": row["id"],
@@ -154,7 +154,7 @@ def count_ambiguous_dates_told() -> float:
 
 
 def template_sources() -> list[Source]:
-    """Template news in the languages that Wikinews lacks here: German, French, Chinese and Japanese."""
+    """Template news in the languages that the shipped Wikinews lacks: German, French, Chinese and Japanese."""
     shipped = {row["lang"] for row in wikinews()}
     return [
         Source(row["id"], row["lang"], row["title"], (row["text"],))
@@ -164,14 +164,14 @@ def template_sources() -> list[Source]:
 
 
 def score_dressed(name: str, sources: list[Source], half: Half, rows: int) -> Figures:
-    """`NAME.…` of so many articles dressed in the furniture of one half."""
+    """`NAME.…` of this many articles, dressed in the furniture of one half."""
     dressed = list(make_set(sources, half, SEED, rows=rows))
     found = score_clean(dressed, enrich_rows(dressed))
     return {f"{name}.{key}": found[key] for key in CLEAN_FIGURES}
 
 
 def measure_entity_links() -> Figures:
-    """`links.…`: mentions in Wikinews, and the links in it that were read by hand, made again or not."""
+    """`links.…`: mentions in Wikinews, and whether the links that were read by hand are made again."""
     found = score_links(wikinews(), shipped_ids_by_title())
     rows = [{"id": row["id"], "content": f"{row['title']}\n{row['text']}"} for row in wikinews()]
     articles = {row["id"]: article for row, article in zip(rows, enrich_rows(rows), strict=True)}
@@ -180,7 +180,7 @@ def measure_entity_links() -> Figures:
 
 
 def count_unlabelled_links(articles: Mapping[str, EnrichedArticle]) -> float:
-    """Links in Wikinews on spellings that nobody labelled: most are right, but more of them are a warning."""
+    """Links in Wikinews on spellings without a label. Most are right, but an increase is a warning."""
     labelled = {row["id"]: [label["text"] for label in row["entities"]] for row in wikinews()}
     spellings = (
         (key, mention.surface)
@@ -194,15 +194,15 @@ def count_unlabelled_links(articles: Mapping[str, EnrichedArticle]) -> float:
 
 
 def measure_copies() -> Figures:
-    """`duplicates.…`: edited copies of Wikinews articles among template news, of which no two are copies."""
+    """`duplicates.…`: edited copies of Wikinews articles among template news, in which no two reports are copies."""
     found = score_duplicates([*copy_rows(COPIED, COPIES), *template_rows(TEMPLATE_FILLINGS)])
     return {f"duplicates.{key}": found[f"duplicates.{key}"] for key in DUPLICATE_FIGURES}
 
 
 def measure_grouping() -> Figures:
-    """`stories.…`: Wikinews with the weights that ship, with vectors and without, and template news.
+    """`stories.…`: Wikinews with the shipped weights, with vectors and without, and template news.
 
-    The weights were trained on Wikinews: these figures show falls, not quality. `make eval` measures quality.
+    The weights were trained on Wikinews, so these figures show regressions, not quality. `make eval` measures quality.
     """
     stages = stage_slice((), vectors=True)
     labelled = [
@@ -223,7 +223,7 @@ def measure_grouping() -> Figures:
 
 
 def without_vector(labelled: Labelled) -> Labelled:
-    """The same article as it is where the encoder is not installed."""
+    """The same article as it would be without the encoder."""
     return replace(labelled, article=labelled.article.model_copy(update={"embedding": None}))
 
 
@@ -235,11 +235,11 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "duplicates": measure_copies,
     "stories": measure_grouping,
 }
-"""By the first word of their figures' names."""
+"""The parts, by the first word in the names of their figures."""
 
 
 def read_limits(path: Path = FLOORS) -> dict[str, Limit]:
-    """Limits by figure, from a TOML file with a table for each part."""
+    """The limits by figure, from a TOML file with one table for each part."""
     content = tomllib.loads(path.read_text(encoding="utf8"))
     return {
         f"{part}.{name}": _to_limit(f"{part}.{name}", row)
@@ -249,7 +249,7 @@ def read_limits(path: Path = FLOORS) -> dict[str, Limit]:
 
 
 def _to_limit(figure: str, row: Mapping[str, float]) -> Limit:
-    """One line of the file; ValueError says what is wrong with it."""
+    """One line of the file. ValueError says what is wrong with it."""
     measured = row.get("measured")
     match {key: value for key, value in row.items() if key != "measured"}:
         case {"floor": value, **other} if not other and measured is not None:
@@ -264,13 +264,13 @@ def _to_limit(figure: str, row: Mapping[str, float]) -> Limit:
 
 
 def judge(figures: Figures, limits: Mapping[str, Limit]) -> list[Verdict]:
-    """Every figure and every limit; a limit without a figure is a verdict too."""
+    """Compare every figure with its limit. A limit without a figure also gives a verdict."""
     names = dict.fromkeys([*figures, *limits])
     return [Verdict(name, figures.get(name), limits.get(name)) for name in names]
 
 
 def to_sentences(verdicts: Sequence[Verdict]) -> list[str]:
-    """What is wrong, a sentence for each way of being wrong; nothing when all hold."""
+    """One sentence for each kind of problem. Empty if all figures hold."""
     by_status: dict[Status, list[Verdict]] = {}
     for verdict in verdicts:
         by_status.setdefault(verdict.status, []).append(verdict)
@@ -299,7 +299,7 @@ def _show(value: float | None) -> str:
 
 
 def to_table(verdicts: Sequence[Verdict]) -> Table:
-    """Every figure beside its limit; what does not hold is marked."""
+    """Every figure with its limit. Figures that do not hold are marked."""
     table = Table(title="Quality gate", title_justify="left", box=None)
     table.add_column("figure", no_wrap=True)
     for column in ("measured", "limit", "when set", ""):
@@ -314,7 +314,7 @@ def to_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def to_seconds_table(seconds: Mapping[str, Seconds]) -> Table:
-    """Seconds of each part and of all; the CPU's say what an idle core would take."""
+    """Seconds of each part and in total. The CPU seconds show how long an idle core would need."""
     table = Table("part", title="Seconds", title_justify="left", box=None)
     table.add_column("wall", justify="right")
     table.add_column("CPU", justify="right")
@@ -325,7 +325,7 @@ def to_seconds_table(seconds: Mapping[str, Seconds]) -> Table:
 
 
 def measure(parts: Sequence[str], console: Console) -> tuple[Figures, dict[str, Seconds]]:
-    """The figures of these parts, and how many seconds each took."""
+    """The figures of these parts, and the seconds that each part took."""
     figures: Figures = {}
     seconds: dict[str, Seconds] = {}
     for part in parts:
@@ -368,7 +368,7 @@ def to_json(verdicts: Sequence[Verdict], seconds: Mapping[str, Seconds]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, show, judge; the exit code: 1 when something fell, 2 when the limits cannot be read."""
+    """Measure, show and judge. Exit code 1 if a figure fell, 2 if the limits cannot be read."""
     asked = parse(arguments)
     parts = [asked.only] if asked.only else list(PARTS)
     try:

@@ -1,4 +1,4 @@
-"""Entity links: spellings by language, mentions in Wikinews, and 200 links that were read by hand."""
+"""Measures entity links: spellings by language, mentions in Wikinews, and 200 links that were read by hand."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TITLED = [SHARED / "data" / "people" / name for name in ("orgs.tsv", "people.tsv
 PAGES = FOLDER / "wikinews-pages.tsv"
 READ = FOLDER / "links-read.tsv"
 KINGDOM = {"Q29999": "Q55"}
-"""The list says Netherlands of the Kingdom; we link the country (ADR 11)."""
+"""For the Netherlands, the list gives the Kingdom. We link the country (ADR 11)."""
 COUNTRIES_BY_TITLE = {"United States": "Q30", "United Kingdom": "Q145", "China": "Q148", "European Union": "Q458"}
 NAMED = re.compile(r"[A-ZÀ-Þ]")
 NOT_NAMES = frozenset({"We", "Our", "It", "They", "He", "She", "The company", "Nosotros", "Noi", "Wij"})
 
 
 def measure_aliases() -> Figures:
-    """`aliases.…`: the share of spellings that lead to their entity, and of wrong answers, by language too."""
+    """`aliases.…`: the shares of spellings that lead to their entity and of wrong answers. Also by language."""
     if not VARIANTS.exists():
         return {}
     wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -57,16 +57,16 @@ def measure_aliases() -> Figures:
 
 
 def measure_links() -> Figures:
-    """`links.LANGUAGE.…` on the named mentions of Wikinews whose id the gazetteer has; `links.coverage` tells how many.
+    """`links.LANGUAGE.…` on the named mentions of Wikinews whose id the gazetteer has. `links.coverage` is their share.
 
-    A mention is right when the text has a link to its id on that spelling, or on one inside it ("the Boeing plant").
+    A mention is right if the text links that spelling, or a spelling inside it ("the Boeing plant"), to its id.
     """
     titles = _ids_by_title()
     return score_links(list(read_lines(WIKINEWS)), titles) if titles else {}
 
 
 def score_links(rows: Sequence[dict[str, Any]], titles: dict[str, str]) -> Figures:
-    """`links.…` of these rows with the ids of English Wikipedia titles."""
+    """`links.…` of these rows. Their ids are titles of the English Wikipedia."""
     found = enrich_rows([{"id": row["id"], "content": row["text"], "declared_language": row["lang"]} for row in rows])
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row, article in zip(rows, found, strict=True):
@@ -81,7 +81,7 @@ def score_links(rows: Sequence[dict[str, Any]], titles: dict[str, str]) -> Figur
 
 
 def _count_mentions(row: dict[str, Any], article: EnrichedArticle, titles: dict[str, str]) -> Iterator[str]:
-    """A word for each thing that is to be counted."""
+    """One word for each thing to count."""
     linked: dict[str, set[str]] = defaultdict(set)
     for entity in article.entities:
         for mention in entity.mentions:
@@ -105,7 +105,7 @@ def _count_mentions(row: dict[str, Any], article: EnrichedArticle, titles: dict[
 
 
 def _ids_by_title() -> dict[str, str]:
-    """English Wikipedia titles (DBpedia's ids) of what the gazetteer has; the larger place of two of one name."""
+    """Ids of the gazetteer by English Wikipedia title (DBpedia ids). If two places share a name, the larger wins."""
     if not all(path.exists() for path in TITLED):
         return {}
     pages = ((row["enwiki"], row["qid"]) for path in TITLED for row in _read_tsv(path) if row["enwiki"])
@@ -113,12 +113,12 @@ def _ids_by_title() -> dict[str, str]:
 
 
 def shipped_ids_by_title() -> dict[str, str]:
-    """The same for the pages that Wikinews links to, from what ships alone."""
+    """The same for the pages that Wikinews links to, using only shipped data."""
     return add_pages((row["enwiki"], row["qid"]) for row in _read_tsv(PAGES))
 
 
 def add_pages(pages: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Ids by the gazetteer's own names and by these (title, id) as far as the gazetteer has the id."""
+    """Ids by the gazetteer's own names and by these (title, id) pairs, if the gazetteer has the id."""
     gazetteer = load_gazetteer()
     titles: dict[str, str] = {}
     prominence: dict[str, float] = {}
@@ -138,7 +138,7 @@ def _read_tsv(path: Path) -> Iterator[dict[str, str]]:
 
 
 def measure_read(path: Path = READ) -> Figures:
-    """`links.read.wrong`: the share of wrong ones among the links that were read; unsure ones count for nothing."""
+    """`links.read.wrong`: the share of wrong links among the links that were read. Unsure links do not count."""
     if not path.exists():
         return {}
     with path.open(encoding="utf8") as file:
@@ -148,9 +148,9 @@ def measure_read(path: Path = READ) -> Figures:
 
 
 def score_read_again(texts: Mapping[str, EnrichedArticle]) -> Figures:
-    """`links.read.…` of the links that people read in these articles (by id), made anew.
+    """`links.read.…`: links that people read in these articles (by id), compared with the links of today.
 
-    `right_kept` is the share of right ones that are there again, `wrong_made` how many wrong ones are.
+    `right_kept` is the share of right links that are still made. `wrong_made` is the number of wrong links made.
     """
     made: Counter[str] = Counter()
     for row in _read_tsv(READ):

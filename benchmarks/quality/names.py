@@ -1,4 +1,4 @@
-"""How well and how fast names are found in corpora that nothing was trained on.
+"""Measures how well and how fast names are found in corpora that were not used for training.
 
 To run it alone: `python -m benchmarks.quality.names`.
 """
@@ -21,16 +21,17 @@ from benchmarks.quality.name_corpora import CORPORA, PUD, Sentence, read_corpus,
 from services.entities.names import CrfNameFinder, NameFinder
 
 ARTICLE_LENGTH = 3000
-"""Code points; of the seeds and of Wikinews articles."""
+"""Length in code points, as in the seeds and in Wikinews articles."""
 ROUNDS = 3
 LINKED_TYPES = frozenset({"PERSON", "ORGANIZATION", "LOCATION"})
 CAPITALISED = re.compile(r"[A-Z][\w.'’-]{2,}(?: (?:[A-Z][\w.'’-]*|of|de|van|di|del|la))*")
 
 
 def measure(data: Path, finder: NameFinder) -> dict[str, float]:
-    """`SET.typed|untyped.precision|recall|f1` on PUD and on the corpora's test files; linked names; the speed.
+    """`SET.typed|untyped.precision|recall|f1` on PUD and the test files of the corpora; linked names; the speed.
 
-    Exact spans. The speed is one core's, on English and German PUD joined to articles of 3,000 characters.
+    Spans must match exactly. The speed is for one core, on English and German PUD joined to articles of 3,000
+    characters.
     """
     sets = dict(_read_sets(data))
     figures = measure_speed(finder, [sets["pud-en"], sets["pud-de"]])
@@ -49,7 +50,7 @@ def _read_sets(data: Path) -> Iterator[tuple[str, list[Sentence]]]:
 
 
 def measure_speed(finder: NameFinder, sets: Sequence[Sequence[Sentence]]) -> dict[str, float]:
-    """Articles and spans a second of CPU time: a first time, when most words are new, and the best of `ROUNDS`."""
+    """Articles and spans per second of CPU time: first round, when most words are new, and best of `ROUNDS`."""
     articles = [(text, sentences[0].language) for sentences in sets for text in join_articles(sentences)]
     finder.find("to load it", "en")
     first = _time_round(finder, articles)
@@ -70,10 +71,10 @@ def _time_round(finder: NameFinder, articles: Sequence[tuple[str, str]]) -> floa
 
 
 def measure_linked(path: Path, finder: NameFinder) -> dict[str, float]:
-    """`wikinews-LANGUAGE.exact|touched`: shares of linked persons', organisations' and places' names found.
+    """`wikinews-LANGUAGE.exact|touched`: shares of linked names of persons, organisations and places that were found.
 
-    Only names with capitals count (MEANTIME links `the company` too); `touched` are those that a found one overlaps.
-    Not all names in these articles are linked, so there is no precision; `per_100_words` says how many were found.
+    Only capitalised names count (MEANTIME also links `the company`). `touched` counts names that a found name overlaps.
+    Not all names in these articles are linked, so there is no precision. `per_100_words` is the rate of found names.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for line in path.read_text(encoding="utf8").splitlines():
@@ -98,7 +99,7 @@ def measure_linked(path: Path, finder: NameFinder) -> dict[str, float]:
 
 
 def _find_linked(article: dict[str, Any]) -> Iterator[tuple[int, int]]:
-    """Every place of every linked name, of overlapping ones the longest."""
+    """Every position of every linked name. Of overlapping names, the longest counts."""
     linked = (entity["text"] for entity in article["entities"] if entity["dbpedia"] and entity["type"] in LINKED_TYPES)
     names = sorted({name for name in linked if CAPITALISED.fullmatch(name)}, key=lambda name: (-len(name), name))
     if names:
@@ -107,7 +108,7 @@ def _find_linked(article: dict[str, Any]) -> Iterator[tuple[int, int]]:
 
 
 def join_articles(sentences: Sequence[Sentence]) -> Iterator[str]:
-    """Sentences in their order, joined to articles of about `ARTICLE_LENGTH`; what is left over is dropped."""
+    """Sentences in their order, joined to articles of about `ARTICLE_LENGTH`. The incomplete rest is dropped."""
     parts: list[str] = []
     for sentence in sentences:
         parts.append(sentence.text)
@@ -117,7 +118,7 @@ def join_articles(sentences: Sequence[Sentence]) -> Iterator[str]:
 
 
 def as_tables(figures: dict[str, float]) -> Iterator[Table]:
-    """A table for each kind of figure."""
+    """One table for each kind of figure."""
     f1 = ("typed.f1", "untyped.f1", "untyped.precision", "untyped.recall")
     linked = ("exact", "touched", "per_100_words")
     for title, keys in (("Names in running text, exact spans", f1), ("Linked names of Wikinews", linked)):

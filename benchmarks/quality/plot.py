@@ -1,4 +1,7 @@
-"""Draws `docs/images/language-reliability.svg`: what a confidence is worth. `python -m benchmarks.quality.plot`."""
+"""Draws `docs/images/language-reliability.svg`, which shows how reliable a confidence is.
+
+Run it with `python -m benchmarks.quality.plot`.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ COLOURS = {"headlines": "#1f77b4", "80_characters": "#2ca02c", "30_characters": 
 
 
 def place(value: float) -> float:
-    """Where a confidence lies across, pixels."""
+    """The horizontal position of a confidence, in pixels."""
     return MARGIN + value * SIZE
 
 
 def up(value: float) -> float:
-    """Where a share lies from the top, pixels."""
+    """The vertical position of a share, in pixels from the top."""
     return MARGIN + SIZE - value * SIZE
 
 
 def draw(series: Mapping[str, Sequence[tuple[float, float, int]]]) -> str:
-    """An SVG of confidence (across) against the share of right answers (up), points as large as they are many."""
+    """An SVG of confidence (across) and share of right answers (up). Larger points stand for more answers."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{WIDTH}" font-family="sans-serif">',
         f'<rect x="{MARGIN}" y="{MARGIN}" width="{SIZE}" height="{SIZE}" fill="white" stroke="#888"/>',

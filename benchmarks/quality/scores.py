@@ -1,4 +1,4 @@
-"""The few measures that are used: precision, recall and F1, and their mean over classes."""
+"""The measures that the benchmarks use: precision, recall and F1, and their mean over classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def prf(right: int, answered: int, wanted: int, prefix: str = "") -> Figures:
 
 
 def label_figures(pairs: Iterable[tuple[str, str]], unknown: str = "und") -> Figures:
-    """Macro-F1 over the true labels, shares of unknown and of wrong answers, and the worst rate of false positives.
+    """Macro-F1 over the true labels, shares of unknown and of wrong answers, and the highest false positive rate.
 
     `pairs` are (truth, answer).
     """
@@ -45,5 +45,5 @@ def label_figures(pairs: Iterable[tuple[str, str]], unknown: str = "und") -> Fig
 
 
 def folded(text: str | None) -> str:
-    """Words and numbers in lower case, for comparisons that punctuation and spaces shall not decide."""
+    """Words and numbers in lower case, for comparisons that ignore punctuation and spaces."""
     return re.sub(r"\W+", " ", unicodedata.normalize("NFKC", text or "").casefold()).strip()

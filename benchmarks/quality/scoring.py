@@ -1,4 +1,4 @@
-"""Runs rows through the stages, as `dragoman enrich` does, without its files."""
+"""Runs rows through the stages as `dragoman enrich` does, but without files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from services.worker.stages import enrich, stage_slice
 
 
 def enrich_rows(rows: Sequence[dict[str, Any]]) -> list[EnrichedArticle]:
-    """Each row's `content` (and `title`, `published_at`, `declared_language` where it has them) enriched, in order."""
+    """Enrich the `content` of each row, in order, with `title`, `published_at` and `declared_language` if present."""
     stages = stage_slice((), vectors=False)
     return [enrich(to_raw(row), stages) for row in rows]
 
 
 def to_raw(row: dict[str, Any]) -> RawArticle:
-    """A raw article of a row, fetched now."""
+    """A raw article made from a row, with the current time as fetch time."""
     now = datetime.now(UTC)
     return RawArticle(
         article_id=article_id_of("quality", row["id"], None),

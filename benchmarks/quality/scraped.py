@@ -1,8 +1,8 @@
-"""Makes "scraped text" with known truth: real articles, dressed in the furniture of `patterns/*.yaml`, by a seed.
+"""Makes "scraped text" with known truth: real articles with furniture from `patterns/*.yaml`. A seed decides the result.
 
     python -m benchmarks.quality.scraped seen        (or held_out: prints JSON lines)
 
-The rules' author has read `seen.yaml` and has not read `held_out.yaml`.
+The author of the rules has read `seen.yaml` but not `held_out.yaml`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from babel.dates import format_datetime
 
 FOLDER = Path(__file__).parent
 GLUE = "{glue}"
-"""Ends a pattern that stands in front of the first sentence."""
+"""The end of a pattern that stands in front of the first sentence."""
 Half = Literal["seen", "held_out"]
 Pattern = str | list[str]
 LOCALES = {"zh": "zh_Hans", "ar": "ar_EG"}
@@ -56,7 +56,7 @@ SITE = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A clean article to dress: one paragraph a string."""
+    """A clean article to dress, one paragraph per string."""
 
     id: str
     language: str
@@ -78,12 +78,12 @@ TAIL = (
     ("navigation", 0.35), ("copyright", 0.4), ("cookies", 0.2),
 )  # fmt: skip
 INSIDE = (("related", 0.3), ("navigation", 0.2), ("caption", 0.15))
-"""Kinds of furniture below and inside an article, each with its chance."""
+"""Kinds of furniture below and inside an article, each with its probability."""
 
 
 @dataclass(slots=True)
 class Dresser:
-    """Dresses one article after another; `random` decides everything."""
+    """Dresses articles, one after another. `random` makes all decisions."""
 
     half: Half
     random: random.Random
@@ -127,7 +127,7 @@ class Dresser:
         return [*dated, *titled, *under] if self.random.random() < 0.25 else [*titled, *dated, *under]
 
     def _body(self, source: Source, values: dict[str, str], glued: str | None) -> tuple[list[str], list[str]]:
-        """The article's lines with furniture among them, and that furniture."""
+        """The lines of the article with furniture among them, and a list of that furniture."""
         captions = self._maybe(source, "caption", 0.4, values)
         first = glued.replace(GLUE, source.paragraphs[0]) if glued else source.paragraphs[0]
         body, inserted = [*captions, first, *source.paragraphs[1:]], list(captions)
@@ -177,14 +177,14 @@ def _say(at: datetime, form: str, language: str) -> str:
 
 
 def _distinct(lines: list[str], source: Source) -> list[str]:
-    """Without lines that say what the article says too, and so cannot be looked for."""
+    """Lines without those that also occur in the article, because a search could not tell them apart."""
     article = " ".join([source.title, *source.paragraphs]).casefold()
     words = [line for line in dict.fromkeys(lines) if any(character.isalnum() for character in line)]
     return [line for line in words if line.casefold().strip(" .:") not in article]
 
 
 def make_set(sources: list[Source], half: Half, seed: int, *, rows: int) -> Iterator[dict[str, Any]]:
-    """So many rows, every second one undated, the sources in turn."""
+    """This many rows. Every second row has no date. The sources take turns."""
     chooser = random.Random(f"{seed}:{half}")
     teasers: dict[str, list[str]] = {}
     for source in sources:

@@ -1,4 +1,4 @@
-"""The five seed articles against what is true of them."""
+"""Compares the five seed articles with their true properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.quality.scoring import enrich_rows
 
 @dataclass(slots=True)
 class SeedAnswers:
-    """How many of how many are right, and what is wrong."""
+    """The number of right answers, the number of all answers, and the wrong ones."""
 
     right: int = 0
     of: int = 0
@@ -27,7 +27,7 @@ class SeedAnswers:
 
 
 def score_seeds() -> dict[str, SeedAnswers]:
-    """Language, stated date and entities; an unstated date counts too."""
+    """Check language, stated date and entities. A missing date also counts as an answer."""
     answers = {"language": SeedAnswers(), "date": SeedAnswers(), "entities": SeedAnswers()}
     gold = json.loads(SEEDS_GOLD.read_text(encoding="utf8"))["docs"]
     rows = [{"id": name, "content": (SEEDS / name).read_text(encoding="utf8")} for name in gold]
@@ -42,5 +42,5 @@ def score_seeds() -> dict[str, SeedAnswers]:
 
 
 def measure_seeds() -> Figures:
-    """`seeds.…`: the share that is right."""
+    """`seeds.…`: the share of right answers."""
     return {f"seeds.{name}": answered.right / answered.of for name, answered in score_seeds().items()}

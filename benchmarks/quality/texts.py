@@ -1,4 +1,4 @@
-"""Clean text, titles and dates on dressed articles; languages on translated news."""
+"""Measures clean text, titles and dates on dressed articles, and languages on translated news."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME_LANGUAGE = {
     "nob": "no", "nno": "no", "bos": "hbs", "hrv": "hbs", "srp": "hbs", "bs": "hbs", "hr": "hbs", "sr": "hbs", "ind": "ms",
     "id": "ms", "msa": "ms", "prs": "fa", "pes": "fa",
 }  # fmt: skip
-"""Pairs that a text does not tell apart count as one, as in the published figures."""
+"""Pairs of languages that a text cannot tell apart count as one language, as in the published figures."""
 NTREX_TO_BCP47 = {
     "afr": "af", "amh": "am", "arb": "ar", "aze": "az", "bel": "be", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "cym": "cy", "dan": "da",
     "deu": "de", "ell": "el", "eng": "en", "est": "et", "eus": "eu", "fas": "fa", "fin": "fi", "fra": "fr", "gle": "ga", "glg": "gl", "guj": "gu",
@@ -40,7 +40,7 @@ SAMPLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def measure_clean() -> Figures:
-    """`clean.SET.HALF.…` on Wikinews (ships) and on NTREX where it is there."""
+    """`clean.SET.HALF.…` on Wikinews (shipped) and on NTREX if it is available."""
     sets: dict[str, list[Source]] = {"wikinews": shippable_sources()}
     if NTREX.exists():
         sets["ntrex"] = ntrex_sources()
@@ -54,7 +54,7 @@ def measure_clean() -> Figures:
 
 
 def score_clean(rows: Sequence[dict[str, Any]], found: Sequence[EnrichedArticle]) -> Figures:
-    """Exact titles, dates where null is an answer, kept and dropped lines."""
+    """Exact titles, dates (null counts as an answer), and kept and dropped lines."""
     counts: Counter[str] = Counter()
     for row, article in zip(rows, found, strict=True):
         text = folded(f"{article.title or ''}\n{article.text}")
@@ -80,14 +80,14 @@ def score_clean(rows: Sequence[dict[str, Any]], found: Sequence[EnrichedArticle]
 
 
 def language_rows() -> list[dict[str, Any]]:
-    """NTREX's documents in the languages that are measured, in their usual script."""
+    """The documents of NTREX in the measured languages, in their usual script."""
     return [
         row for row in read_lines(NTREX) if row["lang"].split("-")[0] in NTREX_TO_BCP47 and "Latn" not in row["lang"]
     ]
 
 
 def measure_language() -> Figures:
-    """`language.SAMPLE.…` on NTREX-128 in 69 languages, close pairs as one; nothing where it is not there."""
+    """`language.SAMPLE.…` on NTREX-128 in 69 languages. Close pairs count as one. Empty if NTREX is not available."""
     if not NTREX.exists():
         return {}
     rows = language_rows()
@@ -100,7 +100,7 @@ def measure_language() -> Figures:
 
 
 def score_language(truths: Sequence[str], texts: Sequence[str]) -> Figures:
-    """Figures of the labels, and the calibration error, of texts whose languages are known."""
+    """Figures of the labels, and the calibration error, for texts with known languages."""
     answers = [language_of(text) for text in texts]
     codes = [SAME_LANGUAGE.get(answer.code, answer.code) for answer in answers]
     judged = [
@@ -113,7 +113,7 @@ def score_language(truths: Sequence[str], texts: Sequence[str]) -> Figures:
 
 
 def _calibration_error(answers: Sequence[tuple[float, bool]], bins: int = 10) -> float:
-    """Expected calibration error (Naeini, Cooper, Hauskrecht 2015): the mean distance of confidence and truth."""
+    """Expected calibration error (Naeini, Cooper, Hauskrecht 2015): the mean distance between confidence and truth."""
     ordered = sorted(answers)
     size = max(1, len(ordered) // bins)
     total = 0.0
@@ -126,7 +126,7 @@ def _calibration_error(answers: Sequence[tuple[float, bool]], bins: int = 10) ->
 
 
 def reliability(rows: Sequence[tuple[float, bool]], edges: Sequence[float]) -> list[tuple[float, float, int]]:
-    """(mean confidence, share of right answers, answers) between each two edges that hold any."""
+    """(mean confidence, share of right answers, number of answers) for each interval between edges that has any answers."""
     table = []
     for low, high in pairwise(edges):
         inside = [(score, right) for score, right in rows if low <= score < high]

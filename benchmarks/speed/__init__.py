@@ -1,1 +1,1 @@
-"""Articles a second, CPU and memory: each stage, each service, the whole pipeline, dedup with many articles."""
+"""Measures articles per second, CPU and memory of each stage, each service, the whole pipeline, and dedup at scale."""

@@ -1,4 +1,4 @@
-"""`make bench`: articles a second, CPU and memory of each stage, each service and the whole pipeline."""
+"""`make bench`: articles per second, CPU and memory of each stage, each service and the whole pipeline."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _positive(text: str) -> int:
 
 
 def measure(articles: int, only: str | None, console: Console) -> dict[str, Any]:
-    """The conditions and the figures of what is wanted."""
+    """The conditions and the requested figures."""
     corpus = open_corpus()
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as name:
         folder = Path(name)

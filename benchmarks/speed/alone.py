@@ -1,7 +1,7 @@
-"""One service alone against the running Kafka and Elasticsearch, under names that no other service reads.
+"""Runs one service alone against the running Kafka and Elasticsearch, under names that no other service reads.
 
-`python -m benchmarks.speed.alone producer FILE`, `… fill FILE COUNT WAY`, `… indexer FILE COUNT WAY`, where a way is
-one of WAYS; the addresses come from the environment, the last line printed is a JSON object.
+`python -m benchmarks.speed.alone producer FILE`, `… fill FILE COUNT WAY`, `… indexer FILE COUNT WAY`. WAY is one of
+WAYS. The addresses come from the environment. The last printed line is a JSON object.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from services.producer.sources.jsonl import JsonlSource
 PRODUCER_NAMESPACE = "bench"
 WARM_UP, VECTORS, PLAIN = "warm-up", "vectors", "plain"
 WAYS = (WARM_UP, VECTORS, PLAIN)
-"""The first run is for Elasticsearch's JVM, which would else be slower in whatever comes first."""
+"""The first run only warms up Elasticsearch's JVM. Otherwise the first measured way would be slower."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When something began, on the wall and in CPU seconds of this process."""
+    """The start of a measurement, as wall time and as CPU seconds of this process."""
 
     wall: float = field(default_factory=time.perf_counter)
     cpu: float = field(default_factory=time.process_time)
 
     def figures(self, articles: int) -> dict[str, Any]:
-        """Articles a second, CPU seconds per 1,000 articles and peak MiB since then."""
+        """Articles per second, CPU seconds per 1,000 articles and peak MiB since the start."""
         seconds, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         return {
             "articles": articles,
@@ -60,7 +60,7 @@ class Clock:
 
 
 def produce(path: Path) -> dict[str, Any]:
-    """Replay a file with nobody reading it: identity, store, send and ledger."""
+    """Replay a file without any reader: identity, store, send and ledger."""
     settings = ProducerSettings(namespace=PRODUCER_NAMESPACE)
     ensure_topics(settings, (RAW, DEAD))
     store = Store(settings.home / "bench-producer.sqlite")
@@ -74,12 +74,12 @@ def produce(path: Path) -> dict[str, Any]:
 
 
 def indexer_settings(way: str) -> IndexerSettings:
-    """The indexer's settings under a name of its own for each way."""
+    """The settings of the indexer, with a separate name for each way."""
     return IndexerSettings(namespace=f"bench-{way}")
 
 
 def fill(path: Path, count: int, way: str) -> dict[str, Any]:
-    """Put `count` grouped articles onto the topic, the file's over and over under new ids."""
+    """Put `count` grouped articles onto the topic. The articles of the file are repeated under new ids."""
     settings = indexer_settings(way)
     ensure_topics(settings, (GROUPED, STORIES, DEAD))
     articles = [decode(GroupedArticle, line) for line in path.read_bytes().splitlines()]
@@ -96,7 +96,7 @@ def fill(path: Path, count: int, way: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class CountingConsumer:
-    """The indexer's consumer, which ends the run as soon as `wanted` messages are committed."""
+    """The indexer's consumer. It ends the run as soon as `wanted` messages are committed."""
 
     inner: Any
     wanted: int
@@ -108,20 +108,20 @@ class CountingConsumer:
         return getattr(self.inner, name)
 
     def poll(self, **arguments: Any) -> dict[Any, list[Any]]:
-        """As the consumer's, counted."""
+        """Poll as the base class does, and count."""
         polled: dict[Any, list[Any]] = self.inner.poll(**arguments)
         self._read += sum(len(records) for records in polled.values())
         return polled
 
     def commit(self, offsets: dict[Any, OffsetAndMetadata]) -> None:
-        """As the consumer's; what was read is done then."""
+        """Commit as the base class does. The messages read so far are then done."""
         self.inner.commit(offsets)
         self.committed = self._read
         if self.indexer is not None and self.committed >= self.wanted:
             self.indexer.stopping.set()
 
     def join(self) -> None:
-        """Wait for the partitions, and go to their beginning: joining a group is no indexing."""
+        """Wait for the partitions and go to their beginning. Joining a group does not count as indexing."""
         while not self.inner.assignment():
             self.inner.poll(timeout_ms=100)
         self.inner.seek_to_beginning()
@@ -147,12 +147,12 @@ def index(count: int, way: str) -> dict[str, Any]:
 
 
 def _stage_seconds(stage: str) -> float:
-    """Seconds on the wall that this process's indexer has spent in one of its stages."""
+    """Wall seconds that this process's indexer has spent in one of its stages."""
     return REGISTRY.get_sample_value("dragoman_stage_seconds_sum", {"service": SERVICE, "stage": stage}) or 0.0
 
 
 def _lag(settings: IndexerSettings) -> int:
-    """Messages that the indexer's group has not committed: 0 after a whole run."""
+    """The number of messages that the indexer's group has not committed. It is 0 after a complete run."""
     admin = admin_client(settings)
     try:
         return sum(lag.messages for lag in read_lag(admin, settings.name(SERVICE), [settings.topic(GROUPED)]))
@@ -161,7 +161,7 @@ def _lag(settings: IndexerSettings) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Do what the arguments say and print the figures."""
+    """Do what the arguments say, and print the figures."""
     what, path, *rest = arguments
     if what == "producer":
         figures = produce(Path(path))

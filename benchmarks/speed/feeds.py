@@ -1,9 +1,9 @@
-"""The collector on thousands of local feeds: polls and entries a second, CPU and memory, Kafka included.
+"""Measures the collector on thousands of local feeds: polls and entries per second, CPU and memory, including Kafka.
 
-`python -m benchmarks.speed.feeds server` serves the feeds; `measure` starts it and the real service beside it.
+`python -m benchmarks.speed.feeds server` serves the feeds. `measure` starts this server and the real service.
 
-Of each feed's requests one in CHANGE_EVERY brings a new entry, the others are answered with 304. The feeds are spread
-over HOSTS loopback addresses, so that politeness by host is at work, with its spacing set to nothing.
+Every CHANGE_EVERY-th request for a feed brings a new entry. The other requests are answered with 304. The feeds are
+spread over HOSTS loopback addresses, so that the limits per host apply, but with a spacing of zero.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SENTENCE = "The council of {town} agreed on Monday to build {homes} homes beside
 
 
 def body(feed: int, newest: int) -> bytes:
-    """RSS with ENTRIES entries up to the newest one, of about 700 characters each."""
+    """RSS with ENTRIES entries up to the newest entry, about 700 characters each."""
     items = "".join(
         f'<item><guid isPermaLink="false">{feed}-{number}</guid><title>Report {number} of feed {feed}</title>'
         f"<link>http://example.org/{feed}/{number}</link><pubDate>Tue, 03 Jun 2025 09:39:21 GMT</pubDate>"
@@ -56,7 +56,7 @@ def body(feed: int, newest: int) -> bytes:
 
 
 def make_app() -> web.Application:
-    """Feeds by number; `robots.txt` is not there."""
+    """The app that serves feeds by number. It has no `robots.txt`."""
     asked: Counter[int] = Counter()
 
     async def answer(request: web.Request) -> web.Response:
@@ -74,12 +74,12 @@ def make_app() -> web.Application:
 
 
 def address(host: int) -> str:
-    """A loopback address of its own for each host."""
+    """A separate loopback address for each host."""
     return f"127.1.{host // 200}.{host % 200 + 1}"
 
 
 async def serve() -> None:
-    """Serve on every address, on one free port; the port is printed."""
+    """Serve on every address, on one free port. The port is printed."""
     runner = web.AppRunner(make_app(), access_log=None)
     await runner.setup()
     first = web.TCPSite(runner, address(0), 0)
@@ -92,7 +92,7 @@ async def serve() -> None:
 
 
 def write_feeds(path: Path, port: int) -> None:
-    """The feeds file: as fast as they can be polled."""
+    """Write the feeds file. Feeds are polled as fast as possible."""
     feeds = "".join(
         f"  - id: feed-{feed}\n    url: http://{address(feed % HOSTS)}:{port}/{feed}\n    interval: 1s\n"
         for feed in range(FEEDS)
@@ -101,7 +101,7 @@ def write_feeds(path: Path, port: int) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has now."""
+    """A port of 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -109,7 +109,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python module of ours, ended whatever happens."""
+    """Run one of our Python modules. It is always ended afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=ROOT,
@@ -125,7 +125,7 @@ def running_process(*command: str, **environment: str) -> Iterator[subprocess.Po
 
 
 def read_counts(port: int) -> Counter[str]:
-    """Polls and outcomes by name, and the outbox, from the service's own metrics."""
+    """Polls and outcomes by name, and the size of the outbox, from the metrics of the service."""
     counts: Counter[str] = Counter()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
@@ -141,7 +141,7 @@ def read_counts(port: int) -> Counter[str]:
 
 
 def measure(running: Running) -> dict[str, Any]:
-    """The first sweep over all feeds, where everything is new, and then the steady state."""
+    """Measure the first sweep over all feeds, where everything is new, and then the steady state."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-feeds-") as name:
         home = Path(name)
         settings = ProducerSettings(
@@ -195,7 +195,7 @@ def _measure(settings: ProducerSettings, port: int) -> dict[str, Any]:
 
 
 def _wait(service: subprocess.Popen[str], port: int) -> Counter[str]:
-    """Until every feed was polled and every entry of it is durable."""
+    """Wait until every feed was polled and all entries are durable."""
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while True:
         try:

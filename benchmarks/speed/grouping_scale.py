@@ -1,11 +1,11 @@
-"""Dedup with many live articles: time per article and memory by their number.
+"""Measures dedup with many live articles: time per article and memory, by their number.
 
     python -m benchmarks.speed.grouping_scale [--sizes 10000,100000] [--json PATH]
 
-Live articles are synthetic, about 2 kB of text each: 60 names, numbers and entities and 150 word stems of vocabularies
-whose words are used as words are (log-uniform ranks), 310 word bigrams, a vector in every second. Of the articles that
-are then taken, every third reports the event of a live one and every twentieth is a copy. Each size is measured in a
-process of its own.
+Live articles are synthetic, with about 2 kB of text each: 60 names, numbers and entities, 150 word stems, 310 word
+bigrams, and a vector in every second article. Word frequencies follow real use (log-uniform ranks). Of the articles
+that are then taken, every third reports the event of a live article and every twentieth is a copy. Each size is
+measured in a separate process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Ids = npt.NDArray[np.uint32]
 
 
 class Maker:
-    """Makes synthetic articles; the same ones for the same seed."""
+    """Makes synthetic articles. The same seed gives the same articles."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ class Maker:
         self._made: list[tuple[Ids, Ids, Ids]] = []
 
     def make(self, number: int, *, vector: bool) -> EnrichedArticle:
-        """Article `number`; some report the event of an earlier one, some copy it."""
+        """Make article `number`. Some articles report the event of an earlier article, some copy an earlier article."""
         names, terms, shingles = (
             self._draw(count, vocabulary)
             for count, vocabulary in (
@@ -112,14 +112,14 @@ class Maker:
 
 
 class LazyRows(MutableMapping[str, ArticleRow]):
-    """Rows as the store on disk has them: made again when one is read, so that they take no memory here."""
+    """Rows as the store on disk has them. They are made again at each read, so that they use no memory here."""
 
     def __init__(self, template: EnrichedArticle) -> None:
         self._kept: dict[str, ArticleRow] = {}
         self._template = template
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The row, where it was written by `take`: the others are only read by their key."""
+        """The row if `take` wrote it. The other rows are only read by their key."""
         return self._kept.get(key, default)
 
     def __getitem__(self, key: str) -> ArticleRow:
@@ -139,13 +139,13 @@ class LazyRows(MutableMapping[str, ArticleRow]):
 
 
 def to_row(article: EnrichedArticle, arrival: int) -> ArticleRow:
-    """The article's row, in a story of its own."""
+    """The row of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
     return ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
 
 
 def measure(size: int) -> dict[str, float]:
-    """One size's figures."""
+    """The figures of one size."""
     maker = Maker()
     grouper = Grouper(timedelta(days=14), rows=LazyRows(maker._template))  # noqa: SLF001 - the same module
     began = time.perf_counter()
@@ -183,7 +183,7 @@ def _clock(grouper: Grouper, taken: list[EnrichedArticle], name: str) -> dict[st
 
 
 def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
-    """Articles a second that are looked for among all originals, and added."""
+    """Articles per second that are compared with all originals and then added."""
     index = grouper._duplicates  # noqa: SLF001 - what is measured
     made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN_DUPLICATES)]
     rows = [(to_profile(to_row(article, 3 * size + number)), article) for number, article in enumerate(made)]
@@ -196,7 +196,7 @@ def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
 
 
 def main() -> None:
-    """Measure every size in a process of its own, show and write."""
+    """Measure every size in a separate process, show and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--json", type=Path, default=RESULTS)

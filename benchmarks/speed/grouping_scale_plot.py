@@ -1,4 +1,4 @@
-"""Draws `docs/images/grouping-scale.svg`: `python -m benchmarks.speed.grouping_scale_plot`."""
+"""Draws `docs/images/grouping-scale.svg`. Run it with `python -m benchmarks.speed.grouping_scale_plot`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (
 
 
 def draw(found: Sequence[Mapping[str, float]]) -> str:
-    """An SVG with a panel for time and one for memory, against the number of live articles; both axes logarithmic."""
+    """An SVG with one panel for time and one for memory, by the number of live articles. Both axes are logarithmic."""
     wide = 2 * MARGIN + 2 * WIDTH + GAP + MARGIN
     tall = HEIGHT + 2 * MARGIN
     style = 'font-family="sans-serif" font-size="12"'

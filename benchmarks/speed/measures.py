@@ -1,4 +1,4 @@
-"""Figures of one process and of the machine, and the targets they are shown beside."""
+"""Figures of one process and of the machine, and the targets for comparison."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from benchmarks.corpus import ROOT
 
 MIB = 1024 * 1024
 PER = 1000
-"""CPU is told in seconds per so many articles."""
+"""CPU is given in seconds per this many articles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What the project wants: articles a second, and MiB of one process."""
+    """The targets of the project: articles per second, and MiB of one process."""
 
     pipeline_with_vectors: float = 40
     pipeline_without_vectors: float = 120
@@ -40,9 +40,10 @@ TARGETS = Targets()
 
 
 def peak_mib() -> float:
-    """This process's peak resident memory in MiB.
+    """The peak resident memory of this process in MiB.
 
-    Linux hands `ru_maxrss` on through fork and exec, so a small child of a large parent would show the parent's.
+    Linux passes `ru_maxrss` on through fork and exec, so a small child of a large parent would show the value of its
+    parent.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -54,7 +55,7 @@ def peak_mib() -> float:
 
 
 def run_child(module: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """Run a module of ours in a process of its own and read the JSON object on its last line."""
+    """Run one of our modules in a separate process and read the JSON object on its last line."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
@@ -67,13 +68,13 @@ def run_child(module: str, *arguments: str, environment: dict[str, str] | None =
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without settings of ours that would measure another stack; the cache and Java stay."""
+    """The environment without settings that would measure another stack. The cache and Java stay."""
     kept = {"DRAGOMAN_CACHE", "DRAGOMAN_JAVA_HOME", "DRAGOMAN_WORKERS", "DRAGOMAN_PARTITIONS"}
     return {name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_") or name in kept}
 
 
 def conditions(articles: int, mean_characters: float, origin: str) -> dict[str, Any]:
-    """What a figure has to be read with."""
+    """The conditions that are needed to interpret a figure."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": cpu_model(),
@@ -88,7 +89,7 @@ def conditions(articles: int, mean_characters: float, origin: str) -> dict[str, 
 
 
 def cpu_model() -> str:
-    """The CPU's name as the system tells it."""
+    """The name of the CPU, as the system reports it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf8").splitlines():
@@ -98,7 +99,7 @@ def cpu_model() -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share (0 to 1) of the others does not exceed."""
+    """The value that this share (0 to 1) of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on the embedded stack, and on it the producer alone and the indexer alone."""
+"""Measures the whole pipeline on the embedded stack, and on the same stack the producer alone and the indexer alone."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from services.dedup.files import FileGrouper
 from services.worker.files import make_enricher
 
 WARM_UP = 60
-"""Articles sent beforehand, so that every process has loaded its models."""
+"""Number of articles sent first, so that every process has loaded its models."""
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 120.0
-"""Without any progress for so long, a run is given up and says how far it came."""
+"""After this time without progress, a run is given up. It reports how far it came."""
 PRODUCER_FACTOR = 5
-"""The producer alone is so fast that it gets so many times the articles."""
+"""The producer alone is so fast that it gets this many times the articles."""
 INDEXER_FACTOR = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is measured with: articles 0 to count - 1 of the corpus, and a folder for files."""
+    """The input of a measurement: articles 0 to count - 1 of the corpus, and a folder for files."""
 
     corpus: Corpus
     count: int
@@ -44,14 +44,14 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How far a run came: articles found and the Unix second of the last one."""
+    """The progress of a run: the number of articles found and the Unix second of the last article."""
 
     found: int
     at: float
 
 
 def settings_of(running: Running) -> ElasticsearchSettings:
-    """Settings that point at this stack, whatever the environment says."""
+    """Settings that point to this stack, whatever the environment says."""
     return ElasticsearchSettings(
         home=running.home,
         namespace="",
@@ -61,7 +61,7 @@ def settings_of(running: Running) -> ElasticsearchSettings:
 
 
 def measure_pipeline(running: Running, material: Material) -> dict[str, Any]:
-    """Everything from the first send to the last searchable article, after a warm-up; articles a second."""
+    """Measure from the first send to the last searchable article, after a warm-up, in articles per second."""
     client = make_client(settings_of(running))
     try:
         cold = _warm_up(running, material, client)
@@ -71,7 +71,7 @@ def measure_pipeline(running: Running, material: Material) -> dict[str, Any]:
 
 
 def _warm_up(running: Running, material: Material, client: Elasticsearch) -> float:
-    """Seconds until the first articles are searchable, models being loaded on the way."""
+    """Seconds until the first articles are searchable. This includes loading the models."""
     path = material.folder / "warm-up.jsonl"
     material.corpus.write(path, WARM_UP, first=10_000_000)
     started = time.time()
@@ -106,7 +106,7 @@ def _replay(running: Running, material: Material, client: Elasticsearch) -> dict
 
 
 def stage_seconds(running: Running) -> dict[str, float]:
-    """Seconds on the wall that the services have spent in each of their stages so far, by their own metrics."""
+    """Wall seconds that the services have spent in each stage so far, from their own metrics."""
     seconds: dict[str, float] = defaultdict(float)
     for port in running.stack.metrics_ports.values():
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
@@ -119,7 +119,7 @@ def stage_seconds(running: Running) -> dict[str, float]:
 
 
 def _watch(client: Elasticsearch, wanted: int) -> Watched:
-    """Count until so many are searchable, or nothing has come for the patience's time."""
+    """Count until this many articles are searchable, or until there is no progress for the time limit."""
     last = Watched(0, time.time())
     while last.found < wanted and time.time() - last.at < PATIENCE_SECONDS:
         try:
@@ -133,7 +133,7 @@ def _watch(client: Elasticsearch, wanted: int) -> Watched:
 
 
 def _first_fetched(client: Elasticsearch, skip: int) -> float:
-    """The Unix second at which the producer took the first article after the warm-up's."""
+    """The Unix second when the producer took the first article after the warm-up."""
     answer = client.search(
         index="articles",
         size=1,
@@ -146,7 +146,7 @@ def _first_fetched(client: Elasticsearch, skip: int) -> float:
 
 
 def measure_producer(running: Running, material: Material) -> dict[str, Any]:
-    """The producer alone, in a process of its own, onto topics that nobody reads."""
+    """The producer alone, in a separate process, sending to topics without readers."""
     count = material.count * PRODUCER_FACTOR
     path = material.folder / "producer.jsonl"
     material.corpus.write(path, count)
@@ -156,7 +156,7 @@ def measure_producer(running: Running, material: Material) -> dict[str, Any]:
 
 
 def measure_indexer(running: Running, material: Material, way: str) -> dict[str, Any]:
-    """The indexer alone, in a process of its own, on grouped articles put there beforehand."""
+    """The indexer alone, in a separate process, on grouped articles that were sent before."""
     count = material.count * INDEXER_FACTOR
     path = write_grouped(material)
     arguments = ("indexer", str(path), str(count), way)
@@ -179,7 +179,7 @@ def _servers(sampler: Sampler, count: int) -> list[dict[str, Any]]:
 
 
 def write_grouped(material: Material) -> Path:
-    """The corpus enriched with vectors and grouped, in this process; what the stages left is used again."""
+    """The corpus, enriched with vectors and grouped, in this process. Results of the stages are reused."""
     path = material.folder / "grouped.jsonl"
     if path.exists():
         return path
@@ -194,7 +194,7 @@ def write_grouped(material: Material) -> Path:
 
 
 def run(material: Material, only: str | None) -> dict[str, Any]:
-    """Start a stack with vectors and one without, and measure what is wanted on them."""
+    """Start one stack with vectors and one without, and run the requested measurements on them."""
     found: dict[str, Any] = {}
     with embedded_stack(vectors=True) as running:
         if only in (None, "pipeline"):

@@ -1,4 +1,4 @@
-"""An embedded stack for one measurement, and what its processes cost: CPU seconds and memory, sampled."""
+"""An embedded stack for one measurement, and samples of the CPU seconds and memory of its processes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Running:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which `dragoman` and our children find this stack and no other."""
+        """The environment in which `dragoman` and our child processes find only this stack."""
         return stack_environment(self.home, vectors=self.vectors)
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -50,7 +50,7 @@ class Running:
         )
 
     def roots(self) -> dict[str, psutil.Process]:
-        """Every process of the stack by name; Elasticsearch runs beside the process that holds it."""
+        """Every process of the stack by name. Elasticsearch runs next to the process that holds it."""
         found = {}
         for state in Supervisor(self.home).states():
             process = _process(state.pid)
@@ -70,7 +70,7 @@ def stack_environment(home: Path, *, vectors: bool) -> dict[str, str]:
 
 @contextmanager
 def embedded_stack(*, vectors: bool) -> Iterator[Running]:
-    """A stack of its own in a temporary folder; stopped and removed whatever happens."""
+    """A separate stack in a temporary folder. It is always stopped and removed."""
     home = Path(tempfile.mkdtemp(prefix="dragoman-bench-"))
     environment = stack_environment(home, vectors=vectors)
     try:
@@ -86,7 +86,7 @@ def embedded_stack(*, vectors: bool) -> Iterator[Running]:
 
 @dataclass(slots=True)
 class Cost:
-    """One name's CPU seconds, of all processes under it, and the peak of their resident memory together, in bytes."""
+    """CPU seconds of all processes under one name, and the peak of their total resident memory in bytes."""
 
     start: dict[int, float] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
@@ -94,11 +94,11 @@ class Cost:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds since the first sample; what a process used before it was first seen counts when it is new."""
+        """CPU seconds since the first sample. A new process counts with everything that it used before."""
         return sum(seconds - self.start.get(pid, 0.0) for pid, seconds in self.last.items())
 
     def add(self, usages: dict[int, tuple[float, int]]) -> None:
-        """Take one sample in: (CPU seconds, bytes) by pid."""
+        """Add one sample: (CPU seconds, bytes) by pid."""
         if not self.last:
             self.start = {pid: seconds for pid, (seconds, _) in usages.items()}
         self.last.update({pid: seconds for pid, (seconds, _) in usages.items()})
@@ -107,7 +107,7 @@ class Cost:
 
 @dataclass(slots=True)
 class Sampler:
-    """Samples a stack's processes, and others by name, twice a second while it is entered."""
+    """Samples the processes of a stack, and other processes by name, twice per second inside the `with` block."""
 
     running: Running
     others: dict[str, psutil.Process] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class Sampler:
         self.sample()
 
     def watch(self, name: str, pid: int) -> None:
-        """Sample another process from its start on."""
+        """Sample another process from its start."""
         process = _process(pid)
         self.costs.setdefault(name, Cost(last={pid: 0.0}))
         if process is not None:
@@ -139,12 +139,12 @@ class Sampler:
             self.sample()
 
     def sample(self) -> None:
-        """Look at every process once."""
+        """Take one sample of every process."""
         for name, process in {**self.running.roots(), **self.others}.items():
             self.costs.setdefault(name, Cost()).add(_usages(process))
 
     def figures(self, articles: int) -> list[dict[str, Any]]:
-        """CPU seconds, also per 1,000 articles, and peak MiB of each process, services before servers."""
+        """CPU seconds, also per 1,000 articles, and peak MiB of each process. Services come before servers."""
         names = sorted(self.costs, key=lambda name: (name in {"kafka", "elasticsearch"}, name))
         return [
             {
@@ -165,7 +165,7 @@ def _process(pid: int | None) -> psutil.Process | None:
 
 
 def _usages(process: psutil.Process) -> dict[int, tuple[float, int]]:
-    """(CPU seconds so far, resident bytes) of a process and all under it, by pid."""
+    """(CPU seconds so far, resident bytes) of a process and all its descendants, by pid."""
     usages: dict[int, tuple[float, int]] = {}
     try:
         family = [process, *process.children(recursive=True)]
@@ -181,5 +181,5 @@ def _usages(process: psutil.Process) -> dict[int, tuple[float, int]]:
 
 
 def load_average() -> float:
-    """Runnable processes over the last minute: above the number of cores, others were at work too."""
+    """The mean number of runnable processes over the last minute. Above the number of cores, other work ran too."""
     return round(os.getloadavg()[0], 2)

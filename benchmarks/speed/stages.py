@@ -1,6 +1,6 @@
-"""Each step an article goes through, alone: one process a step, warm, one article at a time, nothing on Kafka.
+"""Measures each step of an article alone: one process per step, warm, one article at a time, without Kafka.
 
-`python -m benchmarks.speed.stages STEP FOLDER` measures one step; each reads what the step before it wrote to the
+`python -m benchmarks.speed.stages STEP FOLDER` measures one step. Each step reads what the previous step wrote to the
 folder.
 """
 
@@ -30,7 +30,7 @@ from services.producer.sources.jsonl import JsonlSource
 from services.worker.stages import stage_slice, to_draft, to_enriched
 
 WARM_UP = 20
-"""Articles that load models and fill caches before anything is measured."""
+"""Number of articles that load models and fill caches before the measurement."""
 MAX_ARTICLE_BYTES = 1024 * 1024
 WINDOW = timedelta(days=14)
 RAW_FILE = "raw"
@@ -40,7 +40,7 @@ GROUPED_FILE = "grouped"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: `load` makes its input from a line and `dump` a line from its output, both outside the clock."""
+    """One step. `load` makes its input from a line and `dump` a line from its output. Neither is timed."""
 
     service: str
     name: str
@@ -53,12 +53,12 @@ class Step:
 
     @property
     def key(self) -> str:
-        """The step's name on the command line."""
+        """The name of the step on the command line."""
         return f"{self.service}/{self.name}"
 
 
 def steps() -> list[Step]:
-    """Every step in the order in which an article meets them."""
+    """Every step, in the order of the pipeline."""
     return [*_worker_steps(), *_dedup_steps(), *_indexer_steps()]
 
 
@@ -144,14 +144,14 @@ def _to_action(read: tuple[GroupedArticle, bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Seconds of each article: on the wall and of CPU."""
+    """Seconds per article: wall time and CPU time."""
 
     wall: list[float]
     cpu: list[float]
 
 
 def measure(step: Step, folder: Path) -> dict[str, Any]:
-    """One step's figures: milliseconds an article, CPU seconds per 1,000, MiB before it ran and at its peak."""
+    """The figures of one step: milliseconds per article, CPU seconds per 1,000, MiB before the run and peak MiB."""
     before = peak_mib()
     for line in _lines(folder, step.source, WARM_UP):
         if not step.key.startswith("dedup"):  # its state would remember them
@@ -210,7 +210,7 @@ def write_raw(corpus: Path, folder: Path) -> None:
 
 
 def measure_all(corpus: Path, folder: Path, on_step: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Every step's figures, each from a process of its own."""
+    """The figures of every step, each from a separate process."""
     write_raw(corpus, folder)
     figures = []
     for step in steps():
@@ -220,7 +220,7 @@ def measure_all(corpus: Path, folder: Path, on_step: Callable[[str], None]) -> l
 
 
 def found_in(folder: Path) -> dict[str, Any]:
-    """What dedup found in the articles: languages, near-duplicates, stories. Needs `grouped`."""
+    """The results of dedup for the articles: languages, near-duplicates and stories. Needs `grouped`."""
     languages: dict[str, int] = {}
     stories, duplicates, entities, count = set(), 0, 0, 0
     for line in _lines(folder, GROUPED_FILE):

@@ -1,4 +1,4 @@
-"""The figures as tables for a person, each beside its target."""
+"""Shows the figures as tables for a person, each with its target."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.table import Table
 from benchmarks.speed.measures import TARGETS
 
 MIN_WIDTH = 132
-"""Characters of the widest table, for where there is no terminal or a narrow one."""
+"""Characters of the widest table. Used if there is no terminal or the terminal is narrower."""
 BAR_WIDTH = 20
 SERVERS = frozenset({"kafka", "elasticsearch"})
 
 
 def print_all(results: dict[str, Any]) -> None:
-    """Every table for which there are figures."""
+    """Print every table that has figures."""
     console = Console()
     console.width = max(console.width, MIN_WIDTH)
     console.print(_conditions(results["conditions"]), highlight=False)
@@ -49,7 +49,7 @@ def _table(title: str, left: str, *columns: str) -> Table:
 
 
 def milliseconds(steps: Iterable[dict[str, Any]]) -> Table:
-    """Where the milliseconds of one article go, step by step; what is in brackets is no part of the sum."""
+    """The milliseconds of one article by step. Values in brackets are not part of the sum."""
     known = list(steps)
     total = sum(step["cpu_seconds_per_1000"] for step in known if step["in_pipeline"])
     table = _table(
@@ -86,7 +86,7 @@ def _step_cells(step: dict[str, Any], total: float) -> list[str]:
 
 
 def processes(run: dict[str, Any]) -> Table:
-    """What each process cost in one run of the whole pipeline."""
+    """The cost of each process in one run of the whole pipeline."""
     how = _with(run)
     table = _table(
         f"The whole pipeline {how}: {run['searchable']:,} of {run['articles']:,} articles searchable after "
@@ -116,7 +116,7 @@ def processes(run: dict[str, Any]) -> Table:
 
 
 def collector(run: dict[str, Any]) -> Table:
-    """The collector on local feeds, polled as fast as it can."""
+    """The collector on local feeds that are polled as fast as possible."""
     changed = f"{run['changed_share']:.0%}".replace("%", " %")
     title = (
         f"The collector: {run['feeds']:,} local feeds on {run['hosts']:,} hosts, {changed} of the polls with something "
@@ -144,7 +144,7 @@ def _coloured(text: str, *, good: bool) -> str:
 
 
 def running_stages(run: dict[str, Any]) -> Table:
-    """Milliseconds on the wall an article, as the services themselves measured them while everything ran."""
+    """Wall milliseconds per article, as measured by the services while everything ran."""
     table = _table(f"The same run's stages {_with(run)}, all at work at once", "stage", "ms an article")
     for name, milliseconds_each in run["stage_ms"].items():
         table.add_row(name, f"{milliseconds_each:.2f}")
@@ -152,7 +152,7 @@ def running_stages(run: dict[str, Any]) -> Table:
 
 
 def against_targets(results: dict[str, Any]) -> Table:
-    """Articles a second beside what is wanted, and what each way of working costs."""
+    """Articles per second compared with the targets, and the costs of each way of working."""
     table = _table("Articles a second", "what", "articles/s", "wanted", "CPU s per 1,000", "peak MiB", "articles")
     for run in results.get("pipeline", ()):
         wanted = TARGETS.pipeline_with_vectors if run["vectors"] else TARGETS.pipeline_without_vectors

@@ -1,4 +1,4 @@
-"""Articles a second of CPU time of each stage, one core, warm, on Wikinews; and the memory of all of them together."""
+"""Measures articles per second of CPU time for each stage (one core, warm, on Wikinews), and their total memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARM_UP = 20
 
 
 def measure_speed() -> Figures:
-    """`speed.STAGE`: articles of about 1,900 characters a second; `memory.mib` at the end, without vectors."""
+    """`speed.STAGE`: articles of about 1,900 characters per second. `memory.mib`: at the end, without vectors."""
     before = time.process_time()
     load_gazetteer()
     figures: Figures = {"speed.gazetteer_load_seconds": time.process_time() - before}

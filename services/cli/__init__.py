@@ -1,4 +1,4 @@
-"""`dragoman …`: thin commands over the services' functions. Heavy imports wait until a command needs them."""
+"""The `dragoman` commands. They call functions of the services. Heavy imports wait until a command needs them."""
 
 from services.cli.main import app, main
 

@@ -14,10 +14,10 @@ def collect(
     feeds: Annotated[Path | None, typer.Option(help="The feeds file (default: DRAGOMAN_FEEDS).")] = None,
     ingest_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of POST /articles.")] = None,
 ) -> None:
-    """Collect all feeds for ever, and take articles over HTTP. `dragoman up` runs it; Ctrl-C ends it.
+    """Collect all feeds until Ctrl-C, and accept articles over HTTP. `dragoman up` runs this command.
 
-    Edits to the feeds file take effect at once. Nothing that was fetched is lost: it is kept in the producer's store
-    until Kafka has confirmed it. Exit code 75 when another collector works on the same store.
+    Edits to the feeds file take effect immediately. Fetched articles are not lost: the producer's store keeps them
+    until Kafka has confirmed them. The exit code is 75 if another collector uses the same store.
 
     Example: `dragoman collect --feeds my-feeds.yaml`.
     """
@@ -27,8 +27,8 @@ def collect(
 
     stated: dict[str, Any] = {"feeds": feeds, "ingest_port": ingest_port}
     settings = ProducerSettings(**{name: value for name, value in stated.items() if value is not None})
-    err.print(f"Collecting the feeds of {settings.feeds}. Ctrl-C ends it; `dragoman feeds list` shows them.")
+    err.print(f"Collecting the feeds of {settings.feeds}. Ctrl-C stops it. `dragoman feeds list` shows the feeds.")
     code = main(settings)
     if code == EXIT_TEMPORARY:
-        err.print("Another collector works on this store (`dragoman up` runs one). `dragoman status` shows it.")
+        err.print("Another collector works on this store (`dragoman up` runs one). See `dragoman status`.")
     raise typer.Exit(code)

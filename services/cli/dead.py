@@ -12,23 +12,23 @@ from services.cli.servers import answering
 if TYPE_CHECKING:
     from schemas.dead_letter import DeadLetter
 
-app = typer.Typer(help="Look at what failed, mend it, send it again or drop it.", no_args_is_help=True)
+app = typer.Typer(help="Show, replay and drop dead letters (messages that failed).", no_args_is_help=True)
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(help="Ids of letters (topic/partition/offset); all that pass the filters when none."),
+    typer.Argument(help="Ids of letters (topic/partition/offset). Default: all that match the filters."),
 ]
 Service = Annotated[str | None, typer.Option(help="Only letters of this service.")]
 Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
 Error = Annotated[str | None, typer.Option("--error-class", help="Only letters of this class, e.g. invalid_message.")]
 Topic = Annotated[str | None, typer.Option(help="Only messages from this topic.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TEXT_PREVIEW = 2000
 
 
 def _select(ids: list[str] | None = None, **filters: str | None) -> list[DeadLetter]:
-    """The live letters that were asked for, or the end with a sentence."""
+    """The selected live letters. An error ends the command with a sentence."""
     from services.common.dead_letters import read_letters
     from services.common.settings import Settings
 
@@ -45,7 +45,7 @@ def _select(ids: list[str] | None = None, **filters: str | None) -> list[DeadLet
 
 
 def _as_dict(letter: DeadLetter) -> dict[str, Any]:
-    """For JSON: every field, and the original as text where it is text."""
+    """Every field for JSON, and the original value decoded as text."""
     values = letter.model_dump(mode="json")
     value = letter.original_value
     values["original_text"] = None if value is None else value.decode("utf8", "replace")[:TEXT_PREVIEW]
@@ -82,7 +82,7 @@ def list_letters(
 
 @app.command()
 def show(letter_id: Annotated[str, typer.Argument(help="topic/partition/offset")], as_json: Json = False) -> None:
-    """Show one dead letter whole: why it failed, and the original message."""
+    """Show a complete dead letter: why it failed, and the original message."""
     (letter,) = _select([letter_id])
     values = _as_dict(letter)
     if as_json:
@@ -104,12 +104,14 @@ def replay(
     stage: Stage = None,
     error: Error = None,
     topic: Topic = None,
-    max_attempts: Annotated[int, typer.Option(min=1, help="Leave letters that failed so often.")] = 5,
-    rate: Annotated[float, typer.Option(min=0.1, help="At most so many a second.")] = 100.0,
+    max_attempts: Annotated[int, typer.Option(min=1, help="Skip letters that failed more often than this.")] = 5,
+    rate: Annotated[float, typer.Option(min=0.1, help="Maximum number of letters per second.")] = 100.0,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Send originals to their topic again, with their key; a letter is done once Kafka has confirmed.
+    """Send the original messages to their topic again, with their key.
+
+    A letter is done when Kafka has confirmed its message.
 
     Example: `dragoman dead replay --stage entities --dry-run`.
     """
@@ -123,7 +125,7 @@ def replay(
     if tired:
         err.print(f"{len(tired):,} left: they failed more than {max_attempts} times (--max-attempts).", style="yellow")
     if kept:
-        err.print(f"{len(kept):,} left: their files are in quarantine; mend them and replay the files.", style="yellow")
+        err.print(f"{len(kept):,} left: their files are in quarantine. Fix them and replay them.", style="yellow")
 
 
 @app.command()
@@ -133,11 +135,13 @@ def drop(
     stage: Stage = None,
     error: Error = None,
     topic: Topic = None,
-    everything: Annotated[bool, typer.Option("--all", help="Needed when neither ids nor filters are given.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Drop all letters. Required without ids and filters.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Drop dead letters for good.
+    """Drop dead letters permanently.
 
     Example: `dragoman dead drop articles.raw/0/17`.
     """
@@ -165,7 +169,7 @@ def _each(letters: list[DeadLetter], rate: float, *, drop: bool) -> None:
                 (drop_letter if drop else replay_letter)(producer, settings, letter)
                 pace.wait(1)
     except DeliveryError as error:
-        fail(f"{error}. Letters that were not confirmed are still there.")
+        fail(f"{error}. Letters without a confirmation are still there.")
 
 
 def _report(what: str, letters: list[DeadLetter], *, dry_run: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`dragoman demo`: everything once, on the seed articles, in a home of its own."""
+"""`dragoman demo`: runs the whole pipeline once on the seed articles, in its own home."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT_APART = tuple(
     f"DRAGOMAN_{name}"
     for name in ("KAFKA_BOOTSTRAP", "ELASTICSEARCH_URL", "NAMESPACE", "STORE_PATH", "QUARANTINE_PATH", "FEEDS")
 )
-"""Settings that would point the demo at somebody's real stack or ledger."""
+"""Settings that could point the demo to a real stack or ledger. The demo ignores them."""
 
 
 def demo(
@@ -31,9 +31,9 @@ def demo(
         Path | None, typer.Option(help="A folder of articles (default: the five that come with Dragoman).")
     ] = None,
 ) -> None:
-    """Run the whole pipeline on the seed articles, show what it made of them, and stop everything again.
+    """Run the whole pipeline on the seed articles, show the results, and stop everything again.
 
-    It works in a home of its own, which is gone afterwards. Needs a Java 21 or newer and the extra `embedded`.
+    The demo uses its own home and removes it at the end. It needs Java 21 or newer and the extra `embedded`.
 
     Example: `dragoman demo`.
     """
@@ -47,7 +47,7 @@ def demo(
         for name in KEPT_APART:
             os.environ.pop(name, None)
         _run(seeds, Path(home))
-    err.print(f"Done in {time.monotonic() - began:.0f} s; everything was stopped.", style="bold")
+    err.print(f"Done in {time.monotonic() - began:.0f} s. Everything was stopped.", style="bold")
 
 
 def _run(seeds: Path, home: Path) -> None:

@@ -21,21 +21,22 @@ entities_app = typer.Typer(
     help="Inspect the gazetteer, explain entity links, build a new gazetteer.", no_args_is_help=True
 )
 
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EQUAL, CONTAINS, MIN_ALIKE = 100.0, 90.0, 75.0
-"""Scores of a spelling that is the name, that contains it, and the least similarity (percent) of one like it."""
+"""In percent: the score of a spelling that equals the name, the score of one that contains it, and the minimum
+similarity of one that resembles it."""
 MAX_SURFACES = 4
 
 
 def _gazetteer() -> Gazetteer:
-    """The gazetteer in use, or the end with a sentence."""
+    """The gazetteer in use. An error ends the command with a sentence."""
     from services.entities import EntityLinker, EntitySettings
 
     try:
         return EntityLinker(EntitySettings()).gazetteer
     except FileNotFoundError as error:
         fail(
-            f"There is no gazetteer {error.filename}. `dragoman entities build` makes one; without DRAGOMAN_GAZETTEER "
+            f"There is no gazetteer {error.filename}. `dragoman entities build` makes one. Without DRAGOMAN_GAZETTEER, "
             "the shipped one is used.",
             code=2,
         )
@@ -48,7 +49,7 @@ def _as_dict(known: Known) -> dict[str, Any]:
 
 
 def _spellings(gazetteer: Gazetteer, index: int) -> dict[str, list[str]]:
-    """Every spelling of an entity by language, `*` for all."""
+    """Every spelling of an entity by language. `*` stands for all languages."""
     found: dict[str, list[str]] = {}
     for text, aliases in gazetteer.by_text.items():
         for alias in aliases:
@@ -60,13 +61,13 @@ def _spellings(gazetteer: Gazetteer, index: int) -> dict[str, list[str]]:
 
 @entities_app.command()
 def show(
-    entity_id: Annotated[str, typer.Argument(metavar="ID", help="Q… of Wikidata, or an id of your own.")],
+    entity_id: Annotated[str, typer.Argument(metavar="ID", help="A Wikidata id (Q…), or an id of your own.")],
     as_json: Json = False,
 ) -> None:
-    """Show an entity: what is known of it, and all its spellings by language (`*` means all).
+    """Show an entity: its facts, and all its spellings by language (`*` means all languages).
 
     Examples: `dragoman entities show Q7747`; `dragoman entities show Q458 --json`.
-    Exit code 1: there is no such entity.
+    The exit code is 1 if there is no such entity.
     """
     gazetteer = _gazetteer()
     index = next((number for number, known in enumerate(gazetteer.entities) if known.id == entity_id), None)
@@ -88,14 +89,16 @@ def show(
 
 @entities_app.command()
 def find(
-    name: Annotated[str, typer.Argument(help="A name or a part of one; small errors are forgiven.")],
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most so many.")] = 10,
+    name: Annotated[str, typer.Argument(help="A name or a part of a name. Small errors are allowed.")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of results.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Find entities by a spelling that contains or resembles NAME; the best and best known first.
+    """Find entities with a spelling that contains or resembles NAME.
+
+    The best matches come first. Among equal matches, the best known entity comes first.
 
     Examples: `dragoman entities find Selenskyj`; `dragoman entities find "new york" --limit 5 --json`.
-    Exit code 1: nothing found.
+    The exit code is 1 if nothing is found.
     """
     if not name.strip():
         fail("The name is empty. `dragoman entities find Merkel` finds a person.", code=2)
@@ -112,11 +115,11 @@ def find(
         columns = ("id", "type", "name", "country", "prominence", "spelling", "score")
         _print_table(columns, ([f"{row[column]}" for column in columns] for row in rows))
     if not rows:
-        fail(f"No entity has a name like {name!r}. Try a part of it, or another spelling.")
+        fail(f"No entity has a name like {name!r}. Try a part of the name, or another spelling.")
 
 
 def _resembling(gazetteer: Gazetteer, name: str) -> dict[int, tuple[float, str]]:
-    """Entity index → score (percent) and spelling of those that contain or resemble a case-folded name."""
+    """Entity index → score (percent) and spelling, for entities that contain or resemble a case-folded name."""
     from rapidfuzz import fuzz, process
 
     texts = list(gazetteer.by_text)
@@ -138,11 +141,13 @@ def _resembling(gazetteer: Gazetteer, name: str) -> dict[int, tuple[float, str]]
 @entities_app.command()
 def explain(
     text: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="A text, a UTF-8 file, or - for standard input.")],
-    language: Annotated[str | None, typer.Option(help="The text's language (BCP 47), instead of looking.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DATE", help="Its date: held against years of office.")] = None,
+    language: Annotated[str | None, typer.Option(help="The text's language (BCP 47). Default: detect it.")] = None,
+    date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The text's date. It is compared with years of office.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Explain which names of a text are linked, to what and why; then which are not.
+    """Explain which names of a text are linked, to which entities and why, and which names are not linked.
 
     Examples: `dragoman entities explain "Angela Merkel met Vladimir Putin in Moscow." --date 2021-08-20`;
     `dragoman entities explain article.txt --language nl --json`.
@@ -170,14 +175,14 @@ def explain(
 
 
 def _surfaces(mentions: tuple[Mention, ...]) -> str:
-    """The distinct forms in order, the first few of them, and how many mentions there are."""
+    """The first few distinct forms in order, and the number of mentions."""
     forms = list(dict.fromkeys(mention.surface for mention in mentions))
     shown = ", ".join(forms[:MAX_SURFACES]) + (", …" if len(forms) > MAX_SURFACES else "")
     return f"{shown} ({len(mentions)})" if len(mentions) > len(forms) else shown
 
 
 def _text(argument: str) -> str:
-    """The text that an argument is, or that the file holds which it names."""
+    """The argument itself if it is a text, or the content of the file that it names."""
     import sys
 
     try:
@@ -190,14 +195,14 @@ def _text(argument: str) -> str:
     except UnicodeDecodeError:
         fail(f"{argument} is not UTF-8 text.", code=2)
     except OSError as error:
-        fail(f"{argument} cannot be read: {error.strerror}. A text of several words is taken as it is.", code=2)
+        fail(f"{argument} cannot be read: {error.strerror}. An argument of several words is used as the text.", code=2)
     if not text.strip():
         fail("The text is empty.", code=2)
     return text
 
 
 def _names_a_file(argument: str) -> bool:
-    """Whether there is such a file, or an argument without spaces that looks like one."""
+    """Whether this file exists, or the argument has no spaces and looks like a file name."""
     try:
         if Path(argument).exists():
             return True
@@ -207,7 +212,7 @@ def _names_a_file(argument: str) -> bool:
 
 
 def _linked(text: str, code: str | None, date: str | None) -> ArticleDraft:
-    """The text through the stages of language and entities."""
+    """Run the language and entities stages on the text."""
     from datetime import UTC, datetime
 
     from schemas.article import ArticleDraft, ContentType, Language
@@ -233,7 +238,7 @@ def _linked(text: str, code: str | None, date: str | None) -> ArticleDraft:
     try:
         language = Language(code=code, confidence=1.0)
     except ValueError:
-        fail(f"--language {code!r} is no language. Write its BCP 47 tag: nl, zh, pt-BR.", code=2)
+        fail(f"--language {code!r} is not a language. Write its BCP 47 tag: nl, zh, pt-BR.", code=2)
     return link(draft.model_copy(update={"language": language, "declared_language": language.code}))
 
 
@@ -243,7 +248,7 @@ def _date(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"--date {text!r} is no date. Write it as 2021-03-19.", code=2)
+        fail(f"--date {text!r} is not a date. Write it as 2021-03-19.", code=2)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -266,10 +271,10 @@ def build(
         Path | None, typer.Option("--output", "-o", help="Default: wikidata.tsv.gz in DRAGOMAN_HOME.")
     ] = None,
 ) -> None:
-    """Build a gazetteer from a Wikidata dump: office holders and the well known, places, organisations.
+    """Build a gazetteer from a Wikidata dump: office holders, well-known people, places and organisations.
 
-    The dump is https://dumps.wikimedia.org/wikidatawiki/entities/latest-all.json.gz (more than 100 GB, hours to read);
-    what is kept stays in memory. The gazetteer is used once DRAGOMAN_GAZETTEER names it.
+    The dump is https://dumps.wikimedia.org/wikidatawiki/entities/latest-all.json.gz (more than 100 GB, hours to read).
+    The entities that are kept stay in memory. To use the gazetteer, set DRAGOMAN_GAZETTEER to its path.
 
     Example: `dragoman entities build --wikidata latest-all.json.gz --output names.tsv.gz`.
     """
@@ -294,7 +299,7 @@ def build(
 
 
 def _build(dump: Path, target: Path) -> dict[str, int]:
-    """Build with a bar of bytes on a terminal."""
+    """Build the gazetteer. On a terminal, show a progress bar in bytes."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from services.entities.wikidata import build_from_dump

@@ -1,4 +1,4 @@
-"""`dragoman eval`: quality on the labelled sets, in a checkout."""
+"""`dragoman eval`: measures quality on the labelled sets. It needs a checkout of the repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def evaluate(
     publish: Annotated[
         bool, typer.Option("--publish", help="Show the figures on the producer's metrics page as gauges.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object of figures instead of the table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object with the figures instead of the table.")
+    ] = False,
 ) -> None:
     """Run the quality benchmarks and compare them with the last results and the targets.
 
@@ -30,22 +32,24 @@ def evaluate(
     from services.common.settings import default_home
 
     if not (CHECKOUT / "benchmarks" / "quality").is_dir():
-        fail("`dragoman eval` measures on the repository's labelled sets: run it in a checkout (make eval).", code=2)
+        fail("`dragoman eval` needs the labelled sets of the repository: run it in a checkout (make eval).", code=2)
     figures = _measure(table_on_stderr=as_json)
     if as_json:
         print_json({name: round(value, 4) for name, value in figures.items()})
     if publish:
         path = publish_figures(default_home(), figures)
-        err.print(f"Published: the producer of this home shows {path} as dragoman_quality.", markup=False)
+        err.print(
+            f"Published: the producer of this home shows the figures of {path} as dragoman_quality.", markup=False
+        )
 
 
 def _measure(*, table_on_stderr: bool) -> dict[str, float]:
-    """The figures of `python -m benchmarks.quality`, which prints its table; no committed file is written."""
+    """The figures of `python -m benchmarks.quality`. It also prints its table. No committed file is written."""
     with tempfile.TemporaryDirectory(prefix="dragoman-eval-") as folder:
         file = Path(folder) / "figures.json"
         command = [sys.executable, "-m", "benchmarks.quality", "--output", str(file)]
         ended = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr if table_on_stderr else None, check=False)
         if ended.returncode:
-            fail("The measurement failed; what it printed says why.", code=ended.returncode)
+            fail("The measurement failed. Its output above says why.", code=ended.returncode)
         figures: dict[str, float] = json.loads(file.read_text(encoding="utf8"))["figures"]
         return figures

@@ -1,4 +1,4 @@
-"""`dragoman explain`: why two articles were put together, or were not."""
+"""`dragoman explain`: explains why articles are grouped together or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-"""Of articles and stories."""
+"""Matches the ids of articles and stories."""
 WORDS = {
     "bias": "any two articles",
     "keys": "names and entities",
@@ -34,7 +34,7 @@ WORDS = {
     "number_conflict": "different numbers in the ledes",
     "facts": "share of facts",
     "gap": "days between",
-    "one_undated": "only one states a date",
+    "one_undated": "only one article states a date",
     "actor_share": "shared only by who is always in the news",
     "vector": "vectors",
 }
@@ -42,16 +42,16 @@ WORDS = {
 
 def explain(
     article: Annotated[str, typer.Argument(help="Id (or its beginning), guid or URL of an article.")],
-    other: Annotated[str | None, typer.Argument(help="A second article: compare the two.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    other: Annotated[str | None, typer.Argument(help="A second article to compare with the first.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Why an article is in its story and whose copy it is; of two articles, how they compare.
+    """Explain why an article is in its story and which article it copies. With two articles, compare them.
 
     Examples: `dragoman explain 1f0c9a52`; `dragoman explain 1f0c9a52 77b3e0d1 --json`.
     """
     with library() as found:
-        one = found.article(article)
-        report = explain_one(found, one) if other is None else explain_two(one, found.article(other))
+        first = found.article(article)
+        report = explain_one(found, first) if other is None else explain_two(first, found.article(other))
     if as_json:
         print_json(report)
     elif other is None:
@@ -61,7 +61,7 @@ def explain(
 
 
 def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
-    """What is stored of the decision, with the titles of the articles that it names."""
+    """The stored decision, with the titles of the articles that it names."""
     from services.search.stories import title_of
 
     reason = article["story_reason"]
@@ -78,7 +78,7 @@ def explain_one(found: Library, article: dict[str, Any]) -> dict[str, Any]:
 
 
 def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Both articles as dedup compares them now. If dedup does not answer, the stored reasons of both."""
+    """Compare both articles with dedup as it is now. If dedup does not answer, give the stored reasons of both."""
     from services.search.stories import title_of
 
     ids = (one["article_id"], other["article_id"])
@@ -95,10 +95,10 @@ def explain_two(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask_dedup(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
-    """The comparison that dedup makes, or the reason why there is none."""
+    """The comparison that dedup makes, or the reason why it made none."""
     address = dedup_address()
     if address is None:
-        return None, "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. What is stored:"
+        return None, "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. The stored reasons:"
     url = f"{address}/explain?{urllib.parse.urlencode({'one': one, 'other': other})}"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
@@ -107,15 +107,15 @@ def ask_dedup(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
         if error.code == 404:
             return (
                 None,
-                "One of them has left the window of dedup, so they cannot be compared any more. What is stored:",
+                "One of the articles has left the window of dedup, so they cannot be compared. The stored reasons:",
             )
-        return None, f"Dedup at {address} answers {error.code}. What is stored:"
+        return None, f"Dedup at {address} answers {error.code}. The stored reasons:"
     except OSError:
-        return None, f"Dedup at {address} does not answer. What is stored:"
+        return None, f"Dedup at {address} does not answer. The stored reasons:"
 
 
 def dedup_address() -> str | None:
-    """The metrics address of dedup: from the settings, or from the stack that `up` started in this home."""
+    """The metrics address of dedup, from the settings or from the stack that `up` started in this home."""
     from services.cli.stack import metrics_urls
     from services.common.settings import Settings
 
@@ -127,7 +127,7 @@ def dedup_address() -> str | None:
 
 
 def show_one(report: dict[str, Any]) -> None:
-    """A decision for a person."""
+    """Print a decision for a person."""
     reason, titles = report["story_reason"], report["titles"]
     out.print(report["title"], style="bold", markup=False, soft_wrap=True)
     if report["duplicate_of"]:
@@ -151,23 +151,24 @@ def show_one(report: dict[str, Any]) -> None:
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """How an article came to its story, in a sentence."""
+    """One sentence that says how an article came into its story."""
     reason = report["story_reason"]
     if not reason["opened"]:
         return f"Joined story {report['story_id'][:8]} with a score of {report['story_score']:.2f}. Nearest article:"
     if not reason.get("nearest"):
         return "Opened its story: no article in the window shares a rare name, number or word with it."
+    threshold = f"the threshold of {reason['threshold']:g}"
     if reason["margin"] < 0:
-        return f"Opened its story: the nearest one was near enough ({reason['threshold']:g}), but not taken. Nearest:"
-    return f"Opened its story: the nearest one missed {reason['threshold']:g} by {reason['margin']:.2f}. Nearest:"
+        return f"Opened its story: the nearest one reached {threshold} but was not taken. Nearest:"
+    return f"Opened its story: the nearest one missed {threshold} by {reason['margin']:.2f}. Nearest:"
 
 
 def show_two(report: dict[str, Any]) -> None:
-    """A comparison for a person."""
+    """Print a comparison for a person."""
     for title in report["titles"]:
         out.print(title, style="bold", markup=False, soft_wrap=True)
-    group = " and of one group of copies" if report["same_group"] else ""
-    _line(f"They are of one story{group}." if report["same_story"] else "They are of two stories.")
+    group = " and in the same group of copies" if report["same_group"] else ""
+    _line(f"They are in the same story{group}." if report["same_story"] else "They are in two different stories.")
     if report["problem"]:
         err.print(report["problem"], style="yellow", markup=False, soft_wrap=True)
         for stored in report["stored"]:
@@ -179,7 +180,7 @@ def show_two(report: dict[str, Any]) -> None:
         _show_duplicate(compared["duplicate"], "each other")
     else:
         veto = f", but {compared['duplicate_veto']}" if compared.get("duplicate_veto") else ""
-        _line(f"No copies: {compared['shingle_containment']:.0%} of the shorter text's word pairs are in both{veto}.")
+        _line(f"Not copies: both have {compared['shingle_containment']:.0%} of the shorter text's word pairs{veto}.")
     verdict = "enough" if compared["score"] >= compared["threshold"] else "not enough"
     _line(f"As a pair they score {compared['score']:.2f}, {verdict} by themselves ({compared['threshold']:g}).")
     _show_features(compared)
@@ -188,14 +189,14 @@ def show_two(report: dict[str, Any]) -> None:
 
 
 def name_ids(text: str, titles: dict[str, str]) -> str:
-    """The text with titles beside the beginnings of ids."""
+    """The text with shortened ids, each followed by its title."""
     return IDS.sub(lambda found: f"{found[0][:8]}{f' “{titles[found[0]]}”' if found[0] in titles else ''}", text)
 
 
 def _show_duplicate(reason: dict[str, Any], of: str) -> None:
     shares = f"{reason['shingle_containment']:.0%} of the word pairs, {reason['word_containment']:.0%} of the words"
     _line(f"A {reason['level']} of: {of}")
-    _line(f"  {shares}; {reason['shared_facts']} facts shared, {reason['missing_facts']} missing")
+    _line(f"  {shares}, {reason['shared_facts']} shared facts, {reason['missing_facts']} missing facts")
     for name in ("shared", "missing"):
         if reason.get(name):
             _line(f"  {name} facts: {', '.join(reason[name])}")

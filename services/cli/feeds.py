@@ -13,7 +13,7 @@ from services.cli import feeds_online
 from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
 from services.cli.output import err, fail, out, print_json
 
-app = typer.Typer(help="Look at feeds, try them, add them, pause them.", no_args_is_help=True)
+app = typer.Typer(help="List, check, test, add, pause, import and export feeds.", no_args_is_help=True)
 app.command("test")(feeds_online.try_feed)
 app.command("add")(feeds_online.add)
 
@@ -27,12 +27,12 @@ STYLES = {"failing": "red", "silent": "yellow", "paused": "dim", "new": "cyan"}
 @app.command("list")
 def list_feeds(
     file: File = None,
-    failing: Annotated[bool, typer.Option("--failing", help="Only feeds that fail or fell silent.")] = False,
+    failing: Annotated[bool, typer.Option("--failing", help="Only feeds that fail or are silent.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show every feed: its state, last success, next poll, entries a day, and why it fails.
+    """Show every feed: its state, last success, next poll, entries per day, and why it fails.
 
-    A feed is silent when it brought nothing for three times its longest gap so far, and a day at least.
+    A feed is silent if it had no new entry for three times its longest gap so far, and for at least one day.
 
     Example: `dragoman feeds list --failing`.
     """
@@ -85,12 +85,12 @@ def _remark(row: dict[str, Any], now: datetime) -> str:
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """`3 min ago`; `-` for never."""
+    """`3 min ago`, or `-` for never."""
     return "-" if at is None else f"{_span((now - at).total_seconds())} ago"
 
 
 def ahead(at: datetime | None, now: datetime) -> str:
-    """`in 3 min`; `now` for what is due."""
+    """`in 3 min`, or `now` if it is due."""
     if at is None:
         return "-"
     seconds = (at - now).total_seconds()
@@ -106,9 +106,9 @@ def _span(seconds: float) -> str:
 
 @app.command()
 def check(file: File = None, as_json: Json = False) -> None:
-    """Check the feeds file: every mistake with its line and field, and variables that are not set.
+    """Check the feeds file. Show every mistake with its line and field, and variables that are not set.
 
-    Nothing is fetched. Exit code 0 when the file is good, 2 when it has mistakes.
+    Nothing is fetched. The exit code is 0 if the file is correct, 2 if it has mistakes.
 
     Example: `dragoman feeds check --feeds my-feeds.yaml`.
     """
@@ -124,7 +124,7 @@ def check(file: File = None, as_json: Json = False) -> None:
         for feed in loaded.feeds:
             warnings += [f"{feed.id}: {name} is not set in this environment" for name in missing_variables(feed)]
             if feed.path is not None and not (settings.feeds.parent / feed.path).exists():
-                warnings.append(f"{feed.id}: {settings.feeds.parent / feed.path} is not there yet")
+                warnings.append(f"{feed.id}: {settings.feeds.parent / feed.path} does not exist yet")
     except FeedsFileError as error:
         problems = [
             {"file": str(found.path), "line": found.line, "field": found.field, "message": found.message}
@@ -147,7 +147,7 @@ def check(file: File = None, as_json: Json = False) -> None:
 
 @app.command()
 def pause(ids: Ids, file: File = None) -> None:
-    """Stop collecting feeds; they stay in the file, and nothing that is known of them is lost.
+    """Stop collecting feeds. They stay in the file, and their stored state is kept.
 
     Example: `dragoman feeds pause bbc-world`.
     """
@@ -156,7 +156,7 @@ def pause(ids: Ids, file: File = None) -> None:
 
 @app.command()
 def resume(ids: Ids, file: File = None) -> None:
-    """Collect paused feeds again, at once.
+    """Start collecting paused feeds again, immediately.
 
     Example: `dragoman feeds resume bbc-world dw-top`.
     """
@@ -172,7 +172,8 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
         if listed.id in ids and "/" in listed.id:
             whole = listed.id.partition("/")[0]
             fail(
-                f"{listed.id} is on the list {whole}: pause or resume the list, or change it there.", code=EXIT_UNUSABLE
+                f"{listed.id} is in the list {whole}. Pause or resume the whole list, or edit the list itself.",
+                code=EXIT_UNUSABLE,
             )
     changed: list[str] = []
 
@@ -196,13 +197,13 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
 @app.command("import")
 def import_opml(
     opml: Annotated[Path, typer.Argument(help="An OPML file.", show_default=False)],
-    tag: Annotated[list[str] | None, typer.Option(help="A label for all of them; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A label for all imported feeds. May be repeated.")] = None,
     file: File = None,
     as_json: Json = False,
 ) -> None:
-    """Write the feeds of an OPML file to the feeds file: folders become tags, what is there already is left alone.
+    """Add the feeds of an OPML file to the feeds file. Folders become tags. Existing feeds do not change.
 
-    To follow a list that changes, write it as a feed of `type: opml` instead.
+    To follow a list that changes, add it as a feed with `type: opml` instead.
 
     Example: `dragoman feeds import subscriptions.opml --tag reading`.
     """
@@ -226,7 +227,7 @@ def import_opml(
     if as_json:
         print_json({"added": [feed.id for feed in feeds], "there_already": there, "problems": bad})
     else:
-        out.print(f"Added {len(feeds):,} feeds to {settings.feeds}; {there:,} were there already.", soft_wrap=True)
+        out.print(f"Added {len(feeds):,} feeds to {settings.feeds}. {there:,} were there already.", soft_wrap=True)
         for line in bad:
             err.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
     if bad:
@@ -235,10 +236,10 @@ def import_opml(
 
 @app.command("export")
 def export_opml(
-    opml: Annotated[Path, typer.Argument(help="Where to write it; - for standard output.", show_default=False)],
+    opml: Annotated[Path, typer.Argument(help="The file to write. - is standard output.", show_default=False)],
     file: File = None,
 ) -> None:
-    """Write the feeds as OPML, for other readers. Headers stay here: they may be secret.
+    """Export the feeds as OPML, for other feed readers. Headers are not exported, because they may be secret.
 
     Example: `dragoman feeds export feeds.opml`.
     """
@@ -257,4 +258,4 @@ def export_opml(
     out.print(f"Wrote {count:,} feeds to {opml}.")
     left = len(feeds) - count
     if left:
-        err.print(f"{left:,} have no URL that a reader could fetch, and were left out.", style="dim")
+        err.print(f"{left:,} were left out, because they have no URL that a reader could fetch.", style="dim")

@@ -1,4 +1,4 @@
-"""What the commands on feeds share: the feeds file, read and changed with sentences instead of stack traces."""
+"""Reads and changes the feeds file for the `feeds` commands. Errors end in sentences, not in stack traces."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from services.producer.settings import ProducerSettings
 
 File = Annotated[Path | None, typer.Option("--feeds", help="The feeds file (default: DRAGOMAN_FEEDS).")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EXIT_UNUSABLE = 2
 
 
 def settings_of(file: Path | None) -> ProducerSettings:
-    """The producer's settings, with another feeds file where one is named; a new home gets its feeds file."""
+    """The producer's settings, with this feeds file if one is given. A new home gets its first feeds file."""
     from services.producer.feeds.file import FeedsFileError, make_first_file
     from services.producer.settings import ProducerSettings
 
@@ -36,12 +36,12 @@ def settings_of(file: Path | None) -> ProducerSettings:
 
 
 def load(settings: ProducerSettings) -> FeedsFile:
-    """The feeds file, or the end with every mistake that is in it."""
+    """The feeds file. If it has mistakes, the command ends and lists all of them."""
     from services.producer.feeds.file import FeedsFileError, load_feeds
 
     if not settings.feeds.exists():
         fail(
-            f"There is no feeds file {settings.feeds}. `dragoman feeds add URL` makes it; DRAGOMAN_FEEDS names another",
+            f"There is no feeds file {settings.feeds}. `dragoman feeds add URL` makes it. Or set DRAGOMAN_FEEDS.",
             code=EXIT_UNUSABLE,
         )
     try:
@@ -51,7 +51,7 @@ def load(settings: ProducerSettings) -> FeedsFile:
 
 
 def append(settings: ProducerSettings, feeds: list[Feed]) -> None:
-    """Write feeds to the file, or end with a sentence."""
+    """Write feeds to the file. An error ends the command with a sentence."""
     from services.producer.feeds.admin import append_feeds
     from services.producer.feeds.file import FeedsFileError
 

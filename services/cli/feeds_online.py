@@ -1,4 +1,4 @@
-"""`dragoman feeds test|add`: the commands that fetch."""
+"""`dragoman feeds test|add`: the commands that use the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _online(settings: ProducerSettings, work: Any) -> Any:
-    """Run something that needs the client, under the same limits as the collector."""
+    """Run a coroutine with an HTTP client that has the same limits as the collector."""
     from services.producer.fetch.client import Client
     from services.producer.fetch.robots import Robots
 
@@ -33,19 +33,19 @@ def _online(settings: ProducerSettings, work: Any) -> Any:
 
 
 def _to_url(text: str) -> str:
-    """A URL as people type it: without a scheme it is https."""
+    """A full URL from what people type. Without a scheme, it is https."""
     return text if "://" in text else f"https://{text}"
 
 
 def try_feed(
     url: Annotated[str, typer.Argument(help="A URL, or the id of a feed in the file.", show_default=False)],
     file: File = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show so many entries.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries to show.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Fetch once and show what would be produced, entry by entry, and what is wrong. Nothing is sent or remembered.
+    """Fetch a feed once. Show the articles that it would produce, and what is wrong. Nothing is sent or stored.
 
-    Exit code 1 when nothing can be read.
+    The exit code is 1 if nothing can be read.
 
     Examples: `dragoman feeds test https://example.org/rss.xml`; `dragoman feeds test bbc-world --json`.
     """
@@ -59,7 +59,7 @@ def try_feed(
     known = with_children(load(settings), read_states(settings)) if settings.feeds.exists() else []
     named = [feed for feed in known if feed.id == url]
     if named and named[0].url is None:
-        fail(f"{url} is a path: `dragoman replay {named[0].path}` reads it.", code=EXIT_UNUSABLE)
+        fail(f"{url} is a path. `dragoman replay {named[0].path}` reads it.", code=EXIT_UNUSABLE)
     try:
         feed = named[0] if named else Feed(id="test", url=_to_url(url))
         document, parsed = _online(settings, lambda client, robots: fetch_once(client, robots, feed, datetime.now(UTC)))
@@ -68,7 +68,7 @@ def try_feed(
     except NotThisFormatError as error:
         fail(f"{url} was fetched, but {error}.")
     except ValueError as error:
-        fail(f"{url} is no URL and no feed of {settings.feeds}: {_first_reason(error)}", code=EXIT_UNUSABLE)
+        fail(f"{url} is neither a URL nor a feed of {settings.feeds}: {_first_reason(error)}", code=EXIT_UNUSABLE)
     items = [as_collected(feed, item) for item in parsed.items]
     if as_json:
         print_json(_as_dict(document.url, parsed, items))
@@ -151,22 +151,22 @@ def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) ->
 def add(
     url: Annotated[str, typer.Argument(help="A feed's URL, or a site's.", show_default=False)],
     feed_id: Annotated[str | None, typer.Option("--id", help="The feed's id (default: from its host).")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Add everything that is found, not only the first.")] = False,
-    interval: Annotated[str, typer.Option(help="auto, or like 15m.")] = "auto",
-    language: Annotated[str | None, typer.Option(help="A hint, where the feed states none.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Add all feeds that are found, not only the first.")] = False,
+    interval: Annotated[str, typer.Option(help="auto, or a time such as 15m.")] = "auto",
+    language: Annotated[str | None, typer.Option(help="The language, if the feed states none.")] = None,
     source: Annotated[str | None, typer.Option(help="The publisher's name.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Your own label; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Your own label. May be repeated.")] = None,
     full_text: Annotated[
         bool | None, typer.Option("--full-text/--no-full-text", help="Fetch each entry's page.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be added.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be added.")] = False,
     file: File = None,
     as_json: Json = False,
 ) -> None:
-    """Find the feeds of a site and write them to the feeds file, whose comments stay.
+    """Find the feeds of a site and add them to the feeds file. Comments in the file stay.
 
-    Looked at: the URL itself, its page's `<link>`s, the sitemaps of its robots.txt, and where feeds usually are. A
-    running collector takes the feed at once. Exit code 1 when nothing is found.
+    The search covers the URL itself, the `<link>`s of its page, the sitemaps of its robots.txt, and the usual addresses
+    of feeds. A running collector uses the feed immediately. The exit code is 1 if nothing is found.
 
     Examples: `dragoman feeds add https://example.org`; `dragoman feeds add example.org --all --tag science`.
     """
@@ -206,6 +206,6 @@ def add(
         out.print(f"    {facts}", style="dim", markup=False)
     verb = "Would add" if dry_run else "Added"
     names = ", ".join(feed.id for feed in feeds)
-    out.print(f"{verb} {names} to {settings.feeds}." if feeds else "It is in the file already.", soft_wrap=True)
+    out.print(f"{verb} {names} to {settings.feeds}." if feeds else "The file has it already.", soft_wrap=True)
     if len(found) > 1 and not every:
         err.print("`--all` adds the others too.", style="dim")

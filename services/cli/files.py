@@ -1,4 +1,4 @@
-"""`dragoman enrich` and `dragoman group`: the same stages on files, without Kafka."""
+"""`dragoman enrich` and `dragoman group`: run the same stages on files, without Kafka."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import typer
 
 from services.cli.output import err, fail, progress
 
-Input = Annotated[Path, typer.Option("--input", "-i", help="JSONL file, - for standard input.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file, - for standard output.")]
+Input = Annotated[Path, typer.Option("--input", "-i", help="JSONL file. - is standard input.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file. - is standard output.")]
 
 
 def enrich(
     input_file: Input,
     output_file: Output,
-    vectors: Annotated[bool, typer.Option(help="Compute the embedding too.")] = True,
+    vectors: Annotated[bool, typer.Option(help="Compute the embedding.")] = True,
 ) -> None:
     """Enrich articles in a file: clean text, date, language, entities, fingerprint.
 
     Each line needs `guid` and `content`, and may have source_id, url, content_type, title, published_at,
-    declared_language. A bad line is named on standard error, and the exit code is 1 at the end.
+    declared_language. Bad lines are reported on standard error, and the exit code is then 1.
 
     Example: `dragoman enrich --input raw.jsonl --output enriched.jsonl`.
     """
@@ -43,7 +43,7 @@ def enrich(
 def group(input_file: Input, output_file: Output) -> None:
     """Find duplicates and stories among enriched articles, in the order of the file.
 
-    Each line is written under the last decision on it: a later article may show that two stories are one.
+    Each article is written with its final decision, because a later article may show that two stories are one.
 
     Example: `dragoman group --input enriched.jsonl --output grouped.jsonl`.
     """
@@ -65,7 +65,7 @@ def _convert(
     what: str,
     rest: Callable[[], Iterable[bytes]] = tuple,
 ) -> None:
-    """Every line through a function, and at the end what `rest` has; a bad line is named, and the exit code is 1."""
+    """Convert every line, then write the lines of `rest`. Bad lines are reported, and the exit code is then 1."""
     from services.common.exits import UnusableProcessError
     from services.common.messages import RejectedMessage
 

@@ -1,4 +1,4 @@
-"""The command table, on one screen."""
+"""The table of all commands."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def options(
 
 
 def main() -> None:
-    """Run a command; what a person can mend ends in a sentence, not in a stack trace."""
+    """Run a command. An error that a person can fix ends in a sentence, not in a stack trace."""
     from pydantic import ValidationError
 
     from services.common.messages import describe

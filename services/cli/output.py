@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, everything else on standard error."""
+"""Output of the commands: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Lines are left to the terminal to wrap: a path or a command can be copied whole, also from a file."""
+"""The terminal wraps long lines, so that a whole path or command can be copied, even from a file."""
 
 
 class RateColumn(ProgressColumn):
-    """Steps a second, as soon as that is known."""
+    """Shows steps per second when the speed is known."""
 
     def render(self, task: Task) -> Text:
-        """The column of one bar."""
+        """The text for one bar."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """A sentence on standard error and an exit code."""
+    """Print a sentence on standard error and end with an exit code."""
     err.print(message, style="bold red", markup=False, soft_wrap=True)
     raise SystemExit(code)
 
 
 def interrupt(*_: object) -> None:
-    """A handler of SIGTERM: the command ends as with Ctrl-C, and undoes or stops what it has to."""
+    """Handle SIGTERM like Ctrl-C, so that the command cleans up before it ends."""
     raise KeyboardInterrupt
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
+    """Print one JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def progress(*extra: Any) -> Progress:
-    """A progress bar on standard error; silent where that is no terminal."""
+    """A progress bar on standard error. It shows nothing if standard error is not a terminal."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

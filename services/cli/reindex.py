@@ -21,19 +21,19 @@ SHOWN = 10
 
 def reindex(
     grouping_version: Annotated[
-        int | None, typer.Option(min=1, max=999, help="Index this grouping, and show it to readers from now on.")
+        int | None, typer.Option(min=1, max=999, help="The grouping to index. Readers see it after the swap.")
     ] = None,
     delete_old: Annotated[
-        bool, typer.Option("--delete-old/--keep-old", help="Remove this grouping's old indices after the swap.")
+        bool, typer.Option("--delete-old/--keep-old", help="Delete the old indices of this grouping after the swap.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Swap even if the new indices lack something.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Swap even if the new indices are incomplete.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Build new indices from the compacted topics, beside the live indexer, and swap the aliases.
+    """Build new indices from the compacted topics while the indexer runs, then swap the aliases.
 
-    Readers notice nothing. Stopped before the swap, nothing has changed. Exit code 2 when there are no such topics, 4
-    when messages cannot be indexed or readers would see less than now.
+    Readers are not affected. If the command stops before the swap, nothing has changed. The exit code is 2 if the
+    topics do not exist, and 4 if messages cannot be indexed or readers would see less than now.
 
     Examples: `dragoman reindex --delete-old`; `dragoman reindex --grouping-version 2`.
     """
@@ -74,7 +74,7 @@ def _reindex(
 
 
 def _run(run: Reindex, *, force: bool) -> list[str]:
-    """Build and swap with a progress bar; whatever stops it before the swap leaves everything as it was."""
+    """Build and swap with a progress bar. If it is stopped before the swap, everything stays as it was."""
     from elasticsearch import ApiError, TransportError
     from kafka.errors import KafkaError
     from rich.progress import TimeRemainingColumn
@@ -91,7 +91,7 @@ def _run(run: Reindex, *, force: bool) -> list[str]:
             raise
         except ReindexError as error:
             _name(run)
-            _undo(run, f"{error}. --force swaps all the same.", code=4)
+            _undo(run, f"{error}. --force swaps anyway.", code=4)
         except KeyboardInterrupt:
             _undo(run, "Stopped.", code=130)
         except (KafkaError, ApiError, TransportError) as error:
@@ -99,29 +99,29 @@ def _run(run: Reindex, *, force: bool) -> list[str]:
 
 
 def _undo(run: Reindex, why: str, code: int) -> NoReturn:
-    """Remove the new indices where nobody reads them yet, and end with a sentence that says what is true."""
+    """Remove the new indices if nobody reads them yet, and end with a sentence that says what happened."""
     from elasticsearch import ApiError, TransportError
 
     names = ", ".join(run.indices.values())
     try:
         is_removed = run.discard()
     except (ApiError, TransportError):
-        fail(f"{why} Nothing was swapped; the new indices could not be removed, delete them: {names}.", code)
+        fail(f"{why} Nothing was swapped, but the new indices could not be removed. Delete them: {names}.", code)
     if is_removed:
-        fail(f"{why} Nothing was swapped, the new indices are removed.", code)
+        fail(f"{why} Nothing was swapped, and the new indices were removed.", code)
     fail(
-        f"{why} The swap was asked for: the new indices stay ({names}). Run it again, for they may lack a little.", code
+        f"{why} The swap was requested, so the new indices stay ({names}). Run it again: they may be incomplete.", code
     )
 
 
 def _name(run: Reindex) -> None:
-    """Say which messages gave no document, and why."""
+    """Print which messages gave no document, and why."""
     lines = [f"{where}: {reason}" for where, reason in run.counts.rejected.items()]
     lines += [f"{where}: a tombstone" for where in run.counts.tombstones]
     for line in lines[:SHOWN]:
         err.print(f"  {line}", markup=False, soft_wrap=True)
     if len(lines) > SHOWN:
-        err.print(f"  and {len(lines) - SHOWN:,} more; --json names all.", style="dim")
+        err.print(f"  and {len(lines) - SHOWN:,} more. --json shows all.", style="dim")
 
 
 def _report_plan(run: Reindex, messages: int, *, as_json: bool) -> None:

@@ -28,30 +28,30 @@ def replay(
             help="Folders, text or HTML files, JSONL, CSV, WARC, feeds, or kafka://host:port/topic.", show_default=False
         ),
     ],
-    rate: Annotated[float | None, typer.Option(min=0.001, help="At most so many articles a second.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Maximum number of articles per second.")] = None,
     speed: Annotated[
-        float | None, typer.Option(min=0.000001, help="Oldest first, so many times faster than it was published.")
+        float | None, typer.Option(min=0.000001, help="Oldest first, this many times faster than published.")
     ] = None,
-    loop: Annotated[int, typer.Option(min=1, help="Replay everything so many times.")] = 1,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when every article is searchable or dead.")] = False,
+    loop: Annotated[int, typer.Option(min=1, help="Replay everything this many times.")] = 1,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every article is searchable or dead.")] = False,
     source_id: Annotated[
-        str | None, typer.Option(help="Source of the articles (default: the folder's name, or what a line says).")
+        str | None,
+        typer.Option(help="Source of the articles (default: the name of the folder, or the value in a line)."),
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="CSV columns or JSON keys: guid=id,content=body,published_at=meta.date")
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="From the beginning, also where an earlier run was cut off.")
+        bool, typer.Option("--restart", help="Start from the beginning, even after an interrupted run.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="With --wait: give up after so many seconds without progress.")
+        float, typer.Option(min=1, help="With --wait: give up after this many seconds without progress.")
     ] = 300,
 ) -> None:
-    """Put articles onto Kafka. Doing it again changes nothing in the index.
+    """Send articles to Kafka. Repeating a replay changes nothing in the index.
 
-    A file's guid is its path inside the folder. A replay that is cut off goes on where it stopped when the same command
-    is given again. Exit code 1 when something gave no article, 2 when a path cannot be read at all, 5 when --wait gave
-    up.
+    The guid of a file is its path inside the folder. To continue an interrupted replay, run the same command again. The
+    exit code is 1 if an item gave no article, 2 if a path cannot be read at all, and 5 if --wait gave up.
 
     Examples: `dragoman replay seeds/articles --wait`; `dragoman replay archive.jsonl --rate 50 --loop 2`;
     `dragoman replay 2023.csv --columns guid=id,content=body --speed 3600`; `dragoman replay CC-NEWS.warc.gz`.
@@ -62,7 +62,7 @@ def replay(
     from services.producer.sources import SourceError, SourceOptions, open_place
 
     if rate is not None and speed is not None:
-        fail("--rate and --speed exclude each other: one is articles a second, the other follows their dates.", code=2)
+        fail("Use either --rate or --speed: --rate is articles per second, --speed follows their dates.", code=2)
     settings = ProducerSettings()
     options = SourceOptions(
         source_id, settings.max_article_bytes, to_columns(columns), max_document_bytes=settings.max_document_bytes
@@ -70,7 +70,7 @@ def replay(
     started = datetime.now(UTC)
     try:
         sources = [open_place(path, options) for path in paths]
-        # messages of several partitions come in another order each time: a place in it means nothing
+        # messages of several partitions come in a different order each time, so a position cannot be kept
         name = (
             None
             if any("://" in path for path in paths)
@@ -80,9 +80,9 @@ def replay(
     except SourceError as error:
         fail(str(error), code=2)
     except (OSError, sqlite3.Error) as error:
-        fail(f"This cannot be replayed: {error}. What was confirmed is in the ledger.", code=2)
+        fail(f"This cannot be replayed: {error}. The ledger holds what was confirmed.", code=2)
     except DeliveryError as error:
-        fail(f"{error}. Nothing is lost: what was confirmed is in the ledger; run the same command again.")
+        fail(f"{error}. Nothing is lost: the ledger holds what was confirmed. Run the same command again.")
     _report(result)
     if wait:
         _wait(result, started, timeout)
@@ -92,7 +92,7 @@ def replay(
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a replay is to go, and the name under which its place is kept."""
+    """The options of a replay, and the name under which its position is stored."""
 
     rate: float | None
     loops: int
@@ -102,7 +102,7 @@ class Manner:
 
 
 def to_columns(text: str | None) -> Columns:
-    """`guid=id,content=body` as a column map, or the end with a sentence."""
+    """Convert `guid=id,content=body` to a column map. An error ends the command with a sentence."""
     from pydantic import ValidationError
 
     from schemas.feed import Columns
@@ -112,7 +112,7 @@ def to_columns(text: str | None) -> Columns:
         return Columns.model_validate({name.strip(): column.strip() for name, _, column in pairs})
     except ValidationError:
         known = ", ".join(Columns.model_fields)
-        fail(f"--columns {text!r} is none: write field=column, with commas between; fields are {known}.", code=2)
+        fail(f"--columns {text!r} is wrong. Write field=column, separated by commas. The fields are {known}.", code=2)
 
 
 def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> Replayed:
@@ -150,8 +150,10 @@ def _report(result: Replayed) -> None:
 
     out.print(f"{result.sent:,} messages confirmed, {len(result.revisions):,} articles.")
     if result.skipped:
-        skipped = f"{result.skipped:,} items were confirmed before this replay was cut off, and left out"
-        err.print(f"{skipped} (--restart takes them again).", style="dim", soft_wrap=True)
+        skipped = (
+            f"{result.skipped:,} items were left out, because they were confirmed before this replay was interrupted"
+        )
+        err.print(f"{skipped} (--restart sends them again).", style="dim", soft_wrap=True)
     for note, count in result.notes.most_common():
         err.print(f"{count:,} × {note}", style="yellow", markup=False)
     sentences = list(iterate_problems(result))
@@ -176,7 +178,7 @@ def _wait(result: Replayed, started: datetime, timeout: float) -> None:
         err.print("`dragoman dead list` says why.", style="yellow")
     if arrived.pending:
         fail(
-            f"{arrived.pending:,} articles are still on their way after {timeout:.0f} s without progress; "
+            f"{arrived.pending:,} articles are still on their way after {timeout:.0f} s without progress. "
             "`dragoman status` shows where.",
             code=5,
         )

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def search(
-    query: Annotated[str, typer.Argument(help='simple_query_string: + | - "phrase" prefix* ( ); * for everything.')],
-    language: Annotated[str | None, typer.Option(help="Only this language (BCP 47), read with its stemmer.")] = None,
+    query: Annotated[str, typer.Argument(help='simple_query_string: + | - "phrase" prefix* ( ). * finds everything.')],
+    language: Annotated[str | None, typer.Option(help="Only this language (BCP 47). Uses its stemmer.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only articles that name this entity, e.g. Q7747.")] = None,
     published_from: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Published on or after.")] = None,
     published_to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Published on or before.")] = None,
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="Show copies too, instead of folding them.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most so many.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    duplicates: Annotated[bool, typer.Option("--duplicates", help="Show copies too, instead of hiding them.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of results.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find articles; the best first, with highlights and their story.
+    """Find articles. The best come first, with highlights and their story.
 
     Examples: `dragoman search bezoeken --language nl`; `dragoman search '"nuclear power" -coal' --entity Q7747`;
     `dragoman search '*' --from 2021-01-01 --to 2021-12-31 --json`.
@@ -58,7 +58,7 @@ def _date(text: str | None, option: str) -> date | None:
     try:
         return datetime.fromisoformat(text).date()
     except ValueError as error:
-        raise SearchError(f"{option} {text!r} is no date. Write it as 2021-03-19.") from error
+        raise SearchError(f"{option} {text!r} is not a date. Write it as 2021-03-19.") from error
 
 
 def show(found: SearchResult) -> None:
@@ -79,7 +79,7 @@ def show(found: SearchResult) -> None:
 
 
 def headline(article: dict[str, object], width: int = 100) -> str:
-    """The title, or the beginning of the text of an article without one."""
+    """The title. Without a title, the beginning of the text."""
     text = str(article.get("title") or article.get("text") or "")
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
 

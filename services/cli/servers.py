@@ -1,4 +1,4 @@
-"""What a command says when Kafka or Elasticsearch does not answer, or an optional part is not installed."""
+"""Ends a command with a sentence if Kafka or Elasticsearch does not answer, or if an optional part is not installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN_PACKAGES = frozenset({"schemas", "seeds", "services"})
 
 @contextmanager
 def answering(settings: Settings, note: str = "") -> Iterator[None]:
-    """End the command with a sentence and exit code 1 where a server does not answer; `note` is added to it."""
+    """End the command with a sentence and exit code 1 if a server does not answer. `note` is added to the sentence."""
     from elasticsearch import ApiError, TransportError
     from kafka.errors import KafkaError
 
@@ -27,7 +27,7 @@ def answering(settings: Settings, note: str = "") -> Iterator[None]:
 
 
 def problem(settings: Settings, error: Exception) -> str:
-    """The sentence: which server, where, and what it answered."""
+    """The sentence that names the server, its address and its answer."""
     from kafka.errors import KafkaError
 
     from services.common.settings import ElasticsearchSettings
@@ -35,17 +35,17 @@ def problem(settings: Settings, error: Exception) -> str:
     if isinstance(error, KafkaError):
         return f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__})."
     where = settings if isinstance(settings, ElasticsearchSettings) else ElasticsearchSettings()
-    return f"Elasticsearch at {where.elasticsearch_url} does not answer as it should: {error}".rstrip(".") + "."
+    return f"Elasticsearch at {where.elasticsearch_url} does not answer correctly: {error}".rstrip(".") + "."
 
 
 def require_embedded(what: str) -> None:
-    """End the command with a sentence and exit code 78 where the packages of the embedded stack are not installed."""
+    """End with a sentence and exit code 78 if the packages of the embedded stack are not installed."""
     from services.common.exits import EXIT_CONFIGURATION
     from services.common.extras import describe_missing
 
     try:
         import services.embedded.stack
-        import services.embedded.supervisor  # noqa: F401 - looked for, and used by the caller
+        import services.embedded.supervisor  # noqa: F401 - checks that it is installed. The caller uses it.
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OWN_PACKAGES:
             raise

@@ -22,7 +22,7 @@ HEALTHY_STATES = ("running", "starting")
 
 
 class ConsoleReporter:
-    """Shows what `up` does, and a bar while it downloads."""
+    """Shows the steps of `up`, with a progress bar for downloads."""
 
     def __init__(self) -> None:
         from rich.progress import DownloadColumn, TransferSpeedColumn
@@ -31,12 +31,12 @@ class ConsoleReporter:
         self._tasks: dict[str, Any] = {}
 
     def step(self, text: str) -> None:
-        """One line a step."""
+        """Print one line for a step."""
         self._bar.stop()
         err.print(f"• {text}", style="dim")
 
     def download(self, artifact: Artifact, received: int) -> None:
-        """Move the file's bar; without a terminal, one line when it is there."""
+        """Update the progress bar of the file. Without a terminal, print one line when the download starts."""
         if artifact.name not in self._tasks:
             self._bar.start()
             self._tasks[artifact.name] = self._bar.add_task(artifact.name, total=artifact.size)
@@ -63,7 +63,7 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
 
 
 def start_stack(*, workers: int | None, detach: bool) -> Stack:
-    """Start everything, or end with a sentence."""
+    """Start everything. An error ends the command with a sentence."""
     require_embedded("Starting Kafka and Elasticsearch on this machine")
     from services.common.topics import TopicMismatchError
     from services.embedded import stack
@@ -91,7 +91,9 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
 
 
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready, and keep it running.")
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", "-w", min=1, max=64, help="Worker processes (default: DRAGOMAN_WORKERS or 2)."),
@@ -99,7 +101,7 @@ def up(
 ) -> None:
     """Start Kafka, Elasticsearch and every service on this machine, and keep them running.
 
-    Examples: `dragoman up` stays and shows what happens until Ctrl-C; `dragoman up --detach --workers 4` returns.
+    Examples: `dragoman up` shows what happens until Ctrl-C; `dragoman up --detach --workers 4` returns when ready.
     """
     started = start_stack(workers=workers, detach=detach)
     out.print(f"Kafka          {started.kafka_bootstrap}\nElasticsearch  {started.elasticsearch_url}")
@@ -112,7 +114,7 @@ def up(
 
 
 def _follow() -> None:
-    """Show every change of a process until Ctrl-C or SIGTERM, then stop everything."""
+    """Show every change of a process until Ctrl-C or SIGTERM. Then stop everything."""
     from services.common.settings import default_home
     from services.embedded.supervisor import Supervisor
 
@@ -126,7 +128,7 @@ def _follow() -> None:
                     err.print(f"{time.strftime('%H:%M:%S')} {state.name}: {state.state} ({state.description})")
                 last[state.name] = now
             time.sleep(0.5)
-        fail("The supervisor ended by itself; everything it ran was stopped.")
+        fail("The supervisor ended by itself. Everything that it ran was stopped.")
     except KeyboardInterrupt:
         err.print("Stopping …")
         supervisor.stop()
@@ -143,7 +145,7 @@ def down() -> None:
 
 
 def setup() -> None:
-    """Create topics, index templates and aliases on the configured Kafka and Elasticsearch (safe to repeat)."""
+    """Create topics, index templates and aliases on the configured Kafka and Elasticsearch. This is safe to repeat."""
     from services.common.settings import ElasticsearchSettings
     from services.common.topics import TopicMismatchError
 
@@ -153,17 +155,17 @@ def setup() -> None:
             prepare_servers(settings.kafka_bootstrap, settings.elasticsearch_url)
     except TopicMismatchError as error:
         fail(str(error))
-    out.print("Topics, templates and aliases are there.")
+    out.print("Topics, templates and aliases exist.")
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds.")] = False,
 ) -> None:
     """Show processes, lag per topic, outcomes per service, and whether the books balance.
 
-    Exit code 0 when all is well, 3 when nothing runs, 4 when a process or a server is down or the books do not balance;
-    with --json always 0, for the object says it.
+    The exit code is 0 if all is well, 3 if nothing runs, and 4 if a process or a server is down or the books do not
+    balance. With --json it is always 0, because the object holds this information.
     """
     if watch and not as_json:
         from rich.live import Live
@@ -183,7 +185,7 @@ def status(
 
 
 def exit_code(report: dict[str, Any]) -> int:
-    """0 when all is well, 3 when nothing runs, 4 when something is wrong."""
+    """0 if all is well, 3 if nothing runs, 4 if something is wrong."""
     states = [service["state"] for service in report["services"]]
     if not states and not report["lag"]:
         return 4 if report["problems"] else 3
@@ -215,7 +217,7 @@ def read_status() -> dict[str, Any]:
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:
-    """What `up` started in this home; nothing where the embedded stack is not even installed (in a container)."""
+    """The processes that `up` started in this home. Empty if `up` never ran here, for example in a container."""
     from services.common.settings import STACK_FILE
 
     if not (home / STACK_FILE).is_file():
@@ -239,7 +241,7 @@ def _processes(home: Path) -> list[dict[str, Any]]:
 
 
 def metrics_urls(home: Path) -> dict[str, str]:
-    """Where each process that `up` started in this home shows its metrics, by name."""
+    """The metrics URL of each process that `up` started in this home, by name."""
     return {process["name"]: process["metrics_url"] for process in _processes(home) if process["metrics_url"]}
 
 
@@ -299,15 +301,13 @@ def _render(report: dict[str, Any]) -> Any:
     urls = f"Kafka {report['kafka_bootstrap']}   Elasticsearch {report['elasticsearch_url']}"
     rest = [_books_line(report["books"]), urls, *report["problems"]]
     if report["vectors"] is False:
-        rest.insert(
-            1, "Vectors: none. The workers run without them, because it is set or the encoder is not installed."
-        )
+        rest.insert(1, "Vectors: none. A setting turns them off, or the encoder is not installed.")
     return Group(processes, "", lag, "", outcomes, "", *rest)
 
 
 def _books_line(books: dict[str, Any] | None) -> str:
     if books is None:
-        return "Books: cannot be told now."
+        return "Books: unknown at the moment."
     verdict = "[green]balance[/]" if books["balanced"] else "[bold red]DO NOT BALANCE[/]"
     return (
         f"Books {verdict}: {books['articles']:,} articles in {books['sent']:,} messages = {books['indexed']:,} indexed"
@@ -319,9 +319,9 @@ def _books_line(books: dict[str, Any] | None) -> str:
 def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Check one by one that every article of the ledger is indexed with its content, or dead.
+    """Check for every article of the ledger that it is indexed with its content, or is a dead letter.
 
-    Exit code 0 when nothing is missing, 4 when something is.
+    The exit code is 0 if nothing is missing, and 4 if something is missing or different.
     """
     from services.common.settings import ElasticsearchSettings
     from services.producer.ledger.store import Store
@@ -330,7 +330,7 @@ def verify(
 
     settings, store_file = ElasticsearchSettings(), ProducerSettings().store_file
     if not store_file.is_file():
-        fail(f"There is no ledger in {store_file}: nothing was replayed from here.", code=2)
+        fail(f"There is no ledger in {store_file}: nothing was sent from this home.", code=2)
     store = Store(store_file)
     try:
         with answering(settings):

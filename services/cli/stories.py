@@ -1,4 +1,4 @@
-"""`dragoman stories`: look at stories, and correct them."""
+"""`dragoman stories`: shows and corrects stories."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from services.search.stories import Library
 
 HEADING = 100
-"""Characters of a sentence that stands for a title."""
-app = typer.Typer(help="Look at stories, and correct them.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="One JSON value.")]
-Reason = Annotated[str | None, typer.Option(help="Why, for those who read it later.")]
+"""Maximum number of characters of a sentence that replaces a title."""
+app = typer.Typer(help="Show and correct stories.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, for later readers.")]
 By = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when the index shows it (at most a minute).")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the index shows the edit (at most one minute).")]
 Articles = Annotated[list[str], typer.Argument(help="Article ids (or their beginnings), guids or URLs.")]
 
 
 @contextmanager
 def library() -> Iterator[Library]:
-    """The indices; what cannot be found or asked ends in a sentence and exit code 2."""
+    """Access to the indices. A search error ends the command with a sentence and exit code 2."""
     from services.common.elastic import make_client
     from services.common.settings import ElasticsearchSettings
     from services.search.search import SearchError
@@ -45,12 +45,16 @@ def library() -> Iterator[Library]:
 
 @app.command("list")
 def list_stories(
-    language: Annotated[str | None, typer.Option(help="With an article in this language (BCP 47).")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="With news on or after this day.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most so many.")] = 20,
+    language: Annotated[
+        str | None, typer.Option(help="Only stories with an article in this language (BCP 47).")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only stories with news on or after this day.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of stories.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Stories with the latest news first.
+    """List stories, latest news first.
 
     Example: `dragoman stories list --language nl --since 2026-01-01`.
     """
@@ -69,8 +73,10 @@ def list_stories(
 
 
 @app.command()
-def show(story_id: Annotated[str, typer.Argument(help="The id, or its beginning.")], as_json: Json = False) -> None:
-    """One story: titles by language, outlets, entities, hours, articles, and others of the same actors.
+def show(
+    story_id: Annotated[str, typer.Argument(help="The id, or the beginning of the id.")], as_json: Json = False
+) -> None:
+    """Show a story: titles by language, outlets, entities, hours, articles, and related stories with the same actors.
 
     Example: `dragoman stories show 1f0c9a52`.
     """
@@ -101,26 +107,26 @@ def show(story_id: Annotated[str, typer.Argument(help="The id, or its beginning.
 
 
 def heading(story: dict[str, Any]) -> str:
-    """The story's title; of texts without one, the beginning of the sentence that says most."""
+    """The title of the story. Without a title, the beginning of its most informative sentence."""
     sentence = next((edition["sentence"] for edition in story["editions"] if edition["sentence"]), "-")
     return story["title"] or (sentence if len(sentence) <= HEADING else f"{sentence[:HEADING].rsplit(' ', 1)[0]}…")
 
 
 def hours_line(timeline: list[dict[str, Any]]) -> str:
-    """Articles an hour as small bars; hours without any between them are left out."""
+    """Articles per hour as small bars. Hours without articles are left out."""
     most = max((bucket["articles"] for bucket in timeline), default=1)
     return "".join("▁▂▃▄▅▆▇█"[min(7, bucket["articles"] * 8 // (most + 1))] for bucket in timeline)
 
 
 @app.command()
 def merge(
-    articles: Annotated[list[str], typer.Argument(help="Two and more articles or stories that are one.")],
+    articles: Annotated[list[str], typer.Argument(help="Two or more articles or stories about the same event.")],
     reason: Reason = None,
     by: By = None,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Say that articles report one event: their stories become one, and stay one in every replay.
+    """Merge stories: the articles report one event. Their stories become one and stay one in every replay.
 
     Example: `dragoman stories merge 1f0c9a52 77b3e0d1 --reason "the same fire"`.
     """
@@ -129,7 +135,7 @@ def merge(
     with library() as found:
         ids = list(dict.fromkeys(found.member(name)["article_id"] for name in articles))
         if len(ids) < 2:
-            fail("Name two different articles or more.", code=2)
+            fail("Name at least two different articles.", code=2)
         edit = make_edit(EditAction.MERGE, ids, None, reason, by)
         send(edit)
         done = not wait or wait_for(
@@ -141,13 +147,15 @@ def merge(
 @app.command()
 def split(
     articles: Articles,
-    other: Annotated[str | None, typer.Option("--from", help="An article that stays (default: one is chosen).")] = None,
+    other: Annotated[
+        str | None, typer.Option("--from", help="An article that stays in the story (default: a central one).")
+    ] = None,
     reason: Reason = None,
     by: By = None,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Say that articles do not belong to the story they are in: with their copies they become one of their own.
+    """Split articles from their story. Together with their copies, they become a new story.
 
     Example: `dragoman stories split 77b3e0d1 --reason "another fire, a year before"`.
     """
@@ -159,7 +167,7 @@ def split(
         stays = found.article(other)["article_id"] if other else _that_stays(found, chosen[0], set(ids))
         edit = make_edit(EditAction.SPLIT, ids, stays, reason, by)
         send(edit)
-        apart = lambda now: now[stays]["story_id"] not in {now[one]["story_id"] for one in ids}  # noqa: E731
+        apart = lambda now: now[stays]["story_id"] not in {now[article_id]["story_id"] for article_id in ids}  # noqa: E731
         done = not wait or wait_for(found, apart, [*ids, stays])
     report(edit, done=done, as_json=as_json)
 
@@ -167,13 +175,13 @@ def split(
 @app.command()
 def pin(
     articles: Articles,
-    to: Annotated[str, typer.Option("--to", help="The story that they belong to, or an article of it.")],
+    to: Annotated[str, typer.Option("--to", help="The story to move them to, or an article of it.")],
     reason: Reason = None,
     by: By = None,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Say that articles belong to the story of another one; the rest of their own story stays.
+    """Move articles to the story of another article. The rest of their old story stays as it is.
 
     Example: `dragoman stories pin 77b3e0d1 --to 1f0c9a52`.
     """
@@ -184,14 +192,14 @@ def pin(
         goal = found.member(to)["article_id"]
         edit = make_edit(EditAction.PIN, ids, goal, reason, by)
         send(edit)
-        there = lambda now: {now[one]["story_id"] for one in ids} == {now[goal]["story_id"]}  # noqa: E731
+        there = lambda now: {now[article_id]["story_id"] for article_id in ids} == {now[goal]["story_id"]}  # noqa: E731
         done = not wait or wait_for(found, there, [*ids, goal])
     report(edit, done=done, as_json=as_json)
 
 
 @app.command()
 def edits(as_json: Json = False) -> None:
-    """Everything that people have said of stories, oldest first."""
+    """List all edits that people made to stories, oldest first."""
     made = read_edits()
     if as_json:
         print_json([edit.model_dump(mode="json") for edit in made])
@@ -206,7 +214,7 @@ def edits(as_json: Json = False) -> None:
 
 @app.command()
 def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make train-stories EDITS=…`.")]) -> None:
-    """Write what people decided as training pairs.
+    """Export the edits of people as training pairs.
 
     Example: `dragoman stories export edits.jsonl && make train-stories EDITS=edits.jsonl`.
     """
@@ -219,7 +227,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
         for one, other, same in pairs_of(read_edits()):
             try:
                 raws = [to_raw(found.article(article_id)) for article_id in (one, other)]
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one pair, the others are written
+            except Exception as error:  # noqa: BLE001 - an error in one pair must not stop the others
                 err.print(f"left out {one[:8]} and {other[:8]}: {error}", style="yellow", markup=False)
                 left_out += 1
                 continue
@@ -229,15 +237,15 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
 
 
 def _that_stays(found: Library, article: dict[str, Any], leaving: set[str]) -> str:
-    """An article of the same story that does not leave it: the most central one where that stays."""
+    """An article of the same story that stays in it. The most central one, if it stays."""
     from services.search.search import SearchError
 
     editions = [edition["article_id"] for edition in found.story(article["story_id"])["editions"]]
     members = {member["article_id"]: member.get("duplicate_of") for member in found.members(article["story_id"])}
     for candidate in (*editions, *members):
-        if candidate not in leaving and members.get(candidate) not in leaving:  # copies go with their originals
+        if candidate not in leaving and members.get(candidate) not in leaving:  # copies leave with their originals
             return str(candidate)
-    raise SearchError(f"Story {article['story_id'][:8]} has no other article: there is nothing to split it from.")
+    raise SearchError(f"Story {article['story_id'][:8]} has no other article, so there is nothing to split it from.")
 
 
 def _short(member: dict[str, Any]) -> dict[str, Any]:

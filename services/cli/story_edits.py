@@ -1,4 +1,4 @@
-"""Edits of stories: made, sent, read, and waited for."""
+"""Makes, sends and reads edits of stories, and waits for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAIT_SECONDS = 60.0
 def make_edit(
     action: EditAction, articles: list[str], other: str | None, reason: str | None, by: str | None
 ) -> StoryEdit:
-    """An edit with an id of its own, made now."""
+    """A new edit with its own id and the current time."""
     from schemas.story import StoryEdit
 
     return StoryEdit(
@@ -37,7 +37,7 @@ def make_edit(
 
 
 def send(edit: StoryEdit) -> None:
-    """Put an edit on its topic; returns when Kafka has confirmed it."""
+    """Put an edit on its topic. Returns when Kafka has confirmed it."""
     from schemas.topics import EDITS
     from services.common.messages import encode
     from services.common.producer import DeliveryError, SafeProducer
@@ -64,7 +64,7 @@ def read_edits() -> list[StoryEdit]:
 
 
 def edits_of(records: Iterable[Any]) -> list[StoryEdit]:
-    """The edits of these records, oldest first; what is no edit is told and left out, as dedup leaves it out."""
+    """The edits in these records, oldest first. A record that is not an edit is reported and skipped, as in dedup."""
     from schemas.story import StoryEdit
     from services.common.messages import RejectedMessage, decode
 
@@ -76,12 +76,12 @@ def edits_of(records: Iterable[Any]) -> list[StoryEdit]:
         try:
             found[record.key] = decode(StoryEdit, record.value)
         except RejectedMessage as error:
-            err.print(f"Record {record.offset} is no edit: {error}", style="yellow", markup=False, soft_wrap=True)
+            err.print(f"Record {record.offset} is not an edit: {error}", style="yellow", markup=False, soft_wrap=True)
     return sorted(found.values(), key=lambda edit: edit.made_at)
 
 
 def wait_for(found: Library, is_done: Callable[[dict[str, Any]], bool], ids: list[str]) -> bool:
-    """Whether the index shows within a minute what was asked; `is_done` gets the articles by id."""
+    """Whether the index shows the edit within one minute. `is_done` gets the articles by id."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         found.client.indices.refresh(index=found.articles)
@@ -92,10 +92,10 @@ def wait_for(found: Library, is_done: Callable[[dict[str, Any]], bool], ids: lis
 
 
 def report(edit: StoryEdit, *, done: bool, as_json: bool) -> None:
-    """What was sent, and whether it shows."""
+    """Print what was sent. Fail if the index does not show it yet."""
     if as_json:
         print_json({**edit.model_dump(mode="json"), "done": done})
     else:
         out.print(f"{edit.action.value.capitalize()} {edit.edit_id} of {len(edit.articles)} articles is on its way.")
     if not done:
-        fail("The index does not show it yet: articles outside the window of dedup stay as they are.", code=4)
+        fail("The index does not show it yet. Articles outside the window of dedup do not change.", code=4)

@@ -1,1 +1,1 @@
-"""What two or more services use, free of news knowledge."""
+"""Code that two or more services share. It knows nothing about news."""

@@ -1,4 +1,4 @@
-"""Makes dead letters; reads, replays and drops them."""
+"""Makes, reads, replays and drops dead letters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One message as it lay in Kafka."""
+    """One message as it was stored in Kafka."""
 
     topic: str
     partition: int
@@ -42,12 +42,12 @@ class Received:
     headers: tuple[tuple[str, bytes], ...] = ()
 
     def header_map(self) -> dict[str, bytes]:
-        """The headers by name; the last of a name wins."""
+        """The headers by name. If a name occurs several times, the last one counts."""
         return dict(self.headers)
 
 
 def to_received(record: Any, timestamp_ms: int | None) -> Received:
-    """A record of kafka-python or a message of faust, which differ in their clock and their headers."""
+    """Convert a record of kafka-python or a message of faust. The two differ in their timestamps and their headers."""
     headers: Any = record.headers or ()
     pairs = headers.items() if isinstance(headers, dict) else headers
     return Received(
@@ -62,7 +62,7 @@ def to_received(record: Any, timestamp_ms: int | None) -> Received:
 
 
 def letter_id(topic: str, partition: int, offset: int) -> str:
-    """A letter's key: a redelivery of the same message is the same letter."""
+    """The key of a letter. If the same message is delivered again, it gives the same letter."""
     return f"{topic}/{partition}/{offset}"
 
 
@@ -95,7 +95,7 @@ def make_letter(received: Received, rejected: RejectedMessage, service: str, now
 
 
 def bury(settings: Settings, letter: DeadLetter) -> Outgoing:
-    """Count and log a dead letter; the message that puts it onto its topic."""
+    """Count and log a dead letter, and return the message that puts it onto its topic."""
     DEAD_LETTERS.labels(letter.service, letter.stage, letter.error_class).inc()
     log.warning(
         "dead letter",
@@ -109,7 +109,7 @@ def bury(settings: Settings, letter: DeadLetter) -> Outgoing:
 
 
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:
-    """Every live letter, oldest first: the last state per key, without those that were replayed or dropped."""
+    """Yield every live letter, oldest first: the last state of each key. Replayed and dropped letters are left out."""
     letters: dict[str, DeadLetter] = {}
     for record in read_records(settings, DEAD):
         key = (record.key or b"").decode("utf8", "replace")
@@ -120,7 +120,7 @@ def read_letters(settings: Settings) -> Iterator[DeadLetter]:
 
 
 def _to_letter(key: str, record: Any, previous: DeadLetter | None) -> DeadLetter:
-    """The letter of a record; what is no letter of ours is shown as one, so that it can be seen and dropped."""
+    """The letter in a record. Any other record is turned into a letter, so that a person can see it and drop it."""
     try:
         letter = decode(DeadLetter, record.value)
     except RejectedMessage as rejected:
@@ -135,7 +135,7 @@ def _to_letter(key: str, record: Any, previous: DeadLetter | None) -> DeadLetter
 
 
 def dead_articles(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
-    """Article id and revision of letters that hold an article and no story; an unstated revision covers all."""
+    """Article id and revision of the letters that hold an article, not a story. Without a revision, all are covered."""
     stories = settings.topic(STORIES)
     for letter in letters:
         if letter.original_key is not None and letter.source_topic != stories:
@@ -152,6 +152,6 @@ def replay_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter
 
 
 def drop_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter) -> None:
-    """Mark a letter as done: a tombstone under its key."""
+    """Mark a letter as done: send a tombstone under its key."""
     producer.send(settings.topic(DEAD), letter.letter_id.encode(), None)
     producer.flush()

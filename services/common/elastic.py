@@ -1,4 +1,4 @@
-"""The Elasticsearch client as every service makes it."""
+"""Makes the Elasticsearch client for every service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.common.settings import ElasticsearchSettings
 
 
 def make_client(settings: ElasticsearchSettings, timeout_seconds: float = 30.0) -> Elasticsearch:
-    """A client that retries nothing by itself: every caller has its own rule."""
+    """A client that does not retry by itself, because every caller has its own rule for retries."""
     password = settings.elasticsearch_password.get_secret_value()
     api_key = settings.elasticsearch_api_key.get_secret_value()
     tls: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Names the packages of an optional part of Dragoman, and says how to install them."""
+"""Lists the packages of an optional part of Dragoman and explains how to install them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUIREMENT: Final = re.compile(r"""^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['"]([A-
 
 
 def packages_of(extra: str) -> tuple[str, ...]:
-    """The names of the packages that an extra adds; none where Dragoman is not installed as a package."""
+    """The names of the packages that an extra adds. Empty if Dragoman is not installed as a package."""
     try:
         requires = distribution(DISTRIBUTION).requires or []
     except PackageNotFoundError:
@@ -22,7 +22,7 @@ def packages_of(extra: str) -> tuple[str, ...]:
 
 
 def installed_from() -> str | None:
-    """The file or URL that Dragoman was installed from (PEP 610); None where it came from an index."""
+    """The file or URL that Dragoman was installed from (PEP 610). None if it came from an index."""
     try:
         text = distribution(DISTRIBUTION).read_text("direct_url.json")
         return str(json.loads(text)["url"]) if text else None
@@ -33,7 +33,7 @@ def installed_from() -> str | None:
 def install_hint(extra: str) -> str:
     """A sentence that says how to add an extra to this installation.
 
-    It never says to install a bare `dragoman`: an index may have another project under that name.
+    It never tells anyone to install plain `dragoman`, because an index may have another project under that name.
     """
     source = installed_from()
     if source is not None:
@@ -42,7 +42,7 @@ def install_hint(extra: str) -> str:
 
 
 def describe_missing(extra: str, what: str, missing: str | None) -> str:
-    """The sentence for a person whose installation lacks an extra; `missing` is the module that was not found."""
+    """The sentence for a person whose installation lacks an extra. `missing` is the module that was not found."""
     module = f" ({missing} is not installed)" if missing else ""
     packages = ", ".join(packages_of(extra)) or "the packages of requirements/runtime.txt"
     return f"{what} needs the extra `{extra}`{module}: {packages}. {install_hint(extra)}"

@@ -1,6 +1,6 @@
-"""Faust as this project uses it: raw bytes, idempotent producer, static membership, no web server, no surprises.
+"""Configures faust for this project: raw bytes, an idempotent producer, static membership, no web server.
 
-Every setting here answers a fact measured in faust-streaming 0.15.3 (docs/adr/0002).
+Every setting here has a reason that was measured in faust-streaming 0.15.3 (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 
 class IdempotentProducer(driver.Producer):
-    """Faust makes its producer idempotent only in transactions."""
+    """An idempotent producer. Faust's own producer is idempotent only in transactions."""
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
@@ -51,7 +51,7 @@ class GuardedConsumer(driver.Consumer):
     """Topics whose offsets have holes that mean nothing."""
 
     def ack(self, message: Message) -> bool:
-        """Mark a message as done, if its assignment still stands."""
+        """Mark a message as done if its assignment is still valid."""
         generation = getattr(message, "generation_id", None)
         if generation is not None and generation != self.app.consumer_generation_id:
             self._unacked_messages.discard(message)
@@ -126,7 +126,7 @@ class GuardedConsumer(driver.Consumer):
 
 
 def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
-    """A faust app whose id, and so consumer group, is `group`."""
+    """A faust app with `group` as its id. Faust uses the id as the consumer group."""
     datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
@@ -170,7 +170,7 @@ def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
 
 
 def run_app(app: faust.App) -> None:
-    """Run until SIGTERM or a crash; the process ends here."""
+    """Run until SIGTERM or a crash. The process ends here."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = faust.Worker(

@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class HaltRule:
-    """True from `halts` once more than `percent` of the last `window` messages were dead letters."""
+    """`halts` returns true when more than `percent` of the last `window` messages were dead letters."""
 
     window: int
     percent: float
@@ -32,7 +32,7 @@ class HaltRule:
 
 @dataclass(slots=True)
 class Halt:
-    """Whether a service has halted itself. It stays halted until a person has looked and restarts the process."""
+    """Whether a service has halted itself. It stays halted until a person restarts the process."""
 
     settings: Settings
     service: str
@@ -43,12 +43,12 @@ class Halt:
         self._rule = HaltRule(self.settings.halt_window, self.settings.halt_percent)
 
     def count(self, *, dead: bool) -> bool:
-        """Count the outcome of one message; whether the service is halted now. The first time is told."""
+        """Count the outcome of one message and return whether the service is halted. The first time is logged."""
         if self._rule.halts(dead=dead) and not self.is_halted:
             self.is_halted = True
             HALTED.labels(self.service).set(1)
             log.error(
-                "halted: too many dead letters; mend the cause and restart the service",
+                "halted: too many dead letters. Fix the cause and restart the service",
                 percent=self.settings.halt_percent,
                 window=self.settings.halt_window,
             )

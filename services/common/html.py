@@ -1,4 +1,4 @@
-"""The words of a piece of HTML, where there is no page around it."""
+"""Extracts the words from a fragment of HTML that is not a whole page."""
 
 from __future__ import annotations
 
@@ -17,18 +17,23 @@ BLOCKS = frozenset(BLOCK_NAMES.split())
 
 
 def has_markup(text: str) -> bool:
-    """Whether a text holds a tag or a character reference."""
+    """Whether a text contains a tag or a character reference."""
     return MARKUP.search(text) is not None
 
 
 def to_text(fragment: str) -> str:
-    """The words of HTML, a line a block."""
+    """The words of HTML, one line for each block."""
     if not has_markup(fragment):
         return fragment.strip()
     fragment = CONTROL.sub("", fragment)
     try:
         root = html.fragment_fromstring(fragment, create_parent="div")
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):  # the last: a whole page inside
+    except (
+        etree.ParserError,
+        etree.XMLSyntaxError,
+        ValueError,
+        AssertionError,
+    ):  # AssertionError: the fragment contains a whole page
         return nh3.clean_text(MARKUP.sub(" ", fragment)).strip()
     parts: list[str] = []
     for element in root.iter():

@@ -1,4 +1,4 @@
-"""How far behind a consumer group is."""
+"""Measures how far a consumer group is behind."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class PartitionLag:
 
     @property
     def messages(self) -> int:
-        """Messages still to do."""
+        """Number of messages that are not processed yet."""
         return max(0, self.end - self.committed)
 
 
 def read_lag(admin: KafkaAdminClient, group: str, topics: Iterable[str]) -> list[PartitionLag]:
-    """The lag of every partition of these topics; where nothing was committed, counted from the log's start."""
+    """The lag of every partition of these topics. Without a commit, the lag is counted from the start of the log."""
     found = admin.describe_topics(list(topics))
     partitions = [
         TopicPartition(item["name"], partition["partition_index"]) for item in found for partition in item["partitions"]

@@ -1,4 +1,4 @@
-"""Which of Elasticsearch's analyzers speaks which language: the one table for indexing and for searching."""
+"""Maps languages to Elasticsearch's analyzers. Indexing and searching use this same table."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ ANALYZERS: dict[str, str] = {
 
 
 def analyzer_for(language: str) -> str | None:
-    """The analyzer of a BCP 47 tag; `pt-BR` has its own, an unknown language none."""
+    """The analyzer for a BCP 47 tag. `pt-BR` has its own analyzer. For an unknown language there is none."""
     return "brazilian" if language == "pt-BR" else ANALYZERS.get(language.split("-", maxsplit=1)[0])

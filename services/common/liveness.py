@@ -1,6 +1,6 @@
-"""Notices a consumer that has work and does not do it, and ends the process so that it is started again.
+"""Detects a consumer that has work but does not do it, and ends the process so that it is restarted.
 
-The probe has a Kafka client of its own: what it watches may be stuck in the service's.
+The probe has its own Kafka client, because the client of the service may be stuck.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from services.common.topics import admin_client
 
 INTERVAL_SECONDS = 5.0
 START_SECONDS = 40.0
-"""A service that Kafka answers has joined its group and begun by then (usually in 4 s), or never will."""
+"""If Kafka answers, a service joins its group and begins within this time (usually in 4 s). If not, it never will."""
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class StallDetector:
-    """Tells when there was lag and no commit for `limit_seconds`; an excused moment starts the clock anew."""
+    """Detects lag without a commit for `limit_seconds`. An excused moment restarts the clock."""
 
     limit_seconds: float
     _committed: int = -1
     _since: float = field(default=0.0)
 
     def is_stalled(self, lags: Iterable[PartitionLag], now: float, *, excused: bool) -> bool:
-        """Look at one measurement, taken at `now` seconds of a monotonic clock."""
+        """Check one measurement. It was taken at `now` seconds of a monotonic clock."""
         own = list(lags)
         committed = sum(lag.committed for lag in own)
         behind = any(lag.messages for lag in own)
@@ -46,14 +46,14 @@ class StallDetector:
 
 @dataclass(slots=True)
 class StartDetector:
-    """Tells when a service had `limit_seconds` with an answering Kafka and has never begun."""
+    """Detects a service that has not begun although Kafka answered for `limit_seconds`."""
 
     limit_seconds: float
     _waited: float = field(default=0.0)
     _last: float | None = field(default=None)
 
     def is_stuck(self, now: float, *, begun: bool) -> bool:
-        """Look once at `now` seconds of a monotonic clock; call `pause` when Kafka did not answer."""
+        """Check once, at `now` seconds of a monotonic clock. If Kafka does not answer, call `pause` instead."""
         if self._last is not None:
             self._waited += now - self._last
         self._last = now
@@ -62,7 +62,7 @@ class StartDetector:
         return self._waited > self.limit_seconds
 
     def pause(self) -> None:
-        """The time until the next look does not count."""
+        """Do not count the time until the next check."""
         self._last = None
 
 
@@ -70,8 +70,9 @@ class StartDetector:
 class LivenessProbe:
     """Measures lag in a thread, publishes it, and ends the process when a detector says so.
 
-    `assigned` tells the (topic, partition) pairs of this process; `is_excused` that an outage is being ridden out or
-    the service has halted itself; `has_begun` that it has joined its group and takes messages.
+    `assigned` returns the (topic, partition) pairs of this process. `is_excused` is true while a missing commit is
+    expected, for example during an outage or after the service has halted itself. `has_begun` is true when the service
+    has joined its group and takes messages.
     """
 
     settings: Settings
@@ -84,7 +85,7 @@ class LivenessProbe:
     _start: StartDetector = field(init=False, default_factory=lambda: StartDetector(START_SECONDS))
 
     def start(self) -> None:
-        """Start the thread; it ends with the process."""
+        """Start the thread. It ends with the process."""
         threading.Thread(target=self._run, name="liveness", daemon=True).start()
 
     def _run(self) -> None:
@@ -98,7 +99,7 @@ class LivenessProbe:
                         time.sleep(INTERVAL_SECONDS)
                 finally:
                     admin.close()
-            except Exception as error:  # noqa: BLE001 - a probe that dies sees nothing any more
+            except Exception as error:  # noqa: BLE001 - the probe must go on after any error
                 log.warning("lag is unknown", error=type(error).__name__)
                 self._start.pause()
                 detector = StallDetector(self.settings.stall_seconds)
@@ -108,13 +109,13 @@ class LivenessProbe:
         for topic in self.topics:
             LAG.labels(self.service, topic).set(sum(lag.messages for lag in lags if lag.topic == topic))
         if self._start.is_stuck(time.monotonic(), begun=self.has_begun()):
-            log.error("stuck at the start: Kafka answers and the service has not begun", start_seconds=START_SECONDS)
+            log.error("stuck at the start: Kafka answers, but the service has not begun", start_seconds=START_SECONDS)
             os._exit(EXIT_TEMPORARY)
         assigned = self.assigned()
         own = [lag for lag in lags if (lag.topic, lag.partition) in assigned]
         before = detector._since  # noqa: SLF001 - same module
         if detector.is_stalled(own, time.monotonic(), excused=self.is_excused()):
-            log.error("stalled: lag and no commit", stall_seconds=self.settings.stall_seconds)
+            log.error("stalled: there is lag but no commit", stall_seconds=self.settings.stall_seconds)
             os._exit(EXIT_TEMPORARY)
         if detector._since != before:  # noqa: SLF001 - same module
             PROGRESS.labels(self.service).set_to_current_time()

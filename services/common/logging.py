@@ -1,4 +1,4 @@
-"""JSON logs, one object a line, on standard error."""
+"""Writes logs as JSON to standard error, one object per line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
-    """Send every logger's records through one JSON renderer; article text is never logged by the services."""
+    """Send the records of every logger through one JSON renderer. The services never log the text of an article."""
 
     def add_process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {"service": service, "instance": instance, **event}
@@ -41,7 +41,7 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # faust's services, ours derived from them included, say when they start and stop
+    # faust's services log when they start and stop, and so do our subclasses of them
     for noisy in (
         "services.common.faust_app",
         "services.dedup.store",

@@ -1,4 +1,4 @@
-"""Records to bytes and back, and the one way a message can be wrong for ever."""
+"""Converts records to bytes and back, and defines the error for a message that can never succeed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outgoing:
 
 
 class RejectedMessage(Exception):
-    """The message can never succeed as it is: never retry, send it to the dead letters."""
+    """This message can never succeed. Do not retry it. Send it to the dead letters."""
 
     def __init__(self, stage: str, error_class: ErrorClass, reason: str) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ def encode(record: BaseModel) -> bytes:
 
 
 def decode(record: type[R], value: bytes | None, stage: str = "decode") -> R:
-    """A record from UTF-8 JSON; RejectedMessage when it is none."""
+    """A record from UTF-8 JSON. Raises RejectedMessage if the bytes are not such a record."""
     if value is None:
         raise RejectedMessage(stage, ErrorClass.INVALID_MESSAGE, "the message has no value")
     try:
@@ -52,7 +52,7 @@ def decode(record: type[R], value: bytes | None, stage: str = "decode") -> R:
 
 
 def describe(error: ValidationError) -> str:
-    """What is wrong, field by field, without the article's text."""
+    """Describe what is wrong, field by field, without the text of the article."""
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['msg']}"
         for item in error.errors(include_url=False, include_input=False, include_context=False)[:5]
@@ -60,6 +60,6 @@ def describe(error: ValidationError) -> str:
 
 
 def header_int(headers: dict[str, bytes], name: str) -> int | None:
-    """A positive whole number from a header, None when it is absent or something else."""
+    """A positive integer from a header. None if the header is missing or holds anything else."""
     text = headers.get(name, b"").decode("ascii", "replace")
     return int(text) if text.isascii() and text.isdigit() and int(text[:18]) > 0 else None

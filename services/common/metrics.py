@@ -1,4 +1,4 @@
-"""Every metric that more than one service has, and the page they are read from."""
+"""The metrics that several services share, and the page that serves them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
-OUTCOMES = Counter("dragoman_outcomes_total", "Messages by the one outcome each ended in.", ["service", "outcome"])
+OUTCOMES = Counter(
+    "dragoman_outcomes_total", "Messages by outcome. Each message has exactly one outcome.", ["service", "outcome"]
+)
 DEAD_LETTERS = Counter(
     "dragoman_dead_letters_total", "Messages sent to the dead letters.", ["service", "stage", "error_class"]
 )
@@ -33,13 +35,13 @@ LATENCY_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 Health = Callable[[], tuple[bool, dict[str, object]]]
 Page = Callable[[dict[str, str]], tuple[int, object]]
-"""From a request's query to a status code and an answer for JSON."""
+"""Takes the query of a request. Returns a status code and a value that is sent as JSON."""
 
 
 def serve_metrics(host: str, port: int, health: Health, pages: Mapping[str, Page] | None = None) -> ThreadingHTTPServer:
-    """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread; the server knows its port.
+    """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread.
 
-    `pages` are further paths that answer with JSON.
+    `pages` adds paths that answer with JSON. The returned server knows its port.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,7 +66,7 @@ def serve_metrics(host: str, port: int, health: Health, pages: Mapping[str, Page
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Scrapes are normal operation: silent."""
+            """Log nothing, because scrapes are normal operation."""
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

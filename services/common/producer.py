@@ -1,4 +1,4 @@
-"""A kafka-python producer that loses nothing: idempotent, acks=all, and every future is looked at."""
+"""A kafka-python producer that loses nothing: it is idempotent, uses acks=all and checks every future."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kafka.errors import KafkaError
 from services.common.settings import Settings
 
 MAX_IN_FLIGHT = 2000
-"""Sends whose future is open at any time: bounds memory and the work that a crash repeats."""
+"""Maximum number of sends without a confirmation. It limits memory and the work that is repeated after a crash."""
 
 
 class DeliveryError(Exception):
-    """Kafka did not confirm a message; it may or may not be there, so send it again."""
+    """Kafka did not confirm a message. The message may or may not be stored, so send it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where a confirmed message lies."""
+    """Where a confirmed message is stored."""
 
     topic: str
     partition: int
@@ -31,7 +31,7 @@ class Delivered:
 
 @dataclass(slots=True)
 class SafeProducer:
-    """Sends in order and calls `on_delivered` only after the broker's ack."""
+    """Sends in order. It calls `on_delivered` only after the broker has confirmed."""
 
     settings: Settings
     _producer: Any = field(init=False)
@@ -60,7 +60,7 @@ class SafeProducer:
         headers: list[tuple[str, bytes]] | None = None,
         on_delivered: Callable[[Delivered], None] | None = None,
     ) -> None:
-        """Hand one message over; DeliveryError when an earlier one failed."""
+        """Hand over one message. Raises DeliveryError if an earlier message failed."""
         try:
             future = self._producer.send(topic, key=key, value=value, headers=headers or [])
         except KafkaError as error:
@@ -69,7 +69,7 @@ class SafeProducer:
         self.settle(MAX_IN_FLIGHT)
 
     def settle(self, leave_open: int = 0) -> None:
-        """Look at finished sends, oldest first, until at most `leave_open` are open; DeliveryError at a failure."""
+        """Check finished sends, oldest first, until at most `leave_open` are open. A failed send: DeliveryError."""
         while self._open and (len(self._open) > leave_open or self._open[0][0].is_done):
             future, on_delivered = self._open.popleft()
             try:
@@ -88,7 +88,7 @@ class SafeProducer:
         self.settle()
 
     def close(self) -> None:
-        """Give the connections back; what is not confirmed by now was not promised."""
+        """Close the connections. Messages that are not confirmed yet may be lost."""
         self._producer.close(timeout=5)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The last measured quality, as `dragoman eval --publish` left it, on a service's metrics page."""
+"""Shows the last measured quality on the metrics page of a service. `dragoman eval --publish` writes the figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "quality.json"
 
 
 def publish(home: Path, figures: dict[str, float]) -> Path:
-    """Leave the figures where the services of this home find them; returns the file."""
+    """Write the figures where the services of this home find them. Returns the file."""
     home.mkdir(parents=True, exist_ok=True)
     path = home / FILE
     part = path.with_suffix(".part")
@@ -24,13 +24,13 @@ def publish(home: Path, figures: dict[str, float]) -> Path:
 
 
 class QualityCollector(Collector):
-    """Reads the file at each scrape: nothing where it is not there."""
+    """Reads the file at each scrape. Without the file it shows nothing."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """`dragoman_quality{figure=…}` and when it was measured."""
+        """Yield `dragoman_quality{figure=…}` and the time when it was measured."""
         try:
             content = json.loads(self._path.read_text(encoding="utf8"))
             figures, measured_at = dict(content["figures"]), float(content["measured_at"])

@@ -1,4 +1,4 @@
-"""Reads a topic of one partition from its beginning to its end, for commands that look at all of it."""
+"""Reads a whole topic with one partition, for commands that need all of its records."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from schemas.topics import Topic
 from services.common.settings import Settings
 
 READ_TIMEOUT_SECONDS = 30.0
-"""Without a record for so long, the topic's end is not reached any more."""
+"""If no record arrives for this long, the end of the topic cannot be reached."""
 
 
 def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
-    """Every record up to the end at this moment, oldest first; KafkaTimeoutError where the end is not reached."""
+    """Yield every record up to the current end, oldest first. Raises KafkaTimeoutError if the end is not reached."""
     partition = TopicPartition(settings.topic(topic), 0)
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap.split(","),

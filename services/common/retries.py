@@ -1,4 +1,4 @@
-"""Capped, jittered backoff (AWS Architecture Blog, "Exponential Backoff And Jitter", full jitter)."""
+"""Backoff with a cap and jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", full jitter)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Backoff:
     random: random.Random = field(default_factory=random.Random)
 
     def next_seconds(self) -> float:
-        """The wait before the next try; longer with each call."""
+        """The wait before the next try. Its upper limit grows with each call."""
         ceiling = min(self.cap_seconds, self.base_seconds * 2**self.tries)
         self.tries = min(self.tries + 1, 32)
         return self.random.uniform(self.base_seconds, max(ceiling, self.base_seconds))

@@ -1,7 +1,7 @@
-"""Settings that several services share; each service extends them with its own.
+"""Settings that several services share. Each service adds its own.
 
-Read from, first to last: environment variables (`DRAGOMAN_…`), `$DRAGOMAN_HOME/endpoints.json` (written by
-`dragoman up`), the defaults here.
+A value comes from the first of these that has it: environment variables (`DRAGOMAN_…`),
+`$DRAGOMAN_HOME/endpoints.json` (written by `dragoman up`), the defaults here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from schemas.topics import Topic
 
 ENDPOINTS_FILE = "endpoints.json"
 STACK_FILE = "stack.json"
-"""What `dragoman up` writes into the home: the endpoints for every command, the processes for its own."""
+"""`dragoman up` writes both files into the home. All commands read the endpoints. Some also read the processes."""
 GROUPING_SERVICES = frozenset({"dedup", "indexer"})
 MESSAGE_OVERHEAD = 4
-"""An enriched article carries content, text and paragraphs; one that is larger still is a dead letter."""
+"""An enriched article holds content, text and paragraphs. A larger message becomes a dead letter."""
 LETTER_OVERHEAD = 1.5
-"""A dead letter carries the message in base64."""
+"""A dead letter holds the message in base64."""
 
 
 def default_home() -> Path:
@@ -31,7 +31,7 @@ def default_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """What every service needs."""
+    """The settings that every service needs."""
 
     model_config = SettingsConfigDict(env_prefix="DRAGOMAN_", extra="ignore", frozen=True)
 
@@ -43,30 +43,38 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=999,
-        description="which grouping is made and indexed: each has topics and a group of its own",
+        description="grouping version to make and index. Each version has its own topics and consumer group",
     )
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka's bootstrap servers, comma-separated")
-    partitions: int = Field(default=4, ge=1, le=1024, description="partitions of every topic whose number is not fixed")
+    partitions: int = Field(
+        default=4, ge=1, le=1024, description="number of partitions of every topic without a fixed number"
+    )
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
     max_article_bytes: int = Field(
-        default=1024 * 1024, ge=1024, description="largest article content; Kafka's and bulk limits derive from it"
+        default=1024 * 1024,
+        ge=1024,
+        description="largest article content. The limits for Kafka and for bulk requests are derived from it",
     )
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
     metrics_host: str = Field(default="127.0.0.1", description="address of /metrics and /healthz")
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="port of /metrics and /healthz; 0 takes a free one"
+        default=0, ge=0, le=65535, description="port of /metrics and /healthz. 0 takes a free port"
     )
-    instance: str = Field(default="", description="name of this process: static membership in the consumer group")
+    instance: str = Field(
+        default="", description="name of this process, used for static membership in the consumer group"
+    )
     dedup_url: str = Field(
         default="",
-        description="address of dedup for `dragoman explain`, like http://dedup:9100 (default: the local stack's)",
+        description="address of dedup for `dragoman explain`, like http://dedup:9100 (default: local stack)",
     )
     stall_seconds: float = Field(
-        default=120.0, gt=0, description="exit when there is lag and no commit for so long, to be restarted"
+        default=120.0,
+        gt=0,
+        description="after this time with lag and without a commit, the process exits to be restarted",
     )
-    halt_window: int = Field(default=200, ge=10, description="number of last messages that the halt rule looks at")
+    halt_window: int = Field(default=200, ge=10, description="number of recent messages that the halt rule checks")
     halt_percent: float = Field(
         default=50.0, gt=0, le=100, description="halt when more than this share of them became dead letters"
     )
@@ -78,28 +86,28 @@ class Settings(BaseSettings):
 
     @property
     def max_message_bytes(self) -> int:
-        """The largest message of a service: an article with its enrichment."""
+        """The largest message that a service sends: an article with its enrichment."""
         return self.max_article_bytes * MESSAGE_OVERHEAD + 256 * 1024
 
     @property
     def max_request_bytes(self) -> int:
-        """The largest message Kafka must take: a dead letter around the largest message."""
+        """The largest message that Kafka must accept: a dead letter that holds the largest message."""
         return int(self.max_message_bytes * LETTER_OVERHEAD) + 64 * 1024
 
     def name(self, name: str) -> str:
-        """The name of a consumer group or an index inside this namespace."""
+        """The name of a consumer group or an index in this namespace."""
         return f"{self.namespace}.{name}" if self.namespace else name
 
     def topic(self, topic: Topic) -> str:
-        """The name of a topic inside this namespace, with the grouping version if it holds grouping decisions."""
+        """The name of a topic in this namespace. If it holds grouping decisions, the name has the grouping version."""
         return self.name(self.versioned(topic.name) if topic.versioned else topic.name)
 
     def group(self, service: str) -> str:
-        """A service's consumer group: one of its own for each grouping version where it makes or indexes groupings."""
+        """The consumer group of a service. Services that make or index groupings have one for each grouping version."""
         return self.name(self.versioned(service) if service in GROUPING_SERVICES else service)
 
     def versioned(self, name: str) -> str:
-        """The name of what every grouping version has for itself: as it is for the first, `NAME.v2` for the second."""
+        """The name with the grouping version: `NAME` for version 1, `NAME.v2` for version 2."""
         return name if self.grouping_version == 1 else f"{name}.v{self.grouping_version}"
 
     @classmethod
@@ -111,17 +119,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put what `dragoman up` wrote between the environment and the defaults."""
+        """Read the file of `dragoman up` after the environment and before the defaults."""
         home = init_settings().get("home") or default_home()
         endpoints = JsonConfigSettingsSource(settings_cls, json_file=Path(home) / ENDPOINTS_FILE)
         return init_settings, env_settings, endpoints
 
 
 class ElasticsearchSettings(Settings):
-    """What a service needs that talks to Elasticsearch."""
+    """The settings that a service needs to use Elasticsearch."""
 
     elasticsearch_url: str = Field(default="http://127.0.0.1:9200", description="Elasticsearch's URL")
-    elasticsearch_username: str = Field(default="", description="user, where security is on")
+    elasticsearch_username: str = Field(default="", description="user name, if security is on")
     elasticsearch_password: SecretStr = Field(default=SecretStr(""), description="password of that user")
     elasticsearch_api_key: SecretStr = Field(default=SecretStr(""), description="API key, instead of user and password")
-    elasticsearch_ca_certs: Path | None = Field(default=None, description="CA certificates, where the URL is https")
+    elasticsearch_ca_certs: Path | None = Field(default=None, description="CA certificates, if the URL is https")

@@ -1,7 +1,7 @@
-"""The one safe stream loop that every faust worker runs.
+"""The safe stream loop that every faust worker runs.
 
-One event at a time; its sends and table writes are confirmed by a single acker, strictly in offset order; nothing
-that fails is acknowledged. Tried against kill -9, SIGTERM and rebalances (tests/e2e/test_kill.py).
+The loop handles one event at a time. A single acker waits for its sends and table writes, strictly in the order of the
+offsets. A failed event is never acknowledged. Tested with kill -9, SIGTERM and rebalances (tests/e2e/test_kill.py).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
 MAX_UNACKED = 500
-"""Events whose sends are not confirmed yet: the back-pressure."""
+"""Maximum number of events with unconfirmed sends. This gives back-pressure."""
 MAX_BUSY_SECONDS = 1800.0
-"""Recovering a table and rebuilding dedup from it (1.2 ms an article) take at most so long; longer is a stall."""
+"""Recovering a table and rebuilding dedup from it (1.2 ms per article) take at most this long. More is a stall."""
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What a handler made of one message: its outcome, messages to send, futures to wait for."""
+    """The result of handling one message: its outcome, messages to send, futures to wait for."""
 
     outcome: str
     outgoing: tuple[Outgoing, ...] = ()
@@ -47,16 +47,16 @@ class Handled:
 
 
 Unconfirmed = asyncio.Queue[tuple[EventT[Any], str, list[Awaitable[object]]]]
-"""Events that are handled, their outcomes, and what has to be confirmed before each is acknowledged."""
+"""Handled events, their outcomes, and what must be confirmed before each event is acknowledged."""
 Handler = Callable[[Received], Handled]
-"""Turns a message into its outcome; RejectedMessage makes it a dead letter; any other exception is a bug."""
+"""Turns a message into its outcome. RejectedMessage makes it a dead letter. Any other exception is a bug."""
 
 
 @dataclass(slots=True)
 class StreamLoop:
-    """The safe loop on one topic: one event at a time, confirmed and acknowledged in the order of the offsets.
+    """The safe loop on one topic. It confirms and acknowledges one event at a time, in the order of the offsets.
 
-    `label` is the name under which outcomes are counted. `send` puts one message into the app's producer.
+    Outcomes are counted under the name `label`. `send` gives one message to the producer of the app.
     """
 
     settings: Settings
@@ -70,7 +70,7 @@ class StreamLoop:
     is_handling: bool = field(init=False, default=False)
 
     async def run(self, stream: StreamT[bytes]) -> None:
-        """Until the stream ends or the service halts; faust calls it once for each agent."""
+        """Run until the stream ends or the service halts. Faust calls it once for each agent."""
         queue: Unconfirmed = asyncio.Queue(MAX_UNACKED)
         manual: Any = stream.noack()  # type: ignore[attr-defined]  # missing in faust's interface
         acker = asyncio.ensure_future(self.acknowledge(manual, queue))
@@ -83,7 +83,7 @@ class StreamLoop:
             acker.cancel()
 
     async def take(self, event: EventT[Any], queue: Unconfirmed) -> None:
-        """Handle one event and send what it makes; the acker does the rest. A bug ends the process."""
+        """Handle one event and send its messages. The acker does the rest. A bug ends the process."""
         if self.halt.is_halted:
             await asyncio.Event().wait()  # another loop of this service has halted it
         received = receive(event)
@@ -96,7 +96,7 @@ class StreamLoop:
         except asyncio.CancelledError:
             raise
         except UnusableProcessError as error:
-            log.error("stopping with nothing acknowledged", reason=str(error), **_where(received))  # noqa: TRY400 - the trace says nothing
+            log.error("stopping with nothing acknowledged", reason=str(error), **_where(received))  # noqa: TRY400 - a stack trace would not help
             os._exit(error.exit_code)
         except BaseException:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
@@ -106,14 +106,14 @@ class StreamLoop:
             await asyncio.Event().wait()  # nothing more is taken until the process is restarted
 
     def outcome(self, received: Received) -> Handled:
-        """What the handler makes of a message, or its dead letter."""
+        """The result of the handler for a message, or the dead letter of the message."""
         try:
             return within_limit(self.handle(received), self.settings.max_message_bytes)
         except RejectedMessage as rejected:
             return Handled("dead", (bury(self.settings, make_letter(received, rejected, self.service)),))
 
     async def acknowledge(self, stream: StreamT[bytes], queue: Unconfirmed) -> None:
-        """Confirm in order; end the process at the first failure, so that nothing after it is committed."""
+        """Confirm in order. End the process at the first failure, so that nothing after it is committed."""
         while True:
             event, outcome, confirmations = await queue.get()
             try:
@@ -130,7 +130,7 @@ class StreamLoop:
 
 @dataclass(slots=True)
 class StreamWorker:
-    """A faust app with one safe loop a topic; `beside` are further topics, each with a handler and a label."""
+    """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label."""
 
     settings: Settings
     service: str
@@ -152,7 +152,7 @@ class StreamWorker:
         )
         for loop in self.loops:
             source = self._topic(self.settings.topic(loop.source))
-            # faust asks for a function of its own: a bound method of a class with slots takes no attributes
+            # faust sets attributes on the function, and a bound method of a class with slots does not accept any
             self.app.agent(source, name=loop.label, concurrency=1)(_as_function(loop))
 
     def _topic(self, name: str) -> Any:
@@ -170,14 +170,14 @@ class StreamWorker:
 
     @property
     def is_running(self) -> bool:
-        """Whether one of the loops takes messages."""
+        """Whether at least one of the loops takes messages."""
         return any(loop.is_running for loop in self.loops)
 
     def is_excused(self) -> bool:
         """True while a missing commit is expected.
 
-        That is so while the service has halted itself, or while it rebalances, recovers or handles a message, for at
-        most MAX_BUSY_SECONDS.
+        The service halted itself, or it is rebalancing, recovering or handling a message (for at most
+        MAX_BUSY_SECONDS).
         """
         is_busy = self.app.rebalancing or self.app.in_recovery or any(loop.is_handling for loop in self.loops)
         now = time.monotonic()
@@ -186,10 +186,10 @@ class StreamWorker:
         return self.halt.is_halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
 
     def assigned(self) -> set[tuple[str, int]]:
-        """This process's partitions of the source topic; none before the loop runs.
+        """The partitions of the source topics that this process has. Empty before a loop runs.
 
-        Faust makes the consumer when it is first asked for and binds it to the asking thread's event loop: a probe that
-        asked before the app had started it left an app that could neither start nor stop.
+        Faust creates the consumer on first access and binds it to the event loop of the calling thread. A probe that
+        accessed it too early left an app that could neither start nor stop.
         """
         if not self.is_running:
             return set()
@@ -203,14 +203,14 @@ class StreamWorker:
         return {self.settings.topic(loop.source) for loop in self.loops}
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Healthy once the loop runs and not halted."""
+        """Healthy when a loop runs and the service is not halted."""
         details: dict[str, object] = {"service": self.service, "partitions": len(self.assigned())}
         if self.halt.is_halted:
             details["halted"] = True
         return self.is_running and not self.halt.is_halted, details
 
     def start_probes(self, pages: Mapping[str, Page] | None = None) -> None:
-        """Start the metrics page, with further pages of the service's own, and the liveness probe."""
+        """Start the metrics page, with more pages of the service, and the liveness probe."""
         serve_metrics(self.settings.metrics_host, self.settings.metrics_port, self.health, pages)
         LivenessProbe(
             self.settings,
@@ -231,7 +231,7 @@ def _as_function(loop: StreamLoop) -> Callable[[StreamT[bytes]], Awaitable[None]
 
 
 def prepare(settings: Settings, service: str, *topics: Topic) -> None:
-    """What every service does first: JSON logs, and topics that are there with the right partitions."""
+    """Every service does this first: configure JSON logs, and create or check its topics."""
     configure_logging(service, settings.instance, settings.log_level)
     wait = 0.5
     while True:
@@ -246,16 +246,16 @@ def prepare(settings: Settings, service: str, *topics: Topic) -> None:
 
 
 def within_limit(handled: Handled, limit: int) -> Handled:
-    """The same; RejectedMessage when a message has grown past what Kafka takes: sending it would fail every time."""
+    """Return `handled`, or raise RejectedMessage if a message is larger than `limit`. Sending it would always fail."""
     for message in handled.outgoing:
         if len(message.value) > limit:
-            reason = f"enriched to {len(message.value):,} bytes; messages have at most {limit:,}"
+            reason = f"enriched to {len(message.value):,} bytes, but a message may have at most {limit:,}"
             raise RejectedMessage("size", ErrorClass.TOO_LARGE, reason)
     return handled
 
 
 def receive(event: EventT[Any]) -> Received:
-    """A faust event as the message it was; faust gives seconds where Kafka has milliseconds."""
+    """The message of a faust event. Faust gives the timestamp in seconds, Kafka in milliseconds."""
     timestamp = event.message.timestamp
     return to_received(event.message, None if timestamp is None else int(timestamp * 1000))
 

@@ -1,4 +1,4 @@
-"""Creates the topics and refuses to run on wrong ones."""
+"""Creates the topics, and refuses to run if a topic has the wrong number of partitions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.settings import Settings
 
 
 class TopicMismatchError(Exception):
-    """A topic exists with another number of partitions than the wiring map says."""
+    """A topic has a different number of partitions than the settings require."""
 
 
 def admin_client(settings: Settings) -> KafkaAdminClient:
@@ -26,7 +26,7 @@ def admin_client(settings: Settings) -> KafkaAdminClient:
 
 
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Create what is missing and verify the partitions of the rest; TopicMismatchError says what to do."""
+    """Create missing topics and check the partitions of the others. TopicMismatchError says what to do."""
     wanted = {settings.topic(topic): topic for topic in topics}
     admin = admin_client(settings)
     try:

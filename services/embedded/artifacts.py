@@ -1,4 +1,4 @@
-"""Downloads what the stack runs from Maven repositories; nothing passes whose SHA-256 is not the committed one."""
+"""Downloads the files of the stack from Maven repositories. Only files with the committed SHA-256 are accepted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TRIES = 3
 REQUEST_TIMEOUT_SECONDS = 60
 
 Report = Callable[["Artifact", int], None]
-"""Called while a file grows: the artifact and the bytes that are there."""
+"""Called during a download with the artifact and the number of bytes received so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One file of the lock: Maven coordinates, its packaging, SHA-256 and size in bytes."""
+    """One file of the lock: its Maven coordinates, packaging, SHA-256 and size in bytes."""
 
     group: str
     name: str
@@ -36,18 +36,18 @@ class Artifact:
     size: int
 
     def path(self, cache: Path) -> Path:
-        """Where Maven's layout keeps the file."""
+        """The path of the file in Maven's layout."""
         folder = cache / self.group.replace(".", "/") / self.name / self.version
         return folder / f"{self.name}-{self.version}.{self.packaging}"
 
 
 def cache_folder() -> Path:
-    """The user's cache folder (`XDG_CACHE_HOME` is honoured)."""
+    """The user's cache folder. It respects `XDG_CACHE_HOME`."""
     return user_cache_path("dragoman") / "maven"
 
 
 def read_lock(path: Path = LOCK_FILE) -> tuple[Artifact, ...]:
-    """The committed list, in its order."""
+    """The committed list, in the order of the file."""
     rows = (line.split("\t") for line in path.read_text(encoding="utf8").splitlines() if line and line[0] != "#")
     return tuple(Artifact(g, n, v, p, sha, int(size)) for g, n, v, p, sha, size in rows)
 
@@ -59,18 +59,18 @@ def sha256_of(path: Path) -> str:
 
 
 def is_good(artifact: Artifact, cache: Path) -> bool:
-    """Whether the cached file is there and is the one that the lock names."""
+    """Whether the cached file exists and matches the lock."""
     path = artifact.path(cache)
     return path.is_file() and path.stat().st_size == artifact.size and sha256_of(path) == artifact.sha256
 
 
 def missing(artifacts: tuple[Artifact, ...], cache: Path) -> tuple[Artifact, ...]:
-    """The artifacts that must be fetched; every cached file is hashed at every start."""
+    """The artifacts that must be fetched. Every cached file is hashed at every start."""
     return tuple(artifact for artifact in artifacts if not is_good(artifact, cache))
 
 
 def fetch(artifacts: tuple[Artifact, ...], cache: Path, report: Report) -> None:
-    """Fetch every artifact that is missing or wrong; StackError when one cannot be had as locked."""
+    """Fetch every artifact that is missing or wrong. Raises StackError if a file cannot be fetched as locked."""
     cache.mkdir(parents=True, exist_ok=True)
     context = MavenContext(repo_cache=cache, timeout=REQUEST_TIMEOUT_SECONDS)
     for artifact in artifacts:
@@ -95,7 +95,7 @@ def _fetch_one(context: MavenContext, artifact: Artifact, cache: Path) -> None:
                 ) from error
             problem = _reason(error)
             continue
-        except Exception as error:  # noqa: BLE001 - jgo raises RuntimeError and ValueError for what it cannot find
+        except Exception as error:  # noqa: BLE001 - jgo raises RuntimeError and ValueError if it cannot find a file
             problem = _reason(error)
             continue
         if is_good(artifact, cache):
@@ -105,9 +105,9 @@ def _fetch_one(context: MavenContext, artifact: Artifact, cache: Path) -> None:
         problem = (
             f"the download was cut off ({size:,} of {artifact.size:,} bytes)"
             if size < artifact.size
-            else "the file is not the one that services/embedded/artifacts.lock names (SHA-256 differs)"
+            else "the file does not match services/embedded/artifacts.lock (SHA-256 differs)"
         )
-    raise StackError(f"Could not fetch {path.name}: {problem}. Tried {TRIES} times; nothing of it was kept.")
+    raise StackError(f"Could not fetch {path.name}: {problem}. Tried {TRIES} times. No part of it was kept.")
 
 
 def _reason(error: Exception) -> str:
@@ -118,7 +118,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _watched(artifact: Artifact, cache: Path, report: Report) -> Iterator[None]:
-    """Report the size of the growing file, twice a second: jgo has no progress of its own."""
+    """Report the size of the growing file twice per second, because jgo does not report progress."""
     done = threading.Event()
     folder = artifact.path(cache).parent
 

@@ -1,8 +1,8 @@
-"""Elasticsearch as one local process: installs, configures, and holds it.
+"""Installs, configures and runs Elasticsearch as one local process.
 
-The server's own launcher orphans the server when it is killed. So the server is started as a daemon with a pid file,
-and `python -m services.embedded.elasticsearch FOLDER` holds it: it adopts a server that runs already, ends when the
-server ends, and stops it on SIGTERM.
+If the launcher of the server is killed, it leaves the server behind. So the server is started as a daemon with a pid
+file, and `python -m services.embedded.elasticsearch FOLDER` holds it. The holding process adopts a server that is
+already running, ends when the server ends, and stops it on SIGTERM.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ JVM_OPTIONS = """-Xms512m
 -Xmx512m
 -XX:TieredStopAtLevel=1
 """
-"""512 MB is enough here. The quick compiler only: the other one took more CPU for itself than all our services together
-in the first minutes of two cores (docs/adr/0004)."""
+"""512 MB is enough here. Only the quick compiler is used: in the first minutes on two cores, the other one took more
+CPU than all our services together (docs/adr/0004)."""
 UNPRIVILEGED_ID = 1000
 START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 30
@@ -51,7 +51,7 @@ xpack.security.enabled: false
 
 
 def install(archive: Artifact, compiler: Path, cache: Path, java: Java) -> Path:
-    """Unpack the server beside the cache, once, and build the analyzer plugin; returns the server's folder."""
+    """Unpack the server next to the cache (only once) and build the analyzer plugin. Returns the server's folder."""
     server = cache.parent / f"elasticsearch-{archive.version}"
     with FileLock(cache.parent / "install.lock"):
         if not (server / "bin" / "elasticsearch").is_file():
@@ -79,7 +79,7 @@ def _unpack(archive: Path, server: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Elasticsearch:
-    """Where this Elasticsearch lives and how it is reached."""
+    """The folders and ports of this Elasticsearch."""
 
     server: str
     java_home: str
@@ -94,7 +94,7 @@ class Elasticsearch:
 
     @property
     def pid_file(self) -> Path:
-        """Holds the server's pid while it runs."""
+        """The file with the pid of the running server."""
         return Path(self.folder) / "elasticsearch.pid"
 
     def command(self) -> list[str]:
@@ -117,7 +117,7 @@ class Elasticsearch:
         (folder / LAUNCH_FILE).write_text(json.dumps(asdict(self)), encoding="utf8")
 
     def launch(self) -> None:
-        """Start the server as a daemon; returns when it answers, StackError when it does not come up."""
+        """Start the server as a daemon. Returns when it answers. Raises StackError if it does not start."""
         prefix = drop_root(Path(self.folder)) if os.geteuid() == 0 else []
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ES_", "JAVA"))},
@@ -137,7 +137,7 @@ class Elasticsearch:
         return path
 
     def process(self) -> psutil.Process | None:
-        """The running server, or None; a pid that now belongs to somebody else is not it."""
+        """The running server, or None. A pid that now belongs to another program is ignored."""
         try:
             process = psutil.Process(int(self.pid_file.read_text(encoding="ascii")))
             return process if any(self.folder in part for part in process.cmdline()) else None
@@ -146,7 +146,7 @@ class Elasticsearch:
 
 
 def drop_root(folder: Path) -> list[str]:
-    """The prefix that runs a command as somebody else than root, whom Elasticsearch refuses."""
+    """The prefix that runs a command as a user other than root, because Elasticsearch refuses to run as root."""
     unshare = ["unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"]
     if _works([*unshare, "true"]):
         return unshare
@@ -169,7 +169,7 @@ def _works(command: list[str]) -> bool:
 
 
 def hold(server: Elasticsearch) -> int:
-    """Run the server, or adopt the one that runs, until it ends (exit code 1) or SIGTERM comes (0)."""
+    """Run the server, or adopt a running one, until it ends (exit code 1) or SIGTERM arrives (0)."""
     stopping = False
 
     def stop(*_: object) -> None:

@@ -1,7 +1,7 @@
-"""The one error of this package: a sentence for a person."""
+"""The only error of this package. Its message is a sentence for a person."""
 
 from __future__ import annotations
 
 
 class StackError(Exception):
-    """Something a person has to mend; the message says what and how."""
+    """A problem that a person must fix. The message says what to fix and how."""

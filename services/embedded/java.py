@@ -1,4 +1,4 @@
-"""Finds a Java that runs both servers: Elasticsearch 9 needs 21, Kafka 4 needs 17."""
+"""Finds a Java version for both servers: Elasticsearch 9 needs 21, Kafka 4 needs 17."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Java:
 
 
 def find_java(environ: Mapping[str, str] = os.environ, folders: Iterable[str] = INSTALL_FOLDERS) -> Java:
-    """`DRAGOMAN_JAVA_HOME` as it is, else the newest of `JAVA_HOME`, `PATH`, the usual folders, else from cjdk."""
+    """`DRAGOMAN_JAVA_HOME` if set, else the newest from `JAVA_HOME`, `PATH` and the usual folders, else from cjdk."""
     chosen = environ.get("DRAGOMAN_JAVA_HOME")
     if chosen:
         java = _probe(Path(chosen))
         if java is None or java.major < MINIMUM:
             found = "no Java" if java is None else f"Java {java.major}"
-            raise StackError(f"DRAGOMAN_JAVA_HOME={chosen} holds {found}; Java {MINIMUM} or newer is needed.")
+            raise StackError(f"DRAGOMAN_JAVA_HOME={chosen} holds {found}, but Java {MINIMUM} or newer is needed.")
         return java
     found_javas = [java for home in dict.fromkeys(_candidates(environ, folders)) if (java := _probe(home))]
     good = max((java for java in found_javas if java.major >= MINIMUM), key=lambda java: java.major, default=None)
@@ -68,13 +68,13 @@ def _probe(home: Path) -> Java | None:
 
 
 def _fetched_java(found: list[Java]) -> Java:
-    import cjdk  # only where no Java is installed
+    import cjdk  # imported only if no suitable Java is installed
 
     try:
         return Java(Path(cjdk.java_home(jdk=f"{MINIMUM}+", vendor="temurin-jre")), MINIMUM)
     except Exception as error:
         seen = ", ".join(f"Java {java.major} in {java.home}" for java in found) or "none at all"
         raise StackError(
-            f"Elasticsearch needs Java {MINIMUM} or newer; found {seen}, and none could be downloaded. "
+            f"Elasticsearch needs Java {MINIMUM} or newer. Found: {seen}. None could be downloaded. "
             "Install one (Debian: apt-get install openjdk-21-jre-headless, or Temurin) or set DRAGOMAN_JAVA_HOME."
         ) from error

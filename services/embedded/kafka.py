@@ -1,4 +1,4 @@
-"""Kafka as one local process: broker and controller in one (KRaft)."""
+"""Configures Kafka as one local process that is both broker and controller (KRaft)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.embedded.errors import StackError
 from services.embedded.java import Java
 
 JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""One broker of a laptop: quick to start matters more than the last tenth of throughput."""
+"""For one broker on a laptop, a quick start matters more than the last 10 % of throughput."""
 LOG4J = """<Configuration status="WARN">
   <Appenders><Console name="out"><PatternLayout pattern="%d{ISO8601} %p %c{1} %m%n"/></Console></Appenders>
   <Loggers><Root level="WARN"><AppenderRef ref="out"/></Root>
@@ -44,7 +44,7 @@ log.cleaner.dedupe.buffer.size=16777216
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """Where this Kafka lives and how it is reached."""
+    """The folders and ports of this Kafka."""
 
     java: Java
     jars: tuple[Path, ...]
@@ -59,7 +59,7 @@ class Kafka:
         return f"127.0.0.1:{self.port}"
 
     def command(self, main: str = "kafka.Kafka", *arguments: str) -> list[str]:
-        """The command that runs the broker (or another of Kafka's programs)."""
+        """The command that runs the broker, or another program of Kafka."""
         class_path = ":".join(str(jar) for jar in self.jars)
         options = [*JVM_OPTIONS, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"]
         tail = arguments or (str(self._properties),)
@@ -70,7 +70,7 @@ class Kafka:
         return self.folder / "server.properties"
 
     def configure(self) -> None:
-        """Write the configuration and format the storage where that has not been done yet."""
+        """Write the configuration, and format the storage if this has not been done yet."""
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j2.xml").write_text(LOG4J, encoding="utf8")
@@ -91,7 +91,7 @@ class Kafka:
 
 
 def new_cluster_id() -> str:
-    """A random Kafka `Uuid`; as Kafka's own, it never begins with a dash, which its tools take for an option."""
+    """A random Kafka `Uuid`. It never begins with a dash, because Kafka's tools would read that as an option."""
     name = "-"
     while name.startswith("-"):
         name = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,7 +1,7 @@
 """Builds the small stable plugin that gives the embedded Elasticsearch the full server's language analyzers.
 
-Lucene's analyzers are in the server's `lib/` already; the plugin only puts them under their usual names, so one index
-template serves both servers. Components beside them (`pattern_capture`, …) belong to security and are not built here.
+Lucene's analyzers are already in the server's `lib/`. The plugin only registers them under their usual names, so that
+one index template works for both servers. Other components (`pattern_capture`, …) belong to security and are not built.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ public class {class_name} implements org.elasticsearch.plugin.analysis.AnalyzerF
 
 
 def analyzers() -> dict[str, str]:
-    """Elasticsearch's name and Lucene's class of every analyzer that the full server has too."""
+    """The Elasticsearch name and the Lucene class of every analyzer that the full server also has."""
     with ANALYZERS.open(encoding="utf8") as file:
         rows = csv.DictReader(file, delimiter="\t")
         return {row["es_name"]: row["lucene_class"] for row in rows if row["in_full_elasticsearch"] == "yes"}
 
 
 def build_plugin(server: Path, version: str, compiler: Path, java: Java) -> None:
-    """Compile and install the plugin under `server/plugins`; does nothing where it is already there."""
+    """Compile and install the plugin under `server/plugins`. Does nothing if it is already installed."""
     target = server / "plugins" / NAME
     if (target / f"{NAME}.jar").is_file():
         return

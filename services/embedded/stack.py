@@ -1,4 +1,4 @@
-"""`up` and `down`: everything that has to happen, in order, and nothing left behind when a step fails."""
+"""`up` and `down`: runs all steps in order. If a step fails, nothing is left running."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from services.embedded.supervisor import ProcessState, Program, Supervisor, last
 
 SERVERS = ("kafka", "elasticsearch")
 PRODUCER = "producer"
-"""The service that collects feeds and takes pushes; `services.producer`."""
+"""The service that collects feeds and accepts pushed articles: `services.producer`."""
 NEEDED_BYTES = 700 * 1024**2
-"""Room for the unpacked server, Kafka's and Elasticsearch's first data and logs."""
+"""Space for the unpacked server and the first data and logs of Kafka and Elasticsearch."""
 START_SECONDS = 120
 FAILED_STATES = {"fatal", "exited", "unknown", "backoff"}
 
 
 class Reporter(Protocol):
-    """Where progress is shown."""
+    """Shows progress."""
 
     def step(self, text: str) -> None:
-        """One thing is being done now."""
+        """A step begins."""
 
     def download(self, artifact: Artifact, received: int) -> None:
         """A download has grown."""
 
 
 def service_names(workers: int) -> list[str]:
-    """The services' processes, in the order in which they start."""
+    """The process names of the services, in the order in which they start."""
     return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer", PRODUCER]
 
 
@@ -64,7 +64,7 @@ def up(
     detach: bool,
     ingest_port: int = 0,
 ) -> Stack:
-    """Start the servers, `prepare` topics and indices, start the services; StackError leaves nothing running."""
+    """Start the servers, `prepare` topics and indices, start the services. After a StackError nothing is running."""
     supervisor = Supervisor(settings.home)
     with _exclusive(settings.home):
         if supervisor.is_running():
@@ -89,7 +89,7 @@ def up(
 
 
 class AlreadyRunningError(StackError):
-    """This home's stack runs; `states` tells what."""
+    """The stack of this home is already running. `states` lists its processes."""
 
     def __init__(self, states: list[ProcessState]) -> None:
         running = ", ".join(f"{state.name} ({state.state})" for state in states)
@@ -99,7 +99,7 @@ class AlreadyRunningError(StackError):
 
 
 def down(home: Path) -> list[str]:
-    """Stop what `up` started, by pid, and nothing else; returns the names of what was running."""
+    """Stop only the processes that `up` started, by pid. Returns the names of those that were running."""
     supervisor = Supervisor(home)
     names = [state.name for state in supervisor.states() if state.pid]
     supervisor.stop()
@@ -130,7 +130,7 @@ def _exclusive(home: Path) -> Iterator[None]:
         with lock:
             yield
     except Timeout as error:
-        raise StackError(f"Another `dragoman up` is at work in {home}.") from error
+        raise StackError(f"Another `dragoman up` is running in {home}.") from error
 
 
 def _configure(
@@ -185,13 +185,13 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise StackError(
-            f"The disk of {folder} has {free / 1e6:,.0f} MB free and {needed / 1e6:,.0f} MB are needed. "
+            f"The disk of {folder} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are needed. "
             "Free some space, or set DRAGOMAN_HOME and DRAGOMAN_CACHE to another disk."
         )
 
 
 def _choose_ports(settings: EmbeddedSettings, services: list[str], ingest_port: int = 0) -> Stack:
-    """Fixed ports must be free; the others are those of the last time where they still are, else free ones."""
+    """Fixed ports must be free. The others are the ports of the last run if they are still free, else any free port."""
     last = read_stack(settings.home) or Stack(0, 0, 0, 0, {})
     taken: set[int] = set()
 
@@ -263,20 +263,20 @@ def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack) -> 
 
 
 def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> None:
-    """Wait for one process; StackError with the end of its log when it ends or does not become ready."""
+    """Wait for one process. If it ends or does not become ready, StackError holds the end of its log."""
     deadline = time.monotonic() + START_SECONDS
     while not is_ready():
         state = next((state for state in supervisor.states() if state.name == name), None)
         failed = state is None or has_failed(state)
         if failed or time.monotonic() > deadline:
-            what = "ended at once" if failed else f"was not ready after {START_SECONDS} s"
+            what = "ended immediately" if failed else f"was not ready after {START_SECONDS} s"
             tail = last_lines(supervisor.log_path(name))
             raise StackError(f"{name} {what}. The end of {supervisor.log_path(name)}:\n{tail}")
         time.sleep(0.1)
 
 
 def has_failed(state: ProcessState) -> bool:
-    """Whether a process that should be starting has ended; one that ended itself as stalled is started again."""
+    """Whether a starting process has ended. A process that ended itself because it stalled does not count."""
     return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_TEMPORARY)
 
 

@@ -1,4 +1,4 @@
-"""What `up` wrote down for every later command: quick to import, for `dragoman status` is asked often."""
+"""Reads what `up` wrote for later commands. It imports quickly, because `dragoman status` runs often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.common.settings import STACK_FILE
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs: written to `stack.json` for every later command."""
+    """The ports of the running stack. They are written to `stack.json` for later commands."""
 
     kafka_port: int
     controller_port: int
@@ -27,7 +27,7 @@ class Stack:
 
     @property
     def ingest_url(self) -> str:
-        """Where articles are pushed to."""
+        """The URL for pushing articles."""
         return f"http://127.0.0.1:{self.ingest_port}/articles"
 
     @property

@@ -1,6 +1,6 @@
-"""Runs and restarts processes: a thin layer over Supervisor (supervisord), which does the work.
+"""Runs and restarts processes. This is a thin layer over Supervisor (supervisord), which does the work.
 
-Every process gets SIGTERM when its parent dies (`setpriv --pdeathsig`), so a killed supervisor leaves nothing behind.
+Every process gets SIGTERM when its parent dies (`setpriv --pdeathsig`), so a killed supervisor leaves no processes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from supervisor.xmlrpc import SupervisorTransport
 from services.embedded.errors import StackError
 
 START_RETRIES = 120
-"""Failures in a row before Supervisor gives a process up; it waits one second longer after each."""
+"""Failed starts in a row before Supervisor gives up. After each failed start the delay grows by one second."""
 SOCKET_PATH_LIMIT = 100
-"""Bytes of a Unix socket's path, with some room (sun_path has 108)."""
+"""Maximum bytes of the path of a Unix socket, with a margin (sun_path has 108)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What Supervisor says of one process: `state` is its word in lower case, `pid` None while it is down.
+    """The state of one process: `state` is the word of Supervisor in lower case, `pid` is None while it is down.
 
-    `exit_status` is that of its last end, 0 before the first.
+    `exit_status` is the status of the last exit, 0 before the first exit.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Supervisor:
         self._started: subprocess.Popen[bytes] | None = None
 
     def write_config(self, programs: Sequence[Program]) -> None:
-        """Write supervisord's configuration; takes effect at the next start."""
+        """Write supervisord's configuration. It takes effect at the next start."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
         lines = [
             "[unix_http_server]",
@@ -108,7 +108,7 @@ class Supervisor:
         ]
 
     def start(self, *, outlive_caller: bool) -> None:
-        """Start supervisord itself, and wait until it answers."""
+        """Start supervisord and wait until it answers."""
         prefix = [] if outlive_caller else ["setpriv", "--pdeathsig", "TERM", "--"]
         command = [*prefix, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(self._config)]
         with (self.log_folder / "supervisord.out").open("ab") as output:
@@ -137,7 +137,7 @@ class Supervisor:
             return None
 
     def states(self) -> list[ProcessState]:
-        """Every process, in the order of the configuration; empty when the supervisor does not run."""
+        """Every process, in the order of the configuration. Empty if the supervisor does not run."""
         try:
             found = cast("list[dict[str, Any]]", self._rpc().getAllProcessInfo())
         except (OSError, xmlrpc.client.Error):
@@ -159,7 +159,7 @@ class Supervisor:
         self._rpc().startProcess(name, False)
 
     def stop(self) -> None:
-        """Stop every process, services before servers, then supervisord; returns when all are gone."""
+        """Stop the services, then the servers, then supervisord. Returns when all processes have ended."""
         pid = self.pid() or (self._started.pid if self._started else None)
         if pid is None or not psutil.pid_exists(pid):
             return

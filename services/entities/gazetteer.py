@@ -1,4 +1,4 @@
-"""The names that are known: entities, their aliases, and one automaton that finds all of them at once."""
+"""The known names: entities, their aliases, and one automaton that finds all of them in one pass."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from services.entities.spellings import consonant_key, in_latin
 
 DATA = Path(__file__).with_name("data") / "gazetteer.tsv.gz"
 SHARE_ALIKE = Path(__file__).with_name("data") / "share-alike.tsv.gz"
-"""Names under CC BY-SA 4.0, apart for their licence (data/LICENSE.md)."""
+"""Names under CC BY-SA 4.0. They are in a separate file because of their licence (data/LICENSE.md)."""
 FAMOUS = 0.9
-"""Prominence of those whose name is recognised in spellings that nobody listed: countries and the best known."""
+"""Minimum prominence for recognising unlisted spellings of a name: countries and the best known entities."""
 MIN_FAMOUS_LENGTH = 4
 MANIFEST = Path(__file__).with_name("data") / "manifest.json"
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-"""Scripts written without spaces: there a name may touch its neighbours."""
+"""Scripts that are written without spaces. In them, a name may touch the characters next to it."""
 MIN_LATIN_LENGTH = 2
 APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 
@@ -35,8 +35,9 @@ APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 class Gazetteer:
     """All names, and the automaton over them (Aho and Corasick 1975).
 
-    `by_text` has the aliases by spelling, `vocabulary` the words of them, `famous` the indexes of the entities that
-    everyone knows, by the skeletons of their spellings, and `demonyms` the countries by language and adjective stem.
+    `by_text` has the aliases by spelling, and `vocabulary` has the words of all spellings. `famous` has the best known
+    entities: their indexes by the consonants of their spellings. `demonyms` has the countries by language and stem of
+    the adjective.
     """
 
     entities: tuple[Known, ...]
@@ -49,12 +50,12 @@ class Gazetteer:
     countries: dict[str, int]
 
     def country(self, code: str) -> Known | None:
-        """The country of an ISO 3166-1 code."""
+        """The country with this ISO 3166-1 code."""
         index = self.countries.get(code)
         return None if index is None else self.entities[index]
 
     def find(self, text: str) -> list[Match]:
-        """Every spelling that stands at word boundaries, overlapping ones too, in order."""
+        """Every spelling between word boundaries, in order. Matches may overlap."""
         folded = text.translate(APOSTROPHES)
         found = self.automaton.find_matches_as_indexes(folded, overlapping=True)
         return [
@@ -65,7 +66,7 @@ class Gazetteer:
 
 
 def is_alias_usable(text: str) -> bool:
-    """Whether a spelling can be looked for without finding everything: a capital, or a script without capitals."""
+    """Whether a search for this spelling is specific enough. It needs a capital letter or a script without capitals."""
     if len(text) < MIN_LATIN_LENGTH or text.isdigit():
         return False
     first = text[0]
@@ -73,7 +74,7 @@ def is_alias_usable(text: str) -> bool:
 
 
 def is_at_boundaries(text: str, start: int, end: int) -> bool:
-    """Whether [start, end) is a word by itself; scripts without spaces have no boundaries."""
+    """Whether [start, end) is a separate word. Scripts without spaces have no boundaries."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     return (not _joins(before) or bool(UNSPACED.match(text[start])) or _is_proclitic(text, start)) and (
@@ -86,21 +87,21 @@ def _joins(character: str) -> bool:
 
 
 def _is_proclitic(text: str, start: int) -> bool:
-    """Arabic writes and, in, to and like in front of a name without a space."""
+    """Arabic writes the words for and, in, to and like directly in front of a name, without a space."""
     if not "\u0600" <= text[start] <= "\u06ff" or text[start - 1] not in "وبلفك":
         return False
     return start == 1 or not _joins(text[start - 2])
 
 
 def load_gazetteer(path: Path | None = None, overrides: Path | None = None) -> Gazetteer:
-    """A gazetteer, read once a process: the shipped files, or the one of this path.
+    """A gazetteer from the shipped files or from this path. Each process reads it once.
 
-    `overrides` is a YAML file that adds to it and corrects it; ValueError says what is wrong in it.
+    `overrides` is a YAML file with additions and corrections. ValueError says what is wrong in it.
     """
     return _load(path, overrides)
 
 
-@cache  # of one call with every argument in its place: each default would be another key
+@cache  # always called with all arguments by position, so that equal calls have the same cache key
 def _load(path: Path | None, overrides: Path | None) -> Gazetteer:
     loader = Loader()
     with _without_collector():
@@ -113,7 +114,7 @@ def _load(path: Path | None, overrides: Path | None) -> Gazetteer:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Python's cycle collector walks all the names again and again while they are read, and finds nothing."""
+    """Turn off Python's cycle collector during reading. It would scan all names many times and find nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -133,7 +134,7 @@ class Loader:
     demonyms: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def read(self, path: Path) -> None:
-        """Read one gazetteer file; an entity that is known already gets the file's spellings too."""
+        """Read one gazetteer file. An entity that is already known gets the spellings of the file as well."""
         languages: dict[str, frozenset[str] | None] = {"*": None}
         own: list[int] = []
         spellings = self.spellings
@@ -157,14 +158,14 @@ class Loader:
                 self.demonyms[language, stem] = country
 
     def add(self, known: Known) -> int:
-        """The index of an entity, new or not."""
+        """The index of an entity. A new entity is added first."""
         if known.id not in self.indexes:
             self.indexes[known.id] = len(self.entities)
             self.entities.append(known)
         return self.indexes[known.id]
 
     def gazetteer(self) -> Gazetteer:
-        """Everything that was gathered, ready to be searched."""
+        """A gazetteer of everything that was read, ready for searches."""
         spellings = {
             text: tuple(aliases) if len(aliases) == 1 else tuple(dict.fromkeys(aliases))
             for text, aliases in self.spellings.items()

@@ -1,4 +1,4 @@
-"""Links names to Wikidata by evidence, and prefers no link to a wrong one."""
+"""Links names to Wikidata by evidence. It prefers no link to a wrong link."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ MAX_MENTIONS = 100
 MAX_UNLINKED = 50
 MAX_CANDIDATES = 5
 SHORT_TEXT = 60
-"""Characters below which a text's language is what its source declares: names alone look like any language."""
+"""For texts shorter than this (in characters), the language is the one that the source declares, because names alone look
+like any language."""
 FAMILY_NAME_FIRST = frozenset({"CN", "TW", "HK", "KP", "KR", "VN"})
 CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿа-яё]", re.UNICODE)
 PREVIOUS_WORD = re.compile(r"([\w.'’-]+)[ \u00a0]$")
@@ -42,12 +43,12 @@ TITLES = frozenset(
         "madame", "señor", "señora", "signor", "signora", "senhor", "pan", "pani", "bay", "bayan",
     ]
 )  # fmt: skip
-"""Words with a capital that may stand in front of a bare family name."""
+"""Words that may start with a capital letter and stand in front of a family name alone."""
 
 
 @dataclass(slots=True)
 class LinkedEntity:
-    """What is gathered for one entity of an article."""
+    """The evidence for one entity of an article."""
 
     spans: list[Span] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -55,9 +56,9 @@ class LinkedEntity:
 
 
 def link(draft: ArticleDraft, gazetteer: Gazetteer, finder: NameFinder | None = None) -> ArticleDraft:
-    """Add `entities`, `unlinked` and `places` over title and text.
+    """Add `entities`, `unlinked` and `places`, found in title and text.
 
-    `finder` looks for names that the gazetteer does not hold.
+    `finder` looks for names that are not in the gazetteer.
     """
     normalized = draft.normalized
     title = (normalized.title if normalized else draft.title) or ""
@@ -80,7 +81,7 @@ def link(draft: ArticleDraft, gazetteer: Gazetteer, finder: NameFinder | None = 
 
 @dataclass(slots=True)
 class Linker:
-    """Links one article: `language` restricts spellings, `at` (its date) is held against years of office."""
+    """Links one article. `language` restricts spellings. `at` (its date) is compared with years of office."""
 
     gazetteer: Gazetteer
     language: str
@@ -122,7 +123,7 @@ class Linker:
         )
 
     def unlinked(self) -> tuple[Unlinked, ...]:
-        """Known spellings that were not linked, in order."""
+        """Known spellings that were not linked, in order of position."""
         return tuple(sorted(self._left, key=lambda name: (name.field != "title", name.start))[:MAX_UNLINKED])
 
     def _take(self, span: Span, judgement: Judgement) -> None:
@@ -164,7 +165,7 @@ class Linker:
             found.reasons.append(reason)
 
     def _family_names(self, name: Field, text: str, spans: list[Span]) -> None:
-        """A bare family name means the person whose full name the article gives, unless two have it."""
+        """Link a family name alone to the person whose full name is in the article, unless two persons share it."""
         owners: dict[str, set[int]] = defaultdict(set)
         for index, found in self.found.items():
             if self.gazetteer.entities[index].type == EntityType.PERSON:
@@ -218,7 +219,7 @@ class Linker:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Neither a longer name's beginning nor its end: `Li` in `Li Yonghui` is somebody else."""
+    """Whether the name is not a part of a longer name: `Li` in `Li Yonghui` is another person."""
     if CAPITALISED_NEXT.match(text, end):
         return False
     before = PREVIOUS_WORD.search(text, max(0, start - 40), start)

@@ -1,4 +1,4 @@
-"""The stage with what it needs: a gazetteer, a user's corrections of it, and a finder of names that no list holds."""
+"""The entities stage: a gazetteer, the corrections of a user, and a finder for names that no list holds."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ HASH_CHARACTERS = 8
 
 @dataclass(frozen=True)
 class EntityLinker:
-    """Links with what these settings name. The gazetteer is loaded when it is first needed."""
+    """Links entities as these settings say. The gazetteer is loaded on first use."""
 
     settings: EntitySettings
 
     def link(self, draft: ArticleDraft) -> ArticleDraft:
-        """Add `entities`, `unlinked` and `places` over title and text."""
+        """Add `entities`, `unlinked` and `places`, found in title and text."""
         return link(draft, self.gazetteer, self.finder)
 
     @property
     def gazetteer(self) -> Gazetteer:
-        """The gazetteer; OSError, EOFError, ValueError or LookupError say why it cannot be read."""
+        """The gazetteer. If it cannot be read, OSError, EOFError, ValueError or LookupError says why."""
         return load_gazetteer(self.settings.gazetteer, self.overrides)
 
     @property
     def finder(self) -> NameFinder | None:
-        """The finder of names that no list holds; None where it is off."""
+        """The finder for names that no list holds. None if it is off."""
         return name_finder(self.settings.names)
 
     @property
     def overrides(self) -> Path | None:
-        """The user's file of added and corrected names; None where there is none."""
+        """The user's file of added and corrected names. None if there is no such file."""
         path = self.settings.entities or self.settings.home / OVERRIDES_FILE
         return path if path.is_file() else None
 
     @cached_property
     def version(self) -> str:
-        """The stage's version. Where a user has changed what it links with, a hash of that stands behind a `+`."""
+        """The version of the stage. If a user has changed its data, a `+` and a hash of the changes follow."""
         digest = hashlib.sha256()
         is_own = False
         for path in (self.settings.gazetteer, self.overrides):

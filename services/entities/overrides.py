@@ -1,4 +1,4 @@
-"""Names that a user adds and corrects in a YAML file, without touching the gazetteer."""
+"""Applies additions and corrections from a user's YAML file. The gazetteer file does not change."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Correction(BaseModel):
-    """One entity of the file: a new one, or changes to one that is known by its id."""
+    """One entity of the file: a new entity, or changes to a known entity with this id."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(
-        pattern=r"^(Q[0-9]+|[a-z]+:\S+)$", description="Q… of Wikidata, or an id of your own such as local:harbour"
+        pattern=r"^(Q[0-9]+|[a-z]+:\S+)$", description="a Wikidata id (Q…), or an id of your own such as local:harbour"
     )
     type: Literal["PER", "ORG", "LOC"] | None = None
     name: str | None = None
     country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
     prominence: float = Field(default=0.5, ge=0, le=1)
     add: dict[str, list[str]] = Field(default_factory=dict, description="spellings by language, * for all")
-    remove: list[str] = Field(default_factory=list, description="spellings that shall not mean it")
+    remove: list[str] = Field(default_factory=list, description="spellings that must not lead to this entity")
 
 
 class Corrections(BaseModel):
@@ -40,12 +40,12 @@ class Corrections(BaseModel):
 
 
 def apply_overrides(loader: Loader, path: Path) -> None:
-    """Add and remove spellings as the file says; ValueError names what is wrong in it."""
+    """Add and remove spellings as the file says. ValueError says what is wrong in the file."""
     try:
         content = YAML(typ="safe").load(path)
         corrections = Corrections.model_validate(content)
     except YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Known(NamedTuple):
-    """One entity of the gazetteer, with years of office, coordinates and offices (`president`, …) if known."""
+    """One entity of the gazetteer. Years of office, coordinates and offices (`president`, …) are given if known."""
 
     id: str
     type: str
@@ -22,7 +22,7 @@ class Known(NamedTuple):
 
 
 class Alias(NamedTuple):
-    """One spelling of an entity: the index of the entity, and the languages of the spelling (None: all)."""
+    """One spelling of an entity: the index of the entity, and the languages of the spelling (None means all)."""
 
     entity: int
     languages: frozenset[str] | None

@@ -1,4 +1,4 @@
-"""Names that no list holds become entities of their own: `name:` and the name in plain letters."""
+"""Makes entities from names that no list holds. Their id is `name:` and the name in plain letters."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder,
 from services.entities.spellings import consonant_key, in_latin
 
 MIN_CONFIDENCE = 0.6
-"""Below this two spans in five are wrong (model card)."""
+"""Below this confidence, two of five spans are wrong (model card)."""
 MIN_SINGLE_CONFIDENCE = 0.9
-"""A single word with a capital is a day or an adjective too often."""
+"""A single capitalised word is too often a day or an adjective, so it needs more confidence."""
 MIN_ALIKE = 85.0
-"""rapidfuzz's ratio from which two names of the same consonants are spellings of one."""
+"""Minimum rapidfuzz ratio of two names with the same consonants to count as spellings of one name."""
 MAX_IDEOGRAPHS = 4
 MAX_NAMES = 50
 MAX_NAME = 80
 NOT_SLUG = re.compile(r"[^a-z0-9]+")
 PROMINENCE = 0.1
-"""Nobody listed the name, so it is hardly ever in the news."""
+"""A name that no list holds is rarely in the news."""
 
 
 @dataclass(slots=True)
 class Name:
-    """One name's spellings in one article, and where they stand."""
+    """The spellings of one name in one article, and their positions."""
 
     surface: str
     spans: list[tuple[Field, NameSpan]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Name:
 
 @cache
 def name_finder(setting: str) -> NameFinder | None:
-    """The finder that `DRAGOMAN_NAMES` names; ValueError when its package or model is not there."""
+    """The finder that `DRAGOMAN_NAMES` selects. Raises ValueError if its package or model is missing."""
     kind, _, argument = setting.partition(":")
     if kind == "crf":
         return CrfNameFinder()
@@ -50,7 +50,7 @@ def name_finder(setting: str) -> NameFinder | None:
 def find_names(
     finder: NameFinder, texts: dict[Field, str], language: str, known: Iterable[tuple[Field, int, int]]
 ) -> tuple[Entity, ...]:
-    """Names outside of what is known at (field, start, end), spellings of one name together, in order of mention."""
+    """Names that do not overlap `known` (field, start, end), in order of mention. Spellings of one name are grouped."""
     taken = list(known)
     names: list[Name] = []
     for place, text in texts.items():
@@ -65,7 +65,7 @@ def find_names(
 
 
 def _put(names: list[Name], surface: str, place: Field, span: NameSpan) -> None:
-    """Add a span to the name that it is another spelling of, or a part of, or to a new one."""
+    """Add a span to a name if it is a spelling or a part of that name. Otherwise make a new name."""
     for name in names:
         if _is_same(surface, name.surface):
             name.spans.append((place, span))
@@ -76,21 +76,21 @@ def _put(names: list[Name], surface: str, place: Field, span: NameSpan) -> None:
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Same consonants and nearly the same letters, or one is a word of the other."""
+    """Whether two names have the same consonants and nearly the same letters, or one is a word of the other."""
     if one in other.split() or other in one.split():
         return True
     return consonant_key(one) == consonant_key(other) and fuzz.ratio(in_latin(one), in_latin(other)) >= MIN_ALIKE
 
 
 def _is_whole(name: Name) -> bool:
-    """A person needs two words, for a bare family name is too many people's."""
+    """Whether the name is complete. A person needs two words, because many people share a family name."""
     kind = _type(name)
     is_ideographic = not name.surface.isascii() and len(name.surface) <= MAX_IDEOGRAPHS
     return kind != EntityType.PERSON or " " in name.surface or is_ideographic
 
 
 def _type(name: Name) -> EntityType:
-    """The type that most confidence speaks for."""
+    """The type with the highest total confidence."""
     weights: dict[str, float] = {}
     for _, span in name.spans:
         weights[span.type] = weights.get(span.type, 0.0) + span.confidence

@@ -1,1 +1,1 @@
-"""Runs a slice of the stages on faust."""
+"""Runs the stages, or some consecutive stages, on faust."""

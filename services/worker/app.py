@@ -1,4 +1,4 @@
-"""Wires stages to Kafka: from the topic before the slice (`articles.raw`) to the one after (`articles.enriched`)."""
+"""Connects stages to Kafka: from the topic before them (`articles.raw`) to the one after (`articles.enriched`)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ log = get_logger(__name__)
 
 
 def source_of(stages: tuple[Stage, ...]) -> Topic:
-    """The topic in front of a slice."""
+    """The topic that these stages read."""
     first = STAGE_NAMES.index(stages[0].name)
     return intermediate(STAGE_NAMES[first - 1]) if first else RAW
 
 
 def target_of(stages: tuple[Stage, ...], *, vectors: bool) -> Topic:
-    """The topic behind a slice."""
+    """The topic that these stages write."""
     last = "embedding" if vectors else "fingerprint"
     return ENRICHED if stages[-1].name == last else intermediate(stages[-1].name)
 
 
 def make_handler(settings: Settings, stages: tuple[Stage, ...], source: Topic, target: Topic) -> Handler:
-    """The function from one message to the next topic's message."""
+    """A function that turns one message into the message for the next topic."""
     topic = settings.topic(target)
 
     def handle(received: Received) -> Handled:
@@ -53,7 +53,7 @@ def make_handler(settings: Settings, stages: tuple[Stage, ...], source: Topic, t
 
 
 def makes_vectors(settings: WorkerSettings) -> bool:
-    """Whether this worker makes vectors. Where the encoder is not installed it runs without them, and says so once."""
+    """Whether this worker makes vectors. Without the encoder it makes none, and logs this once."""
     is_on = settings.vectors and is_encoder_installed()
     if settings.vectors and not is_on:
         log.warning("running without vectors: the encoder is not installed", mend=install_hint("vectors"))
@@ -73,7 +73,7 @@ def main(stage_names: str | None = None) -> None:
     try:
         warm_up(stages)
     except UnusableProcessError as error:
-        log.error("the worker cannot start", reason=str(error))  # noqa: TRY400 - the trace says nothing
+        log.error("the worker cannot start", reason=str(error))  # noqa: TRY400 - a stack trace would not help
         sys.exit(error.exit_code)
     group = settings.name(SERVICE if not names else f"{SERVICE}-{stages[0].name}-{stages[-1].name}")
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))

@@ -1,4 +1,4 @@
-"""Enrichment of JSON lines, without Kafka."""
+"""Enriches JSON lines without Kafka."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.worker.stages import enrich, stage_slice
 
 
 def make_enricher(default_source_id: str, *, vectors: bool) -> Callable[[bytes, int], bytes]:
-    """A function from a raw line and its number to an `EnrichedArticle` line; RejectedMessage for a bad one."""
+    """A function that turns a raw line and its number into an `EnrichedArticle` line. A bad line: RejectedMessage."""
     stages = stage_slice((), vectors=vectors)
     options = SourceOptions(None, Settings().max_article_bytes)
     source = JsonlSource(Path(f"{default_source_id}.jsonl"), options)

@@ -8,7 +8,7 @@ from services.common.settings import Settings
 
 
 class WorkerSettings(Settings):
-    """What the worker needs beside the common settings."""
+    """The settings of the worker, in addition to the common ones."""
 
-    stages: str = Field(default="", description="consecutive stages to run, comma-separated; all when empty")
-    vectors: bool = Field(default=True, description="compute the embedding (32 MB more memory-mapped weights)")
+    stages: str = Field(default="", description="consecutive stages to run, comma-separated. Empty: all stages")
+    vectors: bool = Field(default=True, description="compute the embedding (needs 32 MB more of memory-mapped weights)")

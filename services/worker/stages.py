@@ -1,4 +1,4 @@
-"""The stages and their order, on one screen; and the same enrichment for files and for Kafka."""
+"""The stages and their order, and the enrichment that files and Kafka share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Transform = Callable[[ArticleDraft], ArticleDraft]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A pure function on articles, its name and the version written into what it enriches."""
+    """A pure function on articles, with its name and the version that is written into each enriched article."""
 
     name: str
     version: str
@@ -45,22 +45,26 @@ def make_stages(linker: EntityLinker) -> tuple[Stage, ...]:
     return (
         Stage("extraction", extraction.VERSION, extraction.extract),
         Stage("language", language.VERSION, language.identify),
-        Stage("normalizer", normalizer.VERSION, normalizer.normalize),  # after language: dates are read in one
-        Stage("entities", linker.version, linker.link),  # after normalizer: offsets are into the clean text
-        Stage("fingerprint", fingerprint.VERSION, fingerprint.fingerprint),  # after entities: they are its actors
+        Stage(
+            "normalizer", normalizer.VERSION, normalizer.normalize
+        ),  # after language: reading dates needs the language
+        Stage("entities", linker.version, linker.link),  # after normalizer: offsets count in the clean text
+        Stage(
+            "fingerprint", fingerprint.VERSION, fingerprint.fingerprint
+        ),  # after entities: the entities are its actors
         Stage("embedding", fingerprint.EMBEDDING_VERSION, fingerprint.embed),
     )
 
 
 STAGE_NAMES = ("extraction", "language", "normalizer", "entities", "fingerprint", "embedding")
 PUBLISHED_ORDER = (DateSource.HEADER, DateSource.TEXT, DateSource.HTML, DateSource.FEED)
-"""Whose word on the date counts first: the article's own lines, its markup, then the feed."""
+"""The order in which sources of the date are trusted: the lines of the article, its markup, then the feed."""
 
 
 def stage_slice(names: tuple[str, ...], *, vectors: bool, settings: EntitySettings | None = None) -> tuple[Stage, ...]:
-    """The consecutive stages with these names, all of them when there are none; ValueError says what is wrong.
+    """The consecutive stages with these names, or all stages if there are no names. ValueError says what is wrong.
 
-    `settings` say which gazetteer the entities are linked with (default: those of the environment).
+    `settings` choose the gazetteer for linking entities (default: the settings of the environment).
     """
     every = make_stages(EntityLinker(settings or EntitySettings()))
     every = tuple(stage for stage in every if vectors or stage.name != "embedding")
@@ -69,17 +73,17 @@ def stage_slice(names: tuple[str, ...], *, vectors: bool, settings: EntitySettin
     known = [stage.name for stage in every]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"no stage is called {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ValueError(f"no stage is called {', '.join(unknown)}. The stages are {', '.join(known)}")
     first = known.index(names[0])
     if tuple(known[first : first + len(names)]) != names:
-        raise ValueError(f"{','.join(names)} are not consecutive; the order is {', '.join(known)}")
+        raise ValueError(f"{','.join(names)} are not consecutive. The order is {', '.join(known)}")
     return every[first : first + len(names)]
 
 
 def run_stages(draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "worker") -> ArticleDraft:
-    """One article through some stages; RejectedMessage names the stage that failed on it.
+    """Run some stages on one article. RejectedMessage names the stage that failed on it.
 
-    UnusableProcessError where the process is at fault and not the article.
+    Raises UnusableProcessError if the process is at fault, not the article.
     """
     for stage in stages:
         started = time.perf_counter()
@@ -90,7 +94,7 @@ def run_stages(draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "w
 
 
 def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
-    """One article through one stage; errors as `run_stages`."""
+    """Run one stage on one article. Raises the same errors as `run_stages`."""
     try:
         return stage.run(draft)
     except RejectedMessage:
@@ -102,17 +106,17 @@ def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
     except (OSError, MemoryError) as error:
         reason = f"The stage {stage.name} cannot run on this machine: {type(error).__name__} {error}".strip()
         raise UnusableProcessError(EXIT_MACHINE, f"{reason}. Free memory or disk, and start again.") from error
-    except Exception as error:  # a stage is pure, so it fails on this article every time
+    except Exception as error:  # a stage is pure, so it always fails on this article
         raise RejectedMessage(stage.name, ErrorClass.STAGE_FAILED, f"{type(error).__name__}: {error}") from error
 
 
 def to_draft(raw: RawArticle) -> ArticleDraft:
-    """A raw article at the beginning of its way."""
+    """The draft that the first stage gets, made from a raw article."""
     return ArticleDraft(**{name: getattr(raw, name) for name in RawArticle.model_fields})
 
 
 def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
-    """The finished article; RejectedMessage when a stage has not run."""
+    """The finished article. Raises RejectedMessage if a stage has not run."""
     if draft.normalized is None or draft.language is None or draft.entities is None or draft.fingerprint is None:
         raise RejectedMessage("worker", ErrorClass.INVALID_MESSAGE, "the article has not been through every stage")
     normalized = draft.normalized
@@ -142,7 +146,7 @@ def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
 
 
 def with_languages(paragraphs: tuple[Paragraph, ...], found: Language) -> tuple[Paragraph, ...]:
-    """The paragraphs of a mixed text, each in another language than the text's marked with it."""
+    """The paragraphs. In a mixed text, a paragraph in another language than the text gets its language."""
     if not found.mixed:
         return paragraphs
     known = {share.code for share in found.mixed}
@@ -154,7 +158,7 @@ def with_languages(paragraphs: tuple[Paragraph, ...], found: Language) -> tuple[
 
 
 def stated_dates(draft: ArticleDraft, normalized: Normalized) -> tuple[StatedDate, ...]:
-    """Every plausible date that was stated, the feed's last."""
+    """Every plausible stated date. The date of the feed comes last."""
     feed = draft.published_at
     if feed is None or not normalizer.is_plausible(feed, draft.fetched_at):
         return normalized.dates
@@ -182,5 +186,5 @@ def warm_up(stages: tuple[Stage, ...]) -> None:
 
 
 def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:
-    """All stages on one raw article."""
+    """Run all stages on one raw article."""
     return to_enriched(run_stages(to_draft(raw), stages))

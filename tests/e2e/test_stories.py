@@ -52,7 +52,7 @@ def test_reports_of_one_event_are_one_story_and_the_reason_is_told(stack: Stack,
     assert pair["same_story"]
     assert pair["problem"] is None
     assert pair["compared"]["score"] == pytest.approx(sum(part["score"] for part in pair["compared"]["parts"]), abs=0.1)
-    assert "They are of two stories." in stack.run("explain", "e2e fire 1", "e2e rate").stdout
+    assert "They are in two different stories." in stack.run("explain", "e2e fire 1", "e2e rate").stdout
 
 
 def test_a_merge_a_split_and_a_pin_show_in_the_index(stack: Stack, told: dict[str, Any], tmp_path: Path) -> None:

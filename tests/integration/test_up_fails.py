@@ -44,7 +44,7 @@ def test_a_server_that_dies_at_start_shows_the_end_of_its_log(broken: Stack) -> 
     data = broken.home / "kafka" / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("this is no property file of Kafka's\n")
-    fail(broken, "kafka ended at once", "kafka.log")
+    fail(broken, "kafka ended immediately", "kafka.log")
 
 
 def test_a_java_that_is_too_old_is_said(broken: Stack, tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ def test_a_wrong_setting_is_said(broken: Stack) -> None:
 def test_a_service_that_cannot_start_takes_everything_down_again(broken: Stack) -> None:
     """Only dedup refuses this value, and only once it runs."""
     broken.environment["DRAGOMAN_WINDOW_DAYS"] = "-1"
-    fail(broken, "dedup ended at once", "window_days")
+    fail(broken, "dedup ended immediately", "window_days")

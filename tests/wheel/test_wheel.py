@@ -168,7 +168,7 @@ def test_with_embedded_it_starts_everything_and_runs_the_demo(environment: Envir
     demo = environment.run("demo", timeout=600)
     assert demo.returncode == 0, demo.stderr
     assert "Xi Jinping" in demo.stdout
-    assert "everything was stopped" in demo.stderr
+    assert "Everything was stopped" in demo.stderr
 
 
 def test_with_vectors_articles_have_an_embedding(environment: Environment) -> None:

@@ -1,1 +1,1 @@
-"""Labelled duplicates and stories, and what measures them."""
+"""Labelled duplicates and stories, and their measures."""

@@ -1,4 +1,4 @@
-"""Edited copies of the articles that ship, by a seed: what a report looks like on another site."""
+"""Makes edited copies of the shipped articles from a seed, as a report looks on another site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _change_words(text: str, chance: random.Random, share: float) -> str:
-    """The text with this share of its words replaced by others of its own."""
+    """The text with this share of its words replaced by other words of the text."""
     words = text.split(" ")
     pool = list(words)
     return " ".join(chance.choice(pool) if chance.random() < share else word for word in words)
@@ -42,7 +42,7 @@ def _truncate(text: str, _: random.Random) -> str:
 
 
 def _misread(text: str, chance: random.Random) -> str:
-    """The text with 0.02 of its letters exchanged, as by a bad scan."""
+    """The text with 0.02 of its letters exchanged, as in a bad scan."""
     return "".join(
         chance.choice("abcdefghij") if letter.isalpha() and chance.random() < 0.02 else letter for letter in text
     )
@@ -59,11 +59,11 @@ EDITS: dict[str, Edit] = {
     "truncate": _truncate,
     "unicode": lambda text, _: text.translate(TYPOGRAPHY),
 }
-"""By the kind of edit."""
+"""The functions by the kind of edit."""
 
 
 def copy_rows(originals: int, copies: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """So many Wikinews articles, each with so many edited copies, the kinds in turn; always the same."""
+    """This many Wikinews articles, each with this many edited copies of alternating kinds. Always the same."""
     rows: Sequence[dict[str, Any]] = random.Random(seed).sample(list(read_lines(WIKINEWS)), originals)
     kinds = list(EDITS)
     for number, row in enumerate(rows):

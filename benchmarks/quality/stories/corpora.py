@@ -1,4 +1,4 @@
-"""Labelled stories, enriched: Wikinews, ECB+, NTREX and the seeds, from the shared data where it is."""
+"""Labelled and enriched stories: Wikinews, ECB+, NTREX and the seeds, from the shared data if it is available."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ FETCHED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An article, its story, and what must stay in one half: the story, or a topic of look-alike stories."""
+    """An article, its story, and the unit that must stay in one half: the story, or a topic of similar stories."""
 
     corpus: str
     story: str
@@ -81,7 +81,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def load(folder: Path, stages: Sequence[Stage], corpora: Sequence[str] = tuple(FILES)) -> list[Labelled]:
-    """Every article of these corpora; NTREX in 40 languages."""
+    """Every article of these corpora. NTREX in 40 languages."""
     found: list[Labelled] = []
     for corpus in corpora:
         for row in read(folder / FILES[corpus]):
@@ -93,13 +93,13 @@ def load(folder: Path, stages: Sequence[Stage], corpora: Sequence[str] = tuple(F
 
 
 def load_seeds(stages: Sequence[Stage]) -> list[Labelled]:
-    """The five seeds, each a story of its own."""
+    """The five seeds. Each is a separate story."""
     rows = [{"id": path.stem, "text": path.read_text(encoding="utf8"), "lang": ""} for path in sorted(SEEDS.iterdir())]
     return [labelled for row in rows for labelled in to_labelled("seeds", row["id"], row["id"], row, stages)]
 
 
 def to_labelled(corpus: str, story: str, unit: str, row: dict[str, Any], stages: Sequence[Stage]) -> Iterator[Labelled]:
-    """The row enriched; nothing where a stage refuses it."""
+    """The enriched row, or nothing if a stage rejects it."""
     date = row.get("date")
     raw = RawArticle(
         article_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{corpus} {row['id']}")),
@@ -119,5 +119,5 @@ def to_labelled(corpus: str, story: str, unit: str, row: dict[str, Any], stages:
 
 
 def fold_of(unit: str, salt: str = "") -> int:
-    """0 or 1, by the hash of the unit's name."""
+    """0 or 1, from the hash of the name of the unit."""
     return int(hashlib.sha1((salt + unit).encode(), usedforsecurity=False).hexdigest(), 16) % 2

@@ -1,7 +1,7 @@
-"""The worst errors of grouping in words: `python -m benchmarks.quality.stories.errors` prints them as Markdown.
+"""Describes the worst grouping errors. `python -m benchmarks.quality.stories.errors` prints them as Markdown.
 
-Each half is grouped with weights of the other one, in one random order. The texts of ECB+ and NTREX may not be copied:
-of those only ids, shared names and figures are told.
+Each half is grouped with the weights of the other half, in one random order. The texts of ECB+ and NTREX may not be
+copied, so only ids, shared names and figures are shown for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.worker.stages import stage_slice
 
 SHOWN = 30
 TOGETHER = 15
-"""At most so many of those are wrongly together."""
+"""Maximum number of shown pairs that are wrongly together."""
 ORDER = 10
 PARTS = 4
 MAY_BE_QUOTED = frozenset(["wikinews", "seeds"])
@@ -29,7 +29,7 @@ MAY_BE_QUOTED = frozenset(["wikinews", "seeds"])
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Two articles that are wrongly together or wrongly apart, and how sure the score was."""
+    """Two articles that are wrongly together or wrongly apart, and the confidence of the score."""
 
     article: Labelled
     nearest: Labelled
@@ -38,7 +38,7 @@ class Mistake:
 
 
 def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tuple[bool, Mistake]]:
-    """Of two stories in one, and of each story in several, the nearest pair; True with those wrongly together."""
+    """The nearest pair for each wrong merge and each wrong split. True means wrongly together."""
     best: dict[tuple[bool, str, str], Mistake] = {}
     for number, labelled in enumerate(stream):
         mine = grouper.live[labelled.article.article_id]
@@ -68,7 +68,7 @@ def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tupl
 
 
 def describe(labelled: Labelled) -> str:
-    """The article's title where its text may be quoted, its corpus and story where not."""
+    """The title of the article if its text may be quoted, otherwise its corpus and story."""
     article = labelled.article
     if labelled.corpus in MAY_BE_QUOTED:
         return f"“{(article.title or article.text)[:90]}” ({article.language.code})"
@@ -76,7 +76,7 @@ def describe(labelled: Labelled) -> str:
 
 
 def main() -> None:
-    """Print the worst of both kinds."""
+    """Print the worst errors of both kinds."""
     stages = stage_slice((), vectors=True)
     articles, seeds = load(SHARED / "data", stages), load_seeds(stages)
     found: dict[bool, list[Mistake]] = defaultdict(list)

@@ -1,6 +1,6 @@
-"""Stories on texts that the weights have not seen: each half is measured with weights of the other one.
+"""Measures stories on unseen texts: each half is grouped with weights that were trained on the other half.
 
-Three ways to halve the corpora: in one of them two events that look alike decide over .05 of ECB+.
+There are three ways to split the corpora, because in a single split two similar events decide over 0.05 of ECB+.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DUPLICATES = Path("wikinews/neardup.jsonl")
 
 
 def group(articles: Sequence[Labelled], weights: PairWeights) -> Grouper:
-    """A grouper that took these articles in this order."""
+    """A grouper that has taken these articles in this order."""
     grouper = Grouper(WINDOW, stories=StoryIndex(weights=weights))
     for labelled in articles:
         grouper.take(labelled.article)
@@ -47,7 +47,7 @@ def group(articles: Sequence[Labelled], weights: PairWeights) -> Grouper:
 
 
 def place(articles: Sequence[Labelled], grouper: Grouper) -> list[Placed]:
-    """Where each article is in the end."""
+    """The final story of each article."""
     return [
         Placed(labelled.story, grouper.live[labelled.article.article_id].story_id, labelled.article.language.code)
         for labelled in articles
@@ -55,7 +55,7 @@ def place(articles: Sequence[Labelled], grouper: Grouper) -> list[Placed]:
 
 
 def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str, list[Labelled]]:
-    """The streams that are measured, of one half."""
+    """The measured streams of one half."""
     by: dict[str, list[Labelled]] = defaultdict(list)
     for labelled in articles:
         by[labelled.corpus].append(labelled)
@@ -72,14 +72,14 @@ def streams(articles: Sequence[Labelled], seeds: Sequence[Labelled]) -> dict[str
 def halves(
     articles: Sequence[Labelled], seeds: Sequence[Labelled], splits: Sequence[str]
 ) -> Iterator[tuple[PairWeights, dict[str, list[Labelled]]]]:
-    """The streams of each half of each split, with weights of the other half."""
+    """The streams of each half of each split, with the weights of the other half."""
     for split, half in itertools.product(splits, (0, 1)):
         weights = train([labelled for labelled in articles if fold_of(labelled.unit, split) != half])
         yield weights, streams([labelled for labelled in articles if fold_of(labelled.unit, split) == half], seeds)
 
 
 def measure_stories() -> Figures:
-    """`stories.…`: means over the splits, both halves and the orders; empty where the corpora are not here."""
+    """`stories.…`: means over the splits, both halves and the orders. Empty if the corpora are not available."""
     folder = SHARED / "data"
     if not all((folder / path).is_file() for path in FILES.values()):
         return {}
@@ -113,13 +113,13 @@ def measure_stream(
 
 
 def count_seeds_alone(seeds: Sequence[Labelled]) -> float:
-    """The least number of stories that the five seeds were in any of their 120 orders, with the weights that ship."""
+    """The minimum number of stories that the five seeds form in their 120 orders, with the shipped weights."""
     weights = load_weights()
     return float(min(len(group(list(order), weights).stories) for order in itertools.permutations(seeds)))
 
 
 def measure_similarity(path: Path, stages: Sequence[Stage]) -> Figures:
-    """SemEval-2022 Task 8: Pearson of the pair score, and of a ridge regression fitted on the other half."""
+    """SemEval-2022 Task 8: Pearson correlation of the pair score and of a ridge regression fitted on the other half."""
     csv.field_size_limit(sys.maxsize)
     with gzip.open(path, "rt", encoding="utf8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["text1"].strip() and row["text2"].strip()]
@@ -156,13 +156,13 @@ def _ridge(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarra
 
 
 def measure_duplicates() -> Figures:
-    """`duplicates.…`: pairs and recall by the kind of edit, and what template news adds, in one random order."""
+    """`duplicates.…`: pairs, recall by the kind of edit, and the effect of template news, in one random order."""
     path = SHARED / "data" / DUPLICATES
     return score_duplicates([*(read(path) if path.is_file() else ()), *template_rows()])
 
 
 def score_duplicates(rows: Sequence[dict[str, Any]]) -> Figures:
-    """`duplicates.…` of these rows; without edited copies only what template news adds."""
+    """`duplicates.…` of these rows. Without edited copies, only the effect of template news."""
     stages = stage_slice((), vectors=False)
     found = [
         labelled

@@ -1,4 +1,4 @@
-"""Fits the weights of the pair score to labelled stories: for measuring on the other half, and for what ships."""
+"""Fits the weights of the pair score to labelled stories, for measuring the other half and for the shipped model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.quality.stories.pairs import PairSet, collect_pairs
 from services.dedup.pairs import FEATURES, VECTOR, Array, PairWeights
 
 BY_HAND = {"actor_share": -3.0}
-"""At most so much: the corpora hardly have such pairs, and the seeds show that they matter."""
+"""Upper limits of weights. The corpora have hardly any such pairs, but the seeds show that they matter."""
 JOIN, MERGE = 0.5, 0.7
 ORDERS = (0, 1)
 LEARNING_RATE, STEPS, L2 = 0.05, 2500, 1e-3
@@ -20,7 +20,7 @@ DIGITS = 4
 
 
 def training_sets(articles: Iterable[Labelled]) -> dict[str, PairSet]:
-    """One set a corpus, NTREX in 8 languages; and NTREX in 40."""
+    """One set per corpus, with NTREX in 8 languages, and separately NTREX in 40 languages."""
     chosen: dict[str, list[Labelled]] = {"wikinews": [], "ecb": [], "ntrex": [], "ntrex in 40": []}
     for labelled in articles:
         if labelled.corpus != "ntrex" or labelled.code in NTREX_8:
@@ -33,9 +33,9 @@ def training_sets(articles: Iterable[Labelled]) -> dict[str, PairSet]:
 
 
 def fit(sets: Sequence[PairSet], by_hand: Mapping[str, float], left_out: Sequence[str] = ()) -> Array:
-    """Logistic regression with L2, by Adam on standardised features; weights for the features as they are.
+    """Logistic regression with L2, by Adam on standardised features. The weights apply to the original features.
 
-    Each set weighs the same, however many pairs it has. Features in `by_hand` get at most that weight.
+    All sets have the same total weight, however many pairs they have. Features in `by_hand` get at most that weight.
     """
     sets = [pairs for pairs in sets if len(pairs.labels)]
     features = np.concatenate([pairs.features for pairs in sets])
@@ -65,7 +65,7 @@ def fit(sets: Sequence[PairSet], by_hand: Mapping[str, float], left_out: Sequenc
 
 
 def train(articles: Iterable[Labelled], extra: PairSet | None = None) -> PairWeights:
-    """A model for each kind of pair; `extra` are pairs that people decided."""
+    """A model for each kind of pair. `extra` holds pairs from decisions of people."""
     sets = training_sets(articles)
     if extra is not None:
         sets["edits"] = extra

@@ -1,4 +1,4 @@
-"""Measures of a partition against the true one."""
+"""Compares a partition of articles with the true partition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.quality.scores import Figures, prf
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An article: its true story, the one it was put into, and its language."""
+    """An article: its true story, its assigned story and its language."""
 
     truth: str
     found: str
@@ -19,7 +19,7 @@ class Placed:
 
 
 def measure_partition(placed: Sequence[Placed]) -> Figures:
-    """B³ (Bagga and Baldwin 1998), pairs, pairs across languages, stories per true story and the other way round."""
+    """B³ (Bagga and Baldwin 1998), pairs, pairs across languages, stories per true story and true stories per story."""
     truths, founds = Counter(article.truth for article in placed), Counter(article.found for article in placed)
     both = Counter((article.truth, article.found) for article in placed)
     count = len(placed)
@@ -39,7 +39,7 @@ def measure_partition(placed: Sequence[Placed]) -> Figures:
 
 
 def _pairs(placed: Sequence[Placed], *, by_language: bool = False) -> tuple[int, int, int]:
-    """Pairs that are right, that were put together, and that belong together; all, or those of one language."""
+    """The numbers of right pairs, grouped pairs and true pairs, for all articles or for one language."""
     languages = [article.language if by_language else "" for article in placed]
     groups = (
         Counter((article.truth, article.found, language) for article, language in zip(placed, languages, strict=True)),

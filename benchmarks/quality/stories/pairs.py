@@ -1,4 +1,4 @@
-"""Pairs of articles with features and labels: what the pair score is trained on."""
+"""Pairs of articles with features and labels. The pair score is trained on them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from services.dedup.rows import ArticleRow, Decision
 from services.dedup.stories import StoryIndex
 
 COLD_START = 20
-"""Articles at a stream's beginning that are not trained on: everything is rare then."""
+"""The first articles of a stream are not used for training, because everything is rare at the beginning."""
 UNTRAINED = PairWeights(np.zeros((2, 2, len(FEATURES))), 0.0, 0.0)
-"""For features alone: what is being trained cannot be read yet."""
+"""Used only for features, because the weights being trained cannot be read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class PairSet:
     kinds: Kinds
 
     def only(self, *, capitals: bool, vectors: bool | None = None) -> PairSet:
-        """The pairs of one kind; with vectors or not where that is None."""
+        """The pairs of one kind. With `None`, pairs with and without vectors."""
         chosen = self.kinds.has_capitals == capitals
         if vectors is not None:
             chosen &= self.kinds.has_vectors == vectors
@@ -39,7 +39,7 @@ class PairSet:
 
 
 def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> PairSet:
-    """Comparisons and the labels of all their pairs, in one."""
+    """Comparisons and the labels of all their pairs, as one set."""
     kinds = Kinds(
         np.concatenate([np.zeros(0, bool), *(comparison.kinds.has_capitals for comparison in comparisons)]),
         np.concatenate([np.zeros(0, bool), *(comparison.kinds.has_vectors for comparison in comparisons)]),
@@ -49,7 +49,7 @@ def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> Pair
 
 
 def profile_of(article: EnrichedArticle, arrival: int) -> Profile:
-    """The profile of the article, in a story of its own."""
+    """The profile of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
     return to_profile(ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at))
 

@@ -1,4 +1,4 @@
-"""News that one template makes: every sentence is shared, numbers and names differ, and no two are the same report."""
+"""Makes news from templates: all sentences are shared, names and numbers differ, and no two reports are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 TEMPLATES = Path(__file__).with_name("templates.yaml")
 SEEN = 20
-"""Of each template, on which the limits of the vetoes were set; the next ones are measured."""
+"""Number of reports per template that were used to set the limits of the vetoes. Only later reports are measured."""
 FILLINGS = 20
 KIND = "template"
 SLOT = re.compile(r"\{(?:(?P<low>\d+)(?:-(?P<high>\d+))?|(?P<name>[a-z]+)(?P<other>\d*))\}")
@@ -21,7 +21,7 @@ SLOT = re.compile(r"\{(?:(?P<low>\d+)(?:-(?P<high>\d+))?|(?P<name>[a-z]+)(?P<oth
 
 @dataclass(slots=True)
 class Filling:
-    """One report of a template: a name stays the same one in it, each number is drawn anew."""
+    """The values for one report of a template. A name stays the same in it. Each number is drawn separately."""
 
     words: Mapping[str, Sequence[str]]
     chance: random.Random
@@ -42,7 +42,7 @@ class Filling:
 
 
 def template_rows(fillings: int = FILLINGS) -> Iterator[dict[str, Any]]:
-    """So many reports of each template that no limit was set on, each a group of its own; always the same."""
+    """This many reports of each template that no limit was set on, each in a separate group. Always the same."""
     content = YAML(typ="safe").load(TEMPLATES.read_text(encoding="utf8"))
     for template in content["templates"]:
         for number in range(SEEN, SEEN + fillings):

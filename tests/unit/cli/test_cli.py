@@ -87,7 +87,7 @@ def test_status_json_has_its_keys_also_when_nothing_runs() -> None:
         (["search", "x"], 2, "does not answer"),
         (["enrich", "--input", "/nowhere", "--output", "/nowhere/x"], 2, "cannot be read"),
         (["dead", "drop"], 2, "--all"),
-        (["replay", "x.jsonl", "--rate", "1", "--speed", "1"], 2, "exclude each other"),
+        (["replay", "x.jsonl", "--rate", "1", "--speed", "1"], 2, "Use either --rate or --speed"),
         (["replay", "x.jsonl", "--columns", "body=content"], 2, "fields are guid"),
         (["replay", "kafka://127.0.0.1:9092"], 2, "kafka://host:port/topic"),
         (["feeds", "list", "--feeds", "/nowhere.yaml"], 2, "There is no feeds file"),

@@ -150,7 +150,7 @@ def test_replay_leaves_letters_whose_file_is_in_quarantine(dragoman: Run, kafka:
     put(kafka, example("articles.dead", "v1-null-value", quarantine_path="/q/big.html"))
     result = dragoman("dead", "replay")
     assert result.stdout == "Replayed 0 dead letters.\n"
-    assert "1 left: their files are in quarantine; mend them and replay the files." in result.stderr
+    assert "1 left: their files are in quarantine. Fix them and replay them." in result.stderr
     assert not log(kafka, "articles.raw")
 
 
@@ -197,7 +197,7 @@ def test_a_letter_stays_until_kafka_confirms(
     refusing(confirms)
     result = dragoman("dead", "replay", IDS[0])
     assert result.exit_code == 1
-    assert result.stderr == "gone. Letters that were not confirmed are still there.\n"
+    assert result.stderr == "gone. Letters without a confirmation are still there.\n"
     assert len(log(letters, "articles.raw")) == confirms
     assert ids_of(dragoman("dead", "list", "--json")) == IDS
 

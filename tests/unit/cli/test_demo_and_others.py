@@ -80,7 +80,7 @@ def test_the_demo_shows_articles_and_searches_and_stops_everything(dragoman: Run
     ):
         assert words in result.stdout
     assert '$ dragoman search "bezoeken gesprek" --language nl' in result.stdout
-    assert "everything was stopped." in result.stderr
+    assert "Everything was stopped." in result.stderr
 
 
 def test_the_demo_keeps_apart_from_a_real_stack(dragoman: Run, demo: Demo) -> None:

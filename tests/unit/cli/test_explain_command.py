@@ -132,7 +132,7 @@ def test_a_copy_that_joined_tells_of_what_and_why(dragoman: Run) -> None:
     assert said[:10] == [
         "Copy [2]",
         "A rewrite of: Fire",
-        "  50% of the word pairs, 75% of the words; 4 facts shared, 1 missing",
+        "  50% of the word pairs, 75% of the words, 4 shared facts, 1 missing facts",
         "  shared facts: 4,500, Utrecht",
         "  missing facts: Oslo",
         "Joined story aaaaaaaa with a score of 1.75. Nearest article:",
@@ -159,7 +159,7 @@ def test_an_article_without_neighbours_opened_its_story(dragoman: Run) -> None:
 @pytest.mark.usefixtures("news")
 def test_a_story_that_was_missed_is_told_with_the_distance(dragoman: Run) -> None:
     said = dragoman("explain", FLOOD).stdout
-    assert "Opened its story: the nearest one missed 0.5 by 0.20. Nearest:\n  Fire\n" in said
+    assert "Opened its story: the nearest one missed the threshold of 0.5 by 0.20. Nearest:\n  Fire\n" in said
     assert "  no dates to compare\n" in said
     assert "Next story" not in said
 
@@ -211,14 +211,14 @@ def test_json_of_a_comparison(dragoman: Run, dedup: Callable[[Any], list[str]]) 
         (
             {},
             [
-                "No copies: 25% of the shorter text's word pairs are in both.",
+                "Not copies: both have 25% of the shorter text's word pairs.",
                 "As a pair they score 0.75, enough by themselves (0.5).",
             ],
         ),
         (
             {"duplicate_veto": "numbers differ", "score": 0.25},
             [
-                "No copies: 25% of the shorter text's word pairs are in both, but numbers differ.",
+                "Not copies: both have 25% of the shorter text's word pairs, but numbers differ.",
                 "As a pair they score 0.25, not enough by themselves (0.5).",
             ],
         ),
@@ -231,14 +231,14 @@ def test_a_comparison_is_told(
 ) -> None:
     dedup(compared(**answer))
     said = dragoman("explain", FIRE, COPY).stdout.splitlines()
-    assert said[:3] == ["Fire", "Copy [2]", "They are of one story and of one group of copies."]
+    assert said[:3] == ["Fire", "Copy [2]", "They are in the same story and in the same group of copies."]
     assert set(lines) <= set(said)
 
 
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (urllib.error.HTTPError("u", 404, "no", Message(), None), "One of them has left the window of dedup, so they "),
+        (urllib.error.HTTPError("u", 404, "no", Message(), None), "One of the articles has left the window of dedup"),
         (urllib.error.HTTPError("u", 500, "no", Message(), None), "Dedup at http://dedup:9100 answers 500."),
         (OSError("refused"), "Dedup at http://dedup:9100 does not answer."),
     ],
@@ -251,16 +251,16 @@ def test_where_dedup_has_no_answer_what_is_stored_is_told(
     result = dragoman("explain", COPY, FLOOD)
     assert result.exit_code == 0
     assert result.stderr.startswith(sentence)
-    assert result.stderr.endswith("What is stored:\n")
+    assert result.stderr.endswith("The stored reasons:\n")
     said = result.stdout.splitlines()
-    assert said[2] == "They are of two stories."
+    assert said[2] == "They are in two different stories."
     assert {"bbbbbbbb:", "cccccccc:", "  shared names: Utrecht"} <= set(said)
 
 
 @pytest.mark.usefixtures("news")
 def test_without_an_address_it_says_which_setting_is_missing(dragoman: Run) -> None:
     report = json.loads(dragoman("explain", FIRE, FLOOD, "--json").stdout)
-    assert report["problem"] == "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. What is stored:"
+    assert report["problem"] == "The address of dedup is not known: set DRAGOMAN_DEDUP_URL. The stored reasons:"
     assert (report["compared"], report["same_story"], report["same_group"]) == (None, False, False)
 
 

@@ -150,7 +150,7 @@ def test_spans_are_in_the_largest_fitting_unit(seconds: int, words: str) -> None
 
 def test_check_warns_of_variables_and_files_that_are_not_there(dragoman: Run, file: Path) -> None:
     file.write_text("feeds:\n  - id: a\n    url: https://x.org/${TOKEN_X}\n  - id: b\n    path: inbox\n")
-    warnings = ["a: TOKEN_X is not set in this environment", f"b: {file.parent / 'inbox'} is not there yet"]
+    warnings = ["a: TOKEN_X is not set in this environment", f"b: {file.parent / 'inbox'} does not exist yet"]
     result = dragoman("feeds", "check")
     assert (result.exit_code, result.stdout) == (0, f"{file}: 2 feeds, no mistakes.\n")
     assert result.stderr.splitlines() == warnings
@@ -200,7 +200,7 @@ def test_a_feed_of_a_list_is_not_paused_alone(dragoman: Run, file: Path) -> None
     child = json.loads(dragoman("feeds", "list", "--json").stdout)[-1]["id"]
     result = dragoman("feeds", "pause", child)
     assert result.exit_code == 2
-    assert result.stderr == f"{child} is on the list many: pause or resume the list, or change it there.\n"
+    assert result.stderr == f"{child} is in the list many. Pause or resume the whole list, or edit the list itself.\n"
     assert file.read_text() == FEEDS
 
 
@@ -243,7 +243,7 @@ def test_import_adds_what_is_new_and_names_what_it_leaves_out(dragoman: Run, fil
     assert "url holds a user or password" in problem
     assert file.read_text().startswith(FEEDS)
     again = dragoman("feeds", "import", str(opml))
-    assert (again.exit_code, again.stdout) == (1, f"Added 0 feeds to {file}; 2 were there already.\n")
+    assert (again.exit_code, again.stdout) == (1, f"Added 0 feeds to {file}. 2 were there already.\n")
     assert again.stderr == f"left out: {problem}\n"
 
 
@@ -267,7 +267,7 @@ def test_export_leaves_out_what_no_reader_could_fetch(dragoman: Run, file: Path,
     target = tmp_path / "out.opml"
     result = dragoman("feeds", "export", str(target))
     assert (result.exit_code, result.stdout) == (0, f"Wrote 5 feeds to {target}.\n")
-    assert result.stderr == "1 have no URL that a reader could fetch, and were left out.\n"
+    assert result.stderr == "1 were left out, because they have no URL that a reader could fetch.\n"
     assert dragoman("feeds", "export", "-").stdout == target.read_text()
 
 

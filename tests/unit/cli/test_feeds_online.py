@@ -159,9 +159,9 @@ def test_a_feed_is_tried_by_its_id_with_its_own_settings(dragoman: Run, file: Pa
     [
         ("https://gone.example.org/rss", 1, "https://gone.example.org/rss: the server answers 404."),
         (f"{SITE}/empty", 1, f"{SITE}/empty was fetched, but "),
-        ("inbox", 2, "inbox is a path: `dragoman replay news` reads it."),
+        ("inbox", 2, "inbox is a path. `dragoman replay news` reads it."),
         ("secret", 1, "secret: the environment variable TOKEN_X is not set."),
-        ("ftp://x", 2, "ftp://x is no URL and no feed of "),
+        ("ftp://x", 2, "ftp://x is neither a URL nor a feed of "),
     ],
 )
 def test_what_cannot_be_tried_is_said(dragoman: Run, file: Path, url: str, code: int, sentence: str) -> None:
@@ -221,7 +221,7 @@ def test_what_is_in_the_file_already_stays_as_it_is(dragoman: Run, file: Path) -
     file.write_text(before)
     result = dragoman("feeds", "add", f"{SITE}/rss")
     assert (result.exit_code, file.read_text()) == (0, before)
-    assert result.stdout.splitlines()[-1] == "It is in the file already."
+    assert result.stdout.splitlines()[-1] == "The file has it already."
 
 
 @pytest.mark.parametrize(

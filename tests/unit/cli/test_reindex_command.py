@@ -122,7 +122,7 @@ def test_a_message_that_cannot_be_indexed_stops_the_swap(
     assert "  articles.grouped/0/3: " in result.stderr
     assert "  articles.grouped/0/2: a tombstone" in result.stderr
     assert result.stderr.splitlines()[-1] == (
-        "1 messages could not be indexed. --force swaps all the same. Nothing was swapped, the new indices are removed."
+        "1 messages could not be indexed. --force swaps anyway. Nothing was swapped, and the new indices were removed."
     )
     assert news.indices.keys() == readers(news) == OLD
 
@@ -138,7 +138,7 @@ def test_force_swaps_all_the_same(dragoman: Run, news: FakeElasticsearch, kafka:
 def test_at_most_ten_messages_are_named(dragoman: Run, news: FakeElasticsearch, kafka: FakeKafka) -> None:
     reject(kafka, 11)
     said = dragoman("reindex", "--force").stderr.splitlines()
-    assert said[10:] == ["  and 2 more; --json names all."]
+    assert said[10:] == ["  and 2 more. --json shows all."]
     assert readers(news) != OLD
 
 
@@ -147,7 +147,7 @@ def test_readers_do_not_lose_articles(dragoman: Run, news: FakeElasticsearch) ->
         news.put("articles-v1", f"a{number}", {})
     result = dragoman("reindex")
     assert result.exit_code == 4
-    assert "readers see 5 articles now, and the topic holds 2. --force swaps all the same." in result.stderr
+    assert "readers see 5 articles now, and the topic holds 2. --force swaps anyway." in result.stderr
     assert readers(news) == OLD
 
 
@@ -155,8 +155,8 @@ def test_an_outage_ends_in_a_sentence_that_names_what_to_delete(dragoman: Run, n
     news.is_down = True
     result = dragoman("reindex")
     assert result.exit_code == 1
-    assert "Elasticsearch at http://127.0.0.1:9200 does not answer as it should" in result.stderr
-    assert "Nothing was swapped; the new indices could not be removed, delete them: articles-v1." in result.stderr
+    assert "Elasticsearch at http://127.0.0.1:9200 does not answer correctly" in result.stderr
+    assert "Nothing was swapped, but the new indices could not be removed. Delete them: articles-v1." in result.stderr
 
 
 def test_a_swap_without_an_answer_leaves_the_new_indices(
@@ -168,7 +168,7 @@ def test_a_swap_without_an_answer_leaves_the_new_indices(
     monkeypatch.setattr(FakeElasticsearch, "_move_aliases", cut_off)
     result = dragoman("reindex")
     assert result.exit_code == 1
-    assert "The swap was asked for: the new indices stay (articles-v1." in result.stderr
+    assert "The swap was requested, so the new indices stay (articles-v1." in result.stderr
     assert len(news.indices) == 4
 
 
@@ -181,7 +181,7 @@ def test_stopped_before_the_swap_nothing_has_changed(
     monkeypatch.setattr(Reindex, "swap", stop)
     result = dragoman("reindex")
     assert result.exit_code == 130
-    assert result.stderr == "Stopped. Nothing was swapped, the new indices are removed.\n"
+    assert result.stderr == "Stopped. Nothing was swapped, and the new indices were removed.\n"
     assert news.indices.keys() == readers(news) == OLD
 
 

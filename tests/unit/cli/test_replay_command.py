@@ -117,13 +117,14 @@ def test_a_replay_that_is_cut_off_goes_on_where_it_stopped(
     result = dragoman("replay", str(archive))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "gone. Nothing is lost: what was confirmed is in the ledger; run the same command again.\n"
+        "gone. Nothing is lost: the ledger holds what was confirmed. Run the same command again.\n"
     )
     refusing(2)
     again = dragoman("replay", str(archive))
     assert (again.exit_code, again.stdout) == (0, "2 messages confirmed, 2 articles.\n")
     assert again.stderr == (
-        "1 items were confirmed before this replay was cut off, and left out (--restart takes them again).\n"
+        "1 items were left out, because they were confirmed before this replay was interrupted "
+        "(--restart sends them again).\n"
     )
     assert guids(kafka) == "abc"
 
@@ -143,7 +144,7 @@ def test_a_store_that_is_none_ends_in_a_sentence(dragoman: Run, kafka: FakeKafka
     (home / "producer.sqlite").write_bytes(b"no database " * 100)
     result = dragoman("replay", str(archive))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == ("This cannot be replayed: file is not a database. What was confirmed is in the ledger.\n")
+    assert result.stderr == ("This cannot be replayed: file is not a database. The ledger holds what was confirmed.\n")
     assert sent(kafka) == []
 
 
@@ -196,5 +197,5 @@ def test_wait_gives_up_with_exit_code_5(dragoman: Run, archive: Path) -> None:
     assert result.exit_code == 5
     assert result.stdout.splitlines()[1] == "2 searchable, 0 dead."
     assert result.stderr == (
-        "1 articles are still on their way after 7 s without progress; `dragoman status` shows where.\n"
+        "1 articles are still on their way after 7 s without progress. `dragoman status` shows where.\n"
     )

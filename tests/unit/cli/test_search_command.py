@@ -102,7 +102,7 @@ def test_a_long_title_is_cut_between_words() -> None:
     ("options", "sentence"),
     [
         (["x", "--from", "2022-01-01", "--to", "2021-01-01"], "--from 2022-01-01 is later than --to 2021-01-01."),
-        (["x", "--to", "soon"], "--to 'soon' is no date. Write it as 2021-03-19."),
+        (["x", "--to", "soon"], "--to 'soon' is not a date. Write it as 2021-03-19."),
         (["x"], "There is no index articles yet. Start the stack with `dragoman up`."),
     ],
 )

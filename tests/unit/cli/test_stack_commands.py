@@ -185,7 +185,7 @@ def test_a_supervisor_that_ends_by_itself_is_an_error(
     fake = supervised([state("kafka")], lives=2)
     result = dragoman("up")
     assert (result.exit_code, fake.stopped) == (1, 0)
-    assert result.stderr.splitlines()[-1] == "The supervisor ended by itself; everything it ran was stopped."
+    assert result.stderr.splitlines()[-1] == "The supervisor ended by itself. Everything that it ran was stopped."
 
 
 def test_down_names_what_it_stopped(dragoman: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ def test_setup_makes_topics_and_indices_and_may_be_repeated(
 ) -> None:
     for _ in range(2):
         result = dragoman("setup")
-        assert (result.exit_code, result.stdout) == (0, "Topics, templates and aliases are there.\n")
+        assert (result.exit_code, result.stdout) == (0, "Topics, templates and aliases exist.\n")
     assert len(kafka.partitions("articles.raw")) == 4
     assert elastic.aliases["articles"] == {"articles-v1": True}
 
@@ -365,7 +365,7 @@ def test_a_server_that_is_down_is_named(
     result = dragoman("status")
     assert result.exit_code == 4
     assert "Elasticsearch at http://127.0.0.1:9200 does not answer" in result.stdout
-    assert "Books: cannot be told now." in result.stdout
+    assert "Books: unknown at the moment." in result.stdout
     report = json.loads(dragoman("status", "--json").stdout)
     assert (report["books"], report["lag"]["articles.raw"]) == (None, 1)
 
@@ -453,4 +453,4 @@ def test_verify_needs_elasticsearch(dragoman: Run, home: Path, elastic: FakeElas
     elastic.is_down = True
     result = dragoman("verify")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Elasticsearch at http://127.0.0.1:9200 does not answer as it should")
+    assert result.stderr.startswith("Elasticsearch at http://127.0.0.1:9200 does not answer correctly")

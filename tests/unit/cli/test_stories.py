@@ -54,7 +54,7 @@ def test_edits_are_read_oldest_first_and_what_is_none_is_told(capsys: pytest.Cap
     records = [Record(one.edit_id.encode(), encode(one)) for one in (late, early, gone)]
     records += [Record(b"gone", None), Record(b"broken", b"{")]
     assert edits_of(records) == [early, late]
-    assert "Record 7 is no edit" in capsys.readouterr().err
+    assert "Record 7 is not an edit" in capsys.readouterr().err
 
 
 def test_of_contradicting_edits_the_later_one_is_the_training_pair() -> None:
@@ -113,7 +113,7 @@ def test_a_vetoed_story_is_told_by_its_title_and_not_as_a_near_miss(
     library: Any = Titles({first.article_id: "Blaze at a mill"})
     show_one(explain_one(library, article.model_dump(mode="json")))
     said = capsys.readouterr().out
-    assert "near enough (0.5), but not taken" in said
+    assert "reached the threshold of 0.5 but was not taken" in said
     assert f"Not taken: story {first.article_id[:8]} “Blaze at a mill”: split by ann (edit 1)" in said
 
 
@@ -121,7 +121,7 @@ def test_a_vetoed_story_is_told_by_its_title_and_not_as_a_near_miss(
     ("error", "sentence"),
     [
         (KafkaTimeoutError("late"), "Kafka at 127.0.0.1:9 does not answer (KafkaTimeoutError)."),
-        (NoConnection("refused"), "Elasticsearch at http://127.0.0.1:9 does not answer as it should: Connection"),
+        (NoConnection("refused"), "Elasticsearch at http://127.0.0.1:9 does not answer correctly: Connection"),
     ],
 )
 def test_a_server_that_does_not_answer_ends_in_a_sentence(

@@ -184,10 +184,10 @@ def test_an_edit_is_of_the_person_who_is_logged_in(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["merge", FIRE, "guid 0"], "Name two different articles or more."),
+        (["merge", FIRE, "guid 0"], "Name at least two different articles."),
         (["merge", FIRE, "nothing"], "No article has the id, guid or URL 'nothing'."),
-        (["split", LONE], "Story dddddddd has no other article: there is nothing to split it from."),
-        (["split", FIRE, FLOOD], "Story aaaaaaaa has no other article: there is nothing to split it from."),
+        (["split", LONE], "Story dddddddd has no other article, so there is nothing to split it from."),
+        (["split", FIRE, FLOOD], "Story aaaaaaaa has no other article, so there is nothing to split it from."),
         (["pin", LONE, "--to", "nothing"], "No article has the id, guid or URL 'nothing'."),
         (["pin", OLD, "--to", FIRE], f"No article has the id, guid or URL '{OLD}'."),
     ],

@@ -58,7 +58,7 @@ def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_two_ups_at_once_are_one(tmp_path: Path) -> None:
-    with stack._exclusive(tmp_path), pytest.raises(StackError, match="at work"), stack._exclusive(tmp_path):
+    with stack._exclusive(tmp_path), pytest.raises(StackError, match="is running in"), stack._exclusive(tmp_path):
         pass
 
 

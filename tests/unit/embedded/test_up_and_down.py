@@ -196,7 +196,7 @@ def test_a_process_that_ends_at_once_stops_all_and_shows_its_log(
     supervisor.dies = name
     settings.home.mkdir()
     (settings.home / f"{name}.log").write_text("why it died\n")
-    with pytest.raises(StackError, match=rf"(?s){name} ended at once.*why it died"):
+    with pytest.raises(StackError, match=rf"(?s){name} ended immediately.*why it died"):
         up(settings, Steps())
     assert (supervisor.journal[-1], supervisor.running) == ("stop", {})
 

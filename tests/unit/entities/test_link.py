@@ -157,7 +157,7 @@ def test_names_of_a_users_file_are_added_and_removed(tmp_path: Path) -> None:
     [
         ("entities: [{id: 'local:x'}]", "needs a name and a type"),
         ("entities: [{id: Boeing}]", "entities.0.id"),
-        ("entities: [", "no YAML"),
+        ("entities: [", "not valid YAML"),
         ("names: []", "entities"),
     ],
 )
