@@ -70,7 +70,7 @@ def test_a_missing_topic_fails_in_seconds_and_not_for_ever(settings_of: Settings
 
 
 def test_setup_can_be_repeated(stack: Stack, settings_of: SettingsOf) -> None:
-    assert "are there" in stack.run("setup").stdout
+    assert "exist" in stack.run("setup").stdout
     settings = settings_of(IndexerSettings)
     client = make_client(settings)
     ensure_indices(client, settings)
