@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e check format up down bench eval eval-gate train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,8 +35,7 @@ up: setup ## Start everything and keep it running. Ctrl-C stops it
 down: setup ## Stop what `up --detach` started
 	@$(BIN)/dragoman down
 
-test: setup ## Run unit, integration and end-to-end tests, on real Kafka and Elasticsearch where needed
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
+test: test-unit test-integration test-e2e ## Run unit, integration and end-to-end tests, without the kills
 
 test-unit: setup ## Run the tests that need no server, on all cores
 	@$(BIN)/python -m pytest -n auto --dist worksteal tests/unit
@@ -44,8 +43,11 @@ test-unit: setup ## Run the tests that need no server, on all cores
 test-integration: setup ## Run the tests that each check one behaviour of one real system
 	@$(BIN)/python -m pytest tests/integration
 
-test-e2e: setup ## Run the tests of the whole pipeline, including kills and restarts
-	@$(BIN)/python -m pytest tests/e2e
+test-e2e: setup ## Run the tests of the whole pipeline, without the kills
+	@$(BIN)/python -m pytest tests/e2e --ignore tests/e2e/test_kill.py
+
+test-chaos: setup ## Kill and restart the services of the pipeline under load. Nothing may be lost
+	@$(BIN)/python -m pytest tests/e2e/test_kill.py
 
 test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival
 	@$(BIN)/python -m pytest tests/properties
