@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import feeds_online
-from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of
+from services.cli.feeds_file import EXIT_UNUSABLE, File, Json, append, load, settings_of, writing
 from services.cli.output import err, fail, out, print_json
 
 app = typer.Typer(help="List, check, test, add, pause, import and export feeds.", no_args_is_help=True)
@@ -164,8 +164,9 @@ def resume(ids: Ids, file: File = None) -> None:
 
 
 def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
-    from services.producer.feeds.admin import read_states, with_children
-    from services.producer.feeds.file import FeedsFileError, UnknownFeedError, edit_feeds, set_paused
+    from services.producer.feeds.admin import read_states
+    from services.producer.feeds.file import UnknownFeedError, edit_feeds, set_paused
+    from services.producer.feeds.lists import with_children
 
     settings = settings_of(file)
     for listed in with_children(load(settings), read_states(settings)):
@@ -181,11 +182,10 @@ def _set_paused(ids: list[str], file: Path | None, *, paused: bool) -> None:
         changed.extend(feed_id for feed_id in ids if set_paused(listed, feed_id, paused=paused))
 
     try:
-        edit_feeds(settings.feeds, change)
-    except (UnknownFeedError, FeedsFileError) as error:
+        with writing(settings):
+            edit_feeds(settings.feeds, change)
+    except UnknownFeedError as error:
         fail(str(error), code=EXIT_UNUSABLE)
-    except OSError as error:
-        fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
     word = "Paused" if paused else "Resumed"
     same = [feed_id for feed_id in ids if feed_id not in changed]
     if changed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,18 +20,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EXIT_UNUSABLE = 2
 
 
-def settings_of(file: Path | None) -> ProducerSettings:
-    """The producer's settings, with this feeds file if one is given. A new home gets its first feeds file."""
-    from services.producer.feeds.file import FeedsFileError, make_first_file
-    from services.producer.settings import ProducerSettings
+@contextmanager
+def writing(settings: ProducerSettings) -> Iterator[None]:
+    """Run a block that writes the feeds file. An error ends the command with a sentence."""
+    from services.producer.feeds.file import FeedsFileError
 
-    settings = ProducerSettings() if file is None else ProducerSettings(feeds=file)
     try:
-        source = make_first_file(settings)
+        yield
     except FeedsFileError as error:
         fail(str(error), code=EXIT_UNUSABLE)
     except OSError as error:
         fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)
+
+
+def settings_of(file: Path | None) -> ProducerSettings:
+    """The producer's settings, with this feeds file if one is given. A new home gets its first feeds file."""
+    from services.producer.feeds.file import make_first_file
+    from services.producer.settings import ProducerSettings
+
+    settings = ProducerSettings() if file is None else ProducerSettings(feeds=file)
+    with writing(settings):
+        source = make_first_file(settings)
     if source is not None:
         err.print(f"Made {settings.feeds} from {source}.", style="dim", markup=False, soft_wrap=True)
     return settings
@@ -53,11 +64,6 @@ def load(settings: ProducerSettings) -> FeedsFile:
 def append(settings: ProducerSettings, feeds: list[Feed]) -> None:
     """Write feeds to the file. An error ends the command with a sentence."""
     from services.producer.feeds.admin import append_feeds
-    from services.producer.feeds.file import FeedsFileError
 
-    try:
+    with writing(settings):
         append_feeds(settings, feeds)
-    except FeedsFileError as error:
-        fail(str(error), code=EXIT_UNUSABLE)
-    except OSError as error:
-        fail(f"{settings.feeds} cannot be written: {error.strerror}.", code=EXIT_UNUSABLE)

@@ -50,8 +50,9 @@ def try_feed(
     Examples: `dragoman feeds test https://example.org/rss.xml`; `dragoman feeds test bbc-world --json`.
     """
     from schemas.feed import Feed
-    from services.producer.feeds.admin import as_collected, read_states, with_children
+    from services.producer.feeds.admin import as_collected, read_states
     from services.producer.feeds.discovery import fetch_once
+    from services.producer.feeds.lists import with_children
     from services.producer.fetch.client import FetchError
     from services.producer.sources.documents import NotThisFormatError
 

@@ -1,7 +1,7 @@
 """The fingerprint stage: computes everything that grouping needs of one article, so that dedup only compares."""
 
+from services.fingerprint.embed import ENCODER, embed, is_encoder_installed
 from services.fingerprint.embed import VERSION as EMBEDDING_VERSION
-from services.fingerprint.embed import embed, is_encoder_installed
 from services.fingerprint.sketch import VERSION, fingerprint
 
-__all__ = ["EMBEDDING_VERSION", "VERSION", "embed", "fingerprint", "is_encoder_installed"]
+__all__ = ["EMBEDDING_VERSION", "ENCODER", "VERSION", "embed", "fingerprint", "is_encoder_installed"]

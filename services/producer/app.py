@@ -20,7 +20,7 @@ from services.common.quality import QualityCollector
 from services.producer.feeds.collect import Collector
 from services.producer.feeds.file import make_first_file
 from services.producer.feeds.poll import Poller
-from services.producer.feeds.state import FeedState
+from services.producer.feeds.state import parse_states
 from services.producer.fetch.client import Client
 from services.producer.fetch.robots import Robots
 from services.producer.ingest import Ingest, read_token
@@ -57,7 +57,7 @@ async def run(settings: ProducerSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     with closing(Store(settings.store_file)) as store, OutboxWriter(settings) as writer:
-        states = {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
+        states = parse_states(store.feed_states())
         async with Client(settings) as client:
             poller = Poller(
                 settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent

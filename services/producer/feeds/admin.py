@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,9 @@ from services.producer.feeds import schedule
 from services.producer.feeds.collect import feed_condition
 from services.producer.feeds.discovery import FoundFeed
 from services.producer.feeds.file import add_feed, edit_feeds, free_id
-from services.producer.feeds.lists import children_of
+from services.producer.feeds.lists import with_children
 from services.producer.feeds.pages import make_item, wants_pages
-from services.producer.feeds.state import FeedState, to_time
+from services.producer.feeds.state import FeedState, parse_states, to_time
 from services.producer.identity import host_name
 from services.producer.ledger.store import Store
 from services.producer.settings import ProducerSettings
@@ -29,32 +30,31 @@ from services.producer.sources.documents import Child
 WEEK_SECONDS = 7 * 86400
 
 
+@contextmanager
+def _open_store(settings: ProducerSettings) -> Iterator[Store | None]:
+    """The producer's store. None when nothing was collected yet."""
+    if not settings.store_file.exists():
+        yield None
+        return
+    with closing(Store(settings.store_file)) as store:
+        yield store
+
+
 def read_states(settings: ProducerSettings) -> dict[str, FeedState]:
     """The state of each feed in the producer's store, by feed id. Empty when nothing was collected yet."""
-    if not settings.store_file.exists():
-        return {}
-    store = Store(settings.store_file)
-    try:
-        return {name: FeedState.model_validate_json(text) for name, text in store.feed_states().items()}
-    finally:
-        store.close()
-
-
-def with_children(file: FeedsFile, states: Mapping[str, FeedState]) -> list[Feed]:
-    """The feeds of the file. The feeds of an OPML list follow the list."""
-    return [listed for feed in file.feeds for listed in (feed, *children_of(feed, states.get(feed.id)))]
+    with _open_store(settings) as store:
+        return parse_states(store.feed_states()) if store is not None else {}
 
 
 def feed_rows(settings: ProducerSettings, file: FeedsFile) -> list[dict[str, Any]]:
     """One row for each feed with its state, including the feeds of OPML lists."""
-    states, now = read_states(settings), time.time()
-    store = Store(settings.store_file) if states else None
+    now = time.time()
     rows = []
-    for feed in with_children(file, states):
-        week = store.count_first_seen(feed.id, int(now - WEEK_SECONDS)) if store is not None else 0
-        rows.append(_to_row(feed, states.get(feed.id, FeedState()), week, now))
-    if store is not None:
-        store.close()
+    with _open_store(settings) as store:
+        states = parse_states(store.feed_states()) if store is not None else {}
+        for feed in with_children(file, states):
+            week = store.count_first_seen(feed.id, int(now - WEEK_SECONDS)) if store is not None else 0
+            rows.append(_to_row(feed, states.get(feed.id, FeedState()), week, now))
     return rows
 
 

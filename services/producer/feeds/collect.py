@@ -19,7 +19,7 @@ from schemas.feed import Feed
 from services.common.logging import get_logger
 from services.producer.feeds import schedule
 from services.producer.feeds.file import FeedsFileError, load_feeds, missing_variables
-from services.producer.feeds.lists import children_of
+from services.producer.feeds.lists import with_children
 from services.producer.feeds.metrics import FAILING, FEEDS, FILE_VALID, LATE_SECONDS, SILENT
 from services.producer.feeds.poll import Poller
 from services.producer.feeds.state import FeedState
@@ -101,11 +101,7 @@ class Collector:
             log.error("the feeds file has errors; the feeds of the last valid file continue", problems=problems)  # noqa: TRY400 - not a bug
             return
         self.file_error = None
-        wanted: dict[str, Feed] = {}
-        for feed in loaded.feeds:
-            for listed in (feed, *children_of(feed, self.states.get(feed.id))):
-                wanted[listed.id] = listed
-        self._take_over(wanted)
+        self._take_over({feed.id: feed for feed in with_children(loaded, self.states)})
 
     def _take_over(self, wanted: dict[str, Feed]) -> None:
         for feed in wanted.values():

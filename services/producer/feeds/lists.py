@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from schemas.feed import Feed
+from schemas.feed import Feed, FeedsFile
 from services.common.logging import get_logger
 from services.common.messages import describe
 from services.producer.feeds.file import free_id
@@ -14,6 +15,11 @@ from services.producer.feeds.state import FeedState
 from services.producer.identity import host_name
 
 log = get_logger(__name__)
+
+
+def with_children(file: FeedsFile, states: Mapping[str, FeedState]) -> list[Feed]:
+    """The feeds of the file. The feeds of an OPML list follow the list."""
+    return [listed for feed in file.feeds for listed in (feed, *children_of(feed, states.get(feed.id)))]
 
 
 def children_of(feed: Feed, state: FeedState | None) -> list[Feed]:

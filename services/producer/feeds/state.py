@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -59,6 +60,11 @@ class FeedState(BaseModel):
     def validators(self) -> Validators:
         """The validators for the next request."""
         return Validators(self.etag, self.last_modified)
+
+
+def parse_states(texts: Mapping[str, str]) -> dict[str, FeedState]:
+    """The state of each feed, by feed id, from the JSON in the store."""
+    return {feed_id: FeedState.model_validate_json(text) for feed_id, text in texts.items()}
 
 
 def to_time(seconds: float | None) -> datetime | None:
