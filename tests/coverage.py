@@ -53,9 +53,14 @@ def by_package(report: Mapping[str, Any]) -> dict[str, Covered]:
     return dict(sorted(found.items()))
 
 
+def whole_of(packages: Mapping[str, Covered]) -> Covered:
+    """The coverage of all packages together."""
+    return Covered(sum(part.run for part in packages.values()), sum(part.of for part in packages.values()))
+
+
 def too_low(packages: Mapping[str, Covered]) -> list[str]:
     """A sentence for the whole and each package that is below its limit."""
-    whole = Covered(sum(part.run for part in packages.values()), sum(part.of for part in packages.values()))
+    whole = whole_of(packages)
     sentences = [
         f"{name} has {part.percent:.1f} %, and {MIN_PACKAGE:g} % are needed"
         for name, part in packages.items()
@@ -76,10 +81,8 @@ def main() -> int:
         if ended.returncode:
             return 1
         packages = by_package(json.loads(report.read_text(encoding="utf8")))
-    for name, part in packages.items():
+    for name, part in {**packages, "all": whole_of(packages)}.items():
         print(f"{name:<24} {part.percent:5.1f} %  {part.run:>5,} of {part.of:>5,} statements")
-    whole = Covered(sum(part.run for part in packages.values()), sum(part.of for part in packages.values()))
-    print(f"{'all':<24} {whole.percent:5.1f} %  {whole.run:>5,} of {whole.of:>5,} statements")
     sentences = too_low(packages)
     for sentence in sentences:
         print(f"Too low: {sentence}.")

@@ -13,6 +13,7 @@ import pytest
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.records import Known
 from services.entities.wikidata import Collector, DumpError, build_from_dump
+from tests.gazetteers import by_id, spellings
 
 SAMPLE = Path(__file__).parents[2] / "data" / "wikidata-sample.json"
 
@@ -31,17 +32,7 @@ def gazetteer(target: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {entity.id: entity for entity in gazetteer.entities}
-
-
-def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
-    """The spellings of one entity → languages, joined by commas."""
-    return {
-        text: ",".join(sorted(alias.languages or "*"))
-        for text, aliases in gazetteer.by_text.items()
-        for alias in aliases
-        if gazetteer.entities[alias.entity].id == qid
-    }
+    return by_id(gazetteer)
 
 
 def test_kept_are_office_holders_the_well_known_places_and_organisations(known: dict[str, Known]) -> None:

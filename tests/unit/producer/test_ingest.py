@@ -84,14 +84,6 @@ class Endpoint:
         return [decode(RawArticle, message) for message in dict.fromkeys([*sent, *promised])]
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy, because creating its tables waits for the disk."""
-    path = tmp_path_factory.mktemp("store") / "producer.sqlite"
-    Store(path).close()
-    return path
-
-
 @pytest.fixture
 def endpoint(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.setattr("services.producer.ledger.writer.IDLE_SECONDS", 0.01)

@@ -15,6 +15,7 @@ from services.entities import demonyms
 from services.entities.builder import Builder
 from services.entities.gazetteer import Gazetteer, load_gazetteer
 from services.entities.records import Known
+from tests.gazetteers import by_id, spellings
 from tools import gazetteer as tool
 from tools.gazetteer import LICENCES
 
@@ -135,17 +136,7 @@ def gazetteer(built: Path) -> Gazetteer:
 
 @pytest.fixture(scope="module")
 def known(gazetteer: Gazetteer) -> dict[str, Known]:
-    return {entity.id: entity for entity in gazetteer.entities}
-
-
-def spellings(gazetteer: Gazetteer, qid: str) -> dict[str, str]:
-    """Spelling → languages, joined by commas. `*` means all languages."""
-    return {
-        text: ",".join(sorted(alias.languages or "*"))
-        for text, aliases in gazetteer.by_text.items()
-        for alias in aliases
-        if gazetteer.entities[alias.entity].id == qid
-    }
+    return by_id(gazetteer)
 
 
 def test_the_manifest_counts_and_names_every_source_with_its_checksum(built: Path, gazetteer: Gazetteer) -> None:

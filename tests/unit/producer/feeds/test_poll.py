@@ -77,14 +77,6 @@ class Room:
         return FeedState.model_validate_json(self.store.feed_states()[feed])
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy, because creating its tables waits for the disk."""
-    path = tmp_path_factory.mktemp("store") / "producer.sqlite"
-    Store(path).close()
-    return path
-
-
 @pytest.fixture
 def room(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr("services.producer.ledger.writer.IDLE_SECONDS", 0.01)
