@@ -37,6 +37,11 @@ NEEDED_BYTES = 700 * 1024**2
 """Space for the unpacked server and the first data and logs of Kafka and Elasticsearch."""
 START_SECONDS = 120
 FAILED_STATES = {"fatal", "exited", "unknown", "backoff"}
+START_ATTEMPTS = 3
+"""A starting process that got more than this many pids has failed.
+
+Supervisor starts a process again at once when it ran for longer than a second, so its end may never be seen.
+"""
 
 
 class Reporter(Protocol):
@@ -265,9 +270,12 @@ def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack) -> 
 def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> None:
     """Wait for one process. If it ends or does not become ready, StackError holds the end of its log."""
     deadline = time.monotonic() + START_SECONDS
+    pids: set[int] = set()
     while not is_ready():
         state = next((state for state in supervisor.states() if state.name == name), None)
-        failed = state is None or has_failed(state)
+        if state is not None and state.pid:
+            pids.add(state.pid)
+        failed = state is None or has_failed(state) or len(pids) > START_ATTEMPTS
         if failed or time.monotonic() > deadline:
             what = "ended immediately" if failed else f"was not ready after {START_SECONDS} s"
             tail = last_lines(supervisor.log_path(name))

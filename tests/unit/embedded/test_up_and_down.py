@@ -201,6 +201,18 @@ def test_a_process_that_ends_at_once_stops_all_and_shows_its_log(
     assert (supervisor.journal[-1], supervisor.running) == ("stop", {})
 
 
+def test_a_process_that_is_started_again_and_again_is_given_up_although_its_end_is_never_seen(
+    settings: EmbeddedSettings, supervisor: type[FakeSupervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = iter(range(1, 1000))
+    monkeypatch.setattr(stack, "START_SECONDS", 20)
+    monkeypatch.setattr(stack, "_kafka_answers", lambda _: False)
+    monkeypatch.setattr(supervisor, "states", lambda _: [ProcessState("kafka", "running", next(pids), 1.0, "")])
+    with pytest.raises(StackError, match="kafka ended immediately"):
+        up(settings, Steps())
+    assert next(pids) == stack.START_ATTEMPTS + 2
+
+
 def test_a_process_that_never_answers_is_given_up(
     settings: EmbeddedSettings, supervisor: type[FakeSupervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
