@@ -18,6 +18,10 @@ Revision = Annotated[int, Field(ge=1, lt=2**43)]
 """A Unix second. With 20 bits for the decision it fits into Elasticsearch's 63-bit versions."""
 
 
+DECISIONS = 2**20
+"""Decisions that one revision can have in document versions: `revision * DECISIONS + decision_seq`."""
+
+
 class ContentType(StrEnum):
     """The format of `content`."""
 
@@ -101,6 +105,9 @@ class Article(Record):
     fetched_at: Timestamp
     content_hash: Sha256 = Field(description="of content, title, url, published_at and declared_language")
     revision: Revision = Field(description="Unix second at which the producer first saw this content")
+    replaces: tuple[ArticleId, ...] = Field(
+        default=(), description="earlier ids of this article; what was stored under them goes when this is indexed"
+    )
 
 
 class RawArticle(Article):
@@ -419,9 +426,9 @@ class GroupedArticle(Readable):
     story_score: float
     story_reason: StoryReason
     grouping_version: PositiveInt
-    decision_seq: Annotated[int, Field(ge=0, lt=2**20)]
+    decision_seq: Annotated[int, Field(ge=0, lt=DECISIONS)]
 
     @property
     def document_version(self) -> int:
         """The external version for Elasticsearch: first the revision, then the decision."""
-        return self.revision * 2**20 + self.decision_seq
+        return self.revision * DECISIONS + self.decision_seq

@@ -248,7 +248,7 @@ def prepare(settings: Settings, service: str, *topics: Topic) -> None:
 def within_limit(handled: Handled, limit: int) -> Handled:
     """Return `handled`, or raise RejectedMessage if a message is larger than `limit`. Sending it would always fail."""
     for message in handled.outgoing:
-        if len(message.value) > limit:
+        if message.value is not None and len(message.value) > limit:
             reason = f"enriched to {len(message.value):,} bytes, but a message may have at most {limit:,}"
             raise RejectedMessage("size", ErrorClass.TOO_LARGE, reason)
     return handled

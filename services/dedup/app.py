@@ -60,8 +60,7 @@ class DedupService:
             self._rebuild_if_reassigned()
             result = self.grouper.take(article, timestamp_ms=received.timestamp_ms)
         self._count(result)
-        headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
-        return self._handled(result, headers)
+        return self._handled(result)
 
     def handle_edit(self, received: Received) -> Handled:
         """Carry out one edit of a person."""
@@ -70,7 +69,7 @@ class DedupService:
             self._rebuild_if_reassigned()
             result = self.grouper.apply(edit)
         log.info("edit", edit_id=edit.edit_id, action=edit.action, outcome=result.outcome, moved=len(result.moved))
-        return self._handled(result, ())
+        return self._handled(result)
 
     def story(self, story_id: str) -> Story | None:
         """The current state of a story, or None if it has no live article."""
@@ -95,9 +94,12 @@ class DedupService:
             self._built_for = generation
             log.info("state rebuilt", articles=len(self.grouper.live), stories=len(self.grouper.stories))
 
-    def _handled(self, result: GroupingResult, headers: tuple[tuple[str, bytes], ...]) -> Handled:
-        own = [self._outgoing(result.article, headers)] if result.article is not None else []
-        moved = [self._outgoing(article, ()) for article in result.moved]
+    def _handled(self, result: GroupingResult) -> Handled:
+        own = [result.article] if result.article is not None else []
+        grouped = [self._outgoing(article) for article in (*own, *result.moved)]
+        removed = [
+            self._tombstone(article_id, revision_header(article)) for article in own for article_id in result.removed
+        ]
         emptied = [
             Outgoing(self.settings.topic(STORIES), story.story_id.encode(), encode(story)) for story in result.emptied
         ]
@@ -106,9 +108,13 @@ class DedupService:
             *self.edits.take_unconfirmed(),
             *self.outbox.add(result.changed),
         )
-        return Handled(result.outcome, (*own, *moved, *emptied), confirmations)
+        return Handled(result.outcome, (*grouped, *removed, *emptied), confirmations)
 
-    def _outgoing(self, article: GroupedArticle, headers: tuple[tuple[str, bytes], ...]) -> Outgoing:
+    def _tombstone(self, article_id: str, headers: tuple[tuple[str, bytes], ...]) -> Outgoing:
+        return Outgoing(self.settings.topic(GROUPED), article_id.encode(), None, headers)
+
+    def _outgoing(self, article: GroupedArticle) -> Outgoing:
+        headers = revision_header(article)
         return Outgoing(self.settings.topic(GROUPED), article.article_id.encode(), encode(article), headers)
 
     def _count(self, result: GroupingResult) -> None:
@@ -117,6 +123,11 @@ class DedupService:
         MERGED_STORIES.inc(len(result.emptied))
         if result.outcome == "grouped" and result.article is not None and result.article.duplicate_reason:
             DUPLICATES.labels(result.article.duplicate_reason.level).inc()
+
+
+def revision_header(article: GroupedArticle) -> tuple[tuple[str, bytes], ...]:
+    """The header that states the revision of an article, for dead letters and tombstones."""
+    return ((REVISION_HEADER, str(article.revision).encode()),)
 
 
 def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], Story | None]) -> Send:

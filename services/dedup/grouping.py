@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -46,7 +46,8 @@ class GroupingOutcome(StrEnum):
 class GroupingResult:
     """The effects of one message: its article, `moved` articles with a changed decision, ids of `changed` stories.
 
-    `emptied` are stories whose articles all moved to another story. Their last state is sent once more.
+    `emptied` are stories whose articles all moved to another story. Their last state is sent once more. `removed` are
+    ids under which the article was known before: their documents go.
     """
 
     outcome: GroupingOutcome
@@ -54,6 +55,7 @@ class GroupingResult:
     moved: tuple[GroupedArticle, ...] = ()
     changed: tuple[str, ...] = ()
     emptied: tuple[Story, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,9 +110,38 @@ class Grouper:
             return GroupingResult(GroupingOutcome.SUPERSEDED)
         if known is not None and article.revision == known.article.revision:
             return self._repeat(known)
-        if known is None:
-            return self._decide(article)
-        return self._revise(article, known)
+        if known is None:  # an article that was known under another id goes on from there
+            known = next((self.rows[earlier] for earlier in article.replaces if earlier in self.rows), None)
+        result = self._decide(article) if known is None else self._revise(article, known)
+        return self._with_replaced(result, article) if article.replaces else result
+
+    def _with_replaced(self, result: GroupingResult, article: EnrichedArticle) -> GroupingResult:
+        """Remove what the earlier ids of an article leave behind: rows, documents, copies of them, empty stories.
+
+        The row of the article is written before. A crash leaves both, and the redelivered message completes the work.
+        """
+        mover = self._mover()
+        for earlier in article.replaces:
+            row = self.rows.get(earlier)
+            if row is None:
+                continue
+            if earlier in self.live:
+                mover.leave(row)
+                self._forget(row)
+            del self.rows[earlier]
+        mover.retarget(article)
+        story_id = self.live[article.article_id].story_id
+        for earlier in article.replaces:
+            if not self.stories.members(earlier):
+                mover.report_left(earlier, story_id, article)
+        changed = dict.fromkeys((*result.changed, *(known for known in mover.changed if self.stories.members(known))))
+        return replace(
+            result,
+            moved=(*result.moved, *mover.grouped()),
+            changed=tuple(changed),
+            emptied=(*result.emptied, *mover.emptied),
+            removed=article.replaces,
+        )
 
     def apply(self, edit: StoryEdit) -> GroupingResult:
         """Carry out an edit. If a crash interrupted it, the redelivered edit completes it."""
@@ -132,7 +163,10 @@ class Grouper:
             mover.absorb(known.article_id, known.decision.story_id, story_id)
         article = to_grouped(self.rows[known.article_id], self.version)
         changed = dict.fromkeys((known.decision.story_id, *mover.changed))
-        return GroupingResult(GroupingOutcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
+        result = GroupingResult(
+            GroupingOutcome.REPEATED, article, mover.grouped(), tuple(changed), tuple(mover.emptied)
+        )
+        return self._with_replaced(result, known.article) if known.article.replaces else result
 
     def _decide(self, article: EnrichedArticle) -> GroupingResult:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from schemas.article import GroupedArticle
+from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.story import EditAction, Story, StoryEdit
 from services.dedup.edits import describe_edit, split_story_id
 from services.dedup.profiles import Profile
@@ -57,6 +57,45 @@ class Mover:
             self._write(profile, story_id, (revision, opened), by, words)
         self.changed |= left
         self.changed[story_id] = None
+
+    def leave(self, row: ArticleRow) -> None:
+        """Note that an article goes out of its story, because it is another article's earlier id."""
+        story_id = row.decision.story_id
+        self._touch(self.stories.members(story_id), {row.article_id})
+        self.changed[story_id] = None
+
+    def retarget(self, article: EnrichedArticle) -> None:
+        """Make copies of an article's earlier ids copies of the article."""
+        earlier = set(article.replaces)
+        for profile in [profile for profile in self.live.values() if profile.is_duplicate]:
+            row = self.rows[profile.article_id]
+            if row.decision.duplicate_of not in earlier or profile.article_id == article.article_id:
+                continue
+            decision = row.decision.model_copy(update={"duplicate_of": article.article_id})
+            update = {"decision": decision, "decision_seq": row.decision_seq + 1}
+            self.rows[row.article_id] = row.model_copy(update=update)
+            self._moved[row.article_id] = None
+
+    def report_left(self, story_id: str, survivor: str, article: EnrichedArticle) -> None:
+        """Report that a story of an earlier id has no articles any more. `survivor` has them now."""
+        self.changed.pop(story_id, None)
+        self.emptied.append(
+            Story(
+                story_id=story_id,
+                title=article.title,
+                languages=(article.language.code,),
+                sources=(article.source_id,),
+                first_seen_at=article.fetched_at,
+                last_seen_at=article.fetched_at,
+                articles=0,
+                duplicates=0,
+                entities=(),
+                merged_into=survivor,
+                grouping_version=self.version,
+                # Stories start at the Unix second of their first article, which is older than this article.
+                revision=article.revision + 1,
+            )
+        )
 
     def apply(self, edit: StoryEdit) -> None:
         """Carry out an edit. Articles that are not live are left out."""

@@ -120,7 +120,7 @@ class Indexer:
     def _action(self, message: Received) -> tuple[Action, datetime | None]:
         is_story = message.topic == self.settings.topic(STORIES)
         index = write_alias(self.settings, STORIES_ALIAS if is_story else ARTICLES)
-        return to_action(message.value, index, is_story=is_story)
+        return to_action(message, index, is_story=is_story)
 
     def _settle(self, message: Received, answer: ItemAnswer) -> None:
         if answer.verdict in (Verdict.DEAD, Verdict.TOO_LARGE):

@@ -37,17 +37,27 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One document to write with an external version. A repeated or older version changes nothing."""
+    """One document to write, or to delete (`document` is None), with an external version.
+
+    A repeated or older version changes nothing.
+    """
 
     index: str
     id: str
     version: int
-    document: bytes
+    document: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the document."""
+        return len(self.document or b"")
 
     def lines(self) -> bytes:
-        """The action as two lines of a bulk request."""
-        head = {"index": {"_index": self.index, "_id": self.id, "version": self.version, "version_type": "external"}}
-        return b"%b\n%b\n" % (orjson.dumps(head), self.document)
+        """The action as the lines of a bulk request: two for a write, one for a delete."""
+        place = {"_index": self.index, "_id": self.id, "version": self.version, "version_type": "external"}
+        if self.document is None:
+            return orjson.dumps({"delete": place}) + b"\n"
+        return b"%b\n%b\n" % (orjson.dumps({"index": place}), self.document)
 
 
 def make_action(index: str, identifier: str, version: int, document: Mapping[str, Any]) -> Action:
@@ -82,8 +92,11 @@ def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
     """The verdicts on the documents, in the order of the request."""
     answers = []
     for item in answer["items"]:
-        result = next(iter(item.values()))
+        operation, result = next(iter(item.items()))
         error = result.get("error") or {}
+        if operation == "delete" and result["status"] == NOT_FOUND and not error:
+            answers.append(ItemAnswer(Verdict.UNCHANGED, "there was no such document"))
+            continue
         cause = (error.get("caused_by") or {}).get("reason")
         reason = f"{error.get('type', '')}: {error.get('reason', '')}" + (f" ({cause})" if cause else "")
         answers.append(ItemAnswer(classify(result["status"], error.get("type", "")), reason))
@@ -95,10 +108,10 @@ def batches(actions: Sequence[Action], max_documents: int, max_bytes: int) -> It
     batch: list[Action] = []
     size = 0
     for action in actions:
-        if batch and (len(batch) >= max_documents or size + len(action.document) > max_bytes):
+        if batch and (len(batch) >= max_documents or size + action.size > max_bytes):
             yield batch
             batch, size = [], 0
         batch.append(action)
-        size += len(action.document)
+        size += action.size
     if batch:
         yield batch

@@ -18,11 +18,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from schemas.topics import GROUPED, STORIES
-from services.common.dead_letters import letter_id, read_letters
+from services.common.dead_letters import letter_id, read_letters, to_received
 from services.common.messages import RejectedMessage
 from services.common.records import READ_TIMEOUT_SECONDS
 from services.indexer.bulk import Action, Verdict
-from services.indexer.documents import to_action
+from services.indexer.documents import is_removal, to_action
 from services.indexer.indices import ARTICLES, grouping_of, index_name, indices_of, put_template, write_alias
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
@@ -46,7 +46,8 @@ class NoTopicError(ReindexError):
 class Counts:
     """The results of the messages. `tombstones` and `rejected` (with the reason) name messages by their position.
 
-    `documents` are the ids that were written, by alias. Each takes about 150 bytes.
+    `documents` are the ids that were written, by alias. Each takes about 150 bytes. `removed` counts deletes of
+    articles that have another id now.
     """
 
     read: int = 0
@@ -54,6 +55,7 @@ class Counts:
     unchanged: int = 0
     tombstones: list[str] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
+    removed: int = 0
     documents: dict[str, set[str]] = field(default_factory=lambda: {alias: set() for alias in ALIASES})
 
 
@@ -69,7 +71,7 @@ def find_problems(counts: Counts, known: set[str], seen: Mapping[str, int], made
     for alias, ids in counts.documents.items():
         if made[alias] != len(ids):
             yield f"the new index of {alias} has {made[alias]:,} documents, and {len(ids):,} were written"
-        elif made[alias] + len(counts.tombstones) < seen.get(alias, 0):
+        elif made[alias] + len(counts.tombstones) + counts.removed < seen.get(alias, 0):
             yield f"readers see {seen[alias]:,} {alias} now, and the topic holds {made[alias]:,}"
 
 
@@ -240,12 +242,13 @@ class Reindex:
         for record in records:
             self.counts.read += 1
             where = letter_id(record.topic, record.partition, record.offset)
-            if record.value is None:
+            alias = STORIES_ALIAS if record.topic == self.settings.topic(STORIES) else ARTICLES
+            message = to_received(record, record.timestamp)
+            if record.value is None and not is_removal(message):
                 self.counts.tombstones.append(where)
                 continue
-            alias = STORIES_ALIAS if record.topic == self.settings.topic(STORIES) else ARTICLES
             try:
-                action, _ = to_action(record.value, self.indices[alias], is_story=alias == STORIES_ALIAS)
+                action, _ = to_action(message, self.indices[alias], is_story=alias == STORIES_ALIAS)
             except RejectedMessage as rejected:
                 self.counts.rejected[where] = rejected.reason
             else:
@@ -257,7 +260,11 @@ class Reindex:
                 continue
             self.counts.indexed += answer.verdict is Verdict.INDEXED
             self.counts.unchanged += answer.verdict is Verdict.UNCHANGED
-            self.counts.documents[alias].add(action.id)
+            if action.document is None:
+                self.counts.documents[alias].discard(action.id)
+                self.counts.removed += 1
+            else:
+                self.counts.documents[alias].add(action.id)
 
     def _wait(self, seconds: float) -> None:
         """Wait during an outage. Raises ReindexError if a person must fix something."""

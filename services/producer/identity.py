@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import idna
 
 NAMESPACE = uuid.UUID("6f4c6d0e-0d0c-5b5b-9d52-2f8f6a1f7c11")
 """The UUIDv5 namespace of all article ids. Changing it would make every article new."""
-TRACKING_PREFIXES = ("utm_", "at_", "mc_", "pk_", "ga_")
+TRACKING_PREFIXES = ("utm_", "at_", "mc_", "pk_", "ga_", "wt_", "wt.", "mtm_", "hsa_", "itm_", "ns_m", "_hs")
 TRACKING_PARAMETERS = frozenset(
     [
         "fbclid",
         "gclid",
+        "gclsrc",
+        "gbraid",
+        "wbraid",
         "dclid",
         "msclkid",
         "yclid",
+        "twclid",
+        "ttclid",
         "igshid",
+        "igsh",
         "mkt_tok",
         "cmpid",
         "cmp",
@@ -25,38 +34,170 @@ TRACKING_PARAMETERS = frozenset(
         "ocid",
         "ito",
         "smid",
+        "smtyp",
         "sref",
         "spm",
-        "ref",
         "ref_src",
-        "source",
-        "feed",
-        "from",
+        "ref_url",
         "_ga",
+        "_gl",
         "xtor",
-        "wt_mc",
         "wtmc",
+        "wtrid",
+        "traffic_source",
+        "traffic_medium",
+        "echobox",
+        "jsessionid",
+        "phpsessid",
+        "sessionid",
     ]
 )
+"""Parameters that say how a reader came to the page, or name the visit. They never choose the content."""
+CHANNEL_PARAMETERS = frozenset({"ref", "source", "src", "from", "feed", "rss", "via", "medium", "origin"})
+"""Parameters that are tracking on some sites and choose the content on others. Their value decides."""
+CHANNELS = frozenset(
+    [
+        "rss",
+        "rss2",
+        "atom",
+        "feed",
+        "feeds",
+        "feedburner",
+        "feedly",
+        "flipboard",
+        "google",
+        "googlenews",
+        "google-news",
+        "google_news",
+        "bing",
+        "yahoo",
+        "msn",
+        "apple",
+        "applenews",
+        "smartnews",
+        "twitter",
+        "facebook",
+        "fb",
+        "instagram",
+        "linkedin",
+        "telegram",
+        "whatsapp",
+        "reddit",
+        "pinterest",
+        "tiktok",
+        "youtube",
+        "social",
+        "share",
+        "sharing",
+        "mail",
+        "email",
+        "e-mail",
+        "newsletter",
+        "push",
+        "notification",
+        "app",
+        "mobile",
+        "web",
+        "home",
+        "homepage",
+        "hp",
+        "frontpage",
+        "sitemap",
+        "amp",
+        "widget",
+        "search",
+        "organic",
+        "direct",
+        "referral",
+    ]
+)
+"""Values of CHANNEL_PARAMETERS that name a way to the page. Any other value may choose the content."""
+FLAGS = frozenset({"", "1", "true", "yes", "y"})
+FLAG_PARAMETERS = frozenset({"rss", "feed"})
+"""`?rss=1` says that the reader came from a feed."""
+PLAIN_FRAGMENTS = frozenset(
+    [
+        "top",
+        "main",
+        "content",
+        "comments",
+        "comment",
+        "respond",
+        "disqus_thread",
+        "share",
+        "footer",
+        "header",
+        "body",
+        "page",
+        "article",
+        "start",
+    ]
+)
+"""Fragments that name a place on the page of one article. Any other fragment may name an article of its own."""
+SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
+ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def canonicalize_url(url: str) -> str:
-    """One spelling for one page: https, lower-case host without `www.`, no tracking, no fragment, sorted parameters.
+    """One spelling for one article: https, lower-case ASCII host without `www.`, no tracking, sorted parameters.
 
+    A fragment stays if it may name a part of the page (`#post-2`). Percent-encoding is normalized (RFC 3986, 6.2.2).
     Raises ValueError when `url` is not an http(s) URL.
     """
     parts = urlsplit(url.strip())
     if parts.scheme.lower() not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"not an http(s) URL: {url[:200]!r}")
-    host = parts.hostname.lower().removeprefix("www.").rstrip(".")
+    host = ascii_host(parts.hostname).removeprefix("www.").rstrip(".")
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme.lower()]) else f":{parts.port}"
-    query = sorted(
-        (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        if name.lower() not in TRACKING_PARAMETERS and not name.lower().startswith(TRACKING_PREFIXES)
+    path = SESSION_PATH.sub("", _normalize_escapes(parts.path)).rstrip("/") or "/"
+    fragment = _normalize_escapes(parts.fragment)
+    return urlunsplit(
+        ("https", host + port, path, _content_query(parts.query), "" if _is_plain(fragment) else fragment)
     )
-    return urlunsplit(("https", host + port, parts.path.rstrip("/") or "/", urlencode(query), ""))
+
+
+def ascii_host(host: str) -> str:
+    """A host name in lower-case ASCII (UTS 46). A name that is no IDN is only made lower-case."""
+    try:
+        return idna.encode(host, uts46=True).decode("ascii") if not host.isascii() else host.lower()
+    except idna.IDNAError:
+        return host.lower()
+
+
+def is_tracking(name: str, value: str) -> bool:
+    """Whether a parameter of a URL says only how a reader came to the page."""
+    name, value = name.lower(), value.lower()
+    if name in TRACKING_PARAMETERS or name.startswith(TRACKING_PREFIXES):
+        return True
+    if name in FLAG_PARAMETERS and value in FLAGS:
+        return True
+    return name in CHANNEL_PARAMETERS and value in CHANNELS
+
+
+def _content_query(query: str) -> str:
+    """The parameters that may choose the content, sorted. Bytes are kept: not every site writes UTF-8."""
+    pairs = parse_qsl(_normalize_escapes(query), keep_blank_values=True, encoding="latin-1")
+    return urlencode(sorted(pair for pair in pairs if not is_tracking(*pair)), encoding="latin-1")
+
+
+def _is_plain(fragment: str) -> bool:
+    """Whether a fragment leads to the same article: a usual place on a page, highlighted words, or tracking."""
+    if not fragment or fragment.lower() in PLAIN_FRAGMENTS or fragment.startswith(":~:"):
+        return True
+    pairs = parse_qsl(fragment, keep_blank_values=True, encoding="latin-1")
+    return "=" in fragment and all(is_tracking(*pair) for pair in pairs)
+
+
+def _normalize_escapes(text: str) -> str:
+    """Percent-encoding in one spelling: upper-case digits, unreserved characters as they are, the rest encoded."""
+
+    def spell(match: re.Match[str]) -> str:
+        character = chr(int(match[1], 16))
+        return character if character in UNRESERVED else f"%{match[1].upper()}"
+
+    return ESCAPE.sub(spell, quote(text, safe="%!#$&'()*+,/:;=?@[]~", errors="surrogatepass"))
 
 
 def article_id_of(source_id: str, guid: str | None, url: str | None) -> str:

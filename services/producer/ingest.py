@@ -21,6 +21,7 @@ from services.producer.ledger.jobs import Item, ItemOutcome, Job, Written
 from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
+from services.producer.sources.documents import mark_shared_urls
 from services.producer.sources.rows import SourceRow, to_entry
 
 MAX_ARTICLES: Final = 1000
@@ -101,7 +102,8 @@ class Ingest:
 
     async def _accept(self, bodies: list[object]) -> list[dict[str, Any]]:
         read = [read_article(body, self.settings.max_article_bytes) for body in bodies]
-        items = [Item(entry) for entry in read if isinstance(entry, Entry)]
+        entries = mark_shared_urls(entry for entry in read if isinstance(entry, Entry))
+        items = [Item(entry) for entry in entries]
         written: list[Written] = []
         if items:
             job = Job(None, items, keep_written=True)

@@ -10,7 +10,8 @@ from schemas.dead_letter import ErrorClass
 from services.common.messages import RejectedMessage, encode
 from services.common.settings import Settings
 from services.producer.identity import article_id_of
-from services.producer.ledger.articles import make_raw_article
+from services.producer.ledger.articles import content_hash, make_raw_article
+from services.producer.ledger.store import Identified
 from services.producer.sources.base import Problem, SourceOptions
 from services.producer.sources.jsonl import JsonlSource
 from services.worker.stages import enrich, stage_slice
@@ -29,10 +30,11 @@ def make_enricher(default_source_id: str, *, vectors: bool) -> Callable[[bytes, 
             raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, reason)
         now = datetime.now(UTC)
         try:
-            article_id = article_id_of(entry.source_id, entry.guid, entry.url)
+            article_id = article_id_of(entry.source_id, entry.guid, None if entry.shares_url else entry.url)
         except ValueError as error:
             raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, str(error)) from error
-        raw = make_raw_article(entry, article_id, int(now.timestamp()), now)
+        identified = Identified(int(now.timestamp()), content_hash(entry), ())
+        raw = make_raw_article(entry, article_id, identified, now)
         return encode(enrich(raw, stages))
 
     return convert

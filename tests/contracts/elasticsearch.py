@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
-from services.indexer.bulk import ItemAnswer, Verdict, make_action, read_answer
+from services.indexer.bulk import Action, ItemAnswer, Verdict, make_action, read_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Server:
         (answer,) = read_answer(self.client.bulk(operations=operations, require_alias=True).body)
         return answer
 
+    def delete(self, identifier: str, version: int) -> ItemAnswer:
+        """Delete one document as the indexer does, and read the answer as it does."""
+        operations: Any = [Action(self.alias, identifier, version, None).lines()[:-1]]
+        (answer,) = read_answer(self.client.bulk(operations=operations, require_alias=True).body)
+        return answer
+
     def find(self, query: dict[str, Any]) -> set[str]:
         """The ids of the documents that match."""
         self.client.indices.refresh(index=self.alias)
@@ -56,6 +62,14 @@ class ElasticsearchContract:
     def test_a_newer_version_is_written_an_equal_or_older_one_is_not(self, server: Server) -> None:
         verdicts = [server.write("a", version, title="x").verdict for version in (5, 5, 4, 6)]
         assert verdicts == [Verdict.INDEXED, Verdict.UNCHANGED, Verdict.UNCHANGED, Verdict.INDEXED]
+
+    def test_a_document_is_deleted_by_a_newer_version_only(self, server: Server) -> None:
+        server.write("a", 5, title="x")
+        assert server.delete("a", 4).verdict is Verdict.UNCHANGED
+        assert server.find({"match_all": {}}) == {"a"}
+        assert server.delete("a", 6).verdict is Verdict.INDEXED
+        assert server.find({"match_all": {}}) == set()
+        assert server.delete("nowhere", 6).verdict is Verdict.UNCHANGED
 
     def test_a_field_that_a_strict_mapping_has_not_is_refused_for_good(self, server: Server) -> None:
         answer = server.write("a", 1, surprise=1)

@@ -213,14 +213,17 @@ class FakeElasticsearch:
             return refused
         lines = [json.loads(line) for line in body.splitlines()]
         needs_alias = options.get("require_alias") == ["true"]
-        items = [
-            self._index(head["index"], document, needs_alias=needs_alias)
-            for head, document in zip(lines[::2], lines[1::2], strict=True)
-        ]
+        items: list[Json] = []
+        rest = iter(lines)
+        for head in rest:
+            ((operation, place),) = head.items()
+            document = next(rest) if operation == "index" else None
+            items.append({operation: self._write(place, document, needs_alias=needs_alias)})
         self.journal.append(f"bulk {len(items)}")
-        return 200, {"errors": any("error" in item for item in items), "items": [{"index": item} for item in items]}
+        is_refused = any("error" in answer for item in items for answer in item.values())
+        return 200, {"errors": is_refused, "items": items}
 
-    def _index(self, head: Json, document: Json, *, needs_alias: bool) -> Json:
+    def _write(self, head: Json, document: Json | None, *, needs_alias: bool) -> Json:
         name, identifier, version = head["_index"], head["_id"], head["version"]
         errors = self.item_errors.get(identifier)
         if errors:
@@ -231,7 +234,7 @@ class FakeElasticsearch:
             return _item(identifier, 404, "index_not_found_exception", reason)
         (target,) = [index for index, writes in self.aliases.get(name, {name: True}).items() if writes]
         index = self.indices.setdefault(target, Index())
-        unknown = index.unknown_field(document)
+        unknown = index.unknown_field(document or {})
         if unknown is not None:
             reason = f"mapping set to strict, dynamic introduction of [{unknown}] within [_doc] is not allowed"
             return _item(identifier, 400, "strict_dynamic_mapping_exception", reason)
@@ -239,6 +242,8 @@ class FakeElasticsearch:
         if known is not None and known[0] >= version:
             reason = f"[{identifier}]: version conflict, current version [{known[0]}] is higher or equal"
             return _item(identifier, 409, "version_conflict_engine_exception", reason)
+        if document is None:
+            return {"_id": identifier, "status": 404 if index.documents.pop(identifier, None) is None else 200}
         index.documents[identifier] = (version, document)
         return {"_id": identifier, "status": 201 if known is None else 200, "_version": version}
 

@@ -38,6 +38,10 @@ EXAMPLE = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
 
 
 @pytest.fixture
+def received(value: bytes) -> Received:
+    return Received("articles.grouped", 0, 0, None, b"key", value)
+
+
 def isolated(settings_of: SettingsOf) -> Iterator[IndexerSettings]:
     """Settings of a namespace that no service works on, with its topics and indices."""
     settings: IndexerSettings = settings_of(IndexerSettings, namespace=f"t{uuid.uuid4().hex[:8]}")
@@ -135,7 +139,7 @@ def test_what_is_written_to_the_old_index_just_before_the_swap_is_in_the_new_one
 
     def write_then_swap(**arguments: Any) -> None:
         send(isolated, encode(late))
-        action, _ = to_action(encode(late), isolated.name("articles-write"), is_story=False)
+        action, _ = to_action(received(encode(late)), isolated.name("articles-write"), is_story=False)
         client.bulk(operations=[action.lines()[:-1]], require_alias=True)  # type: ignore[list-item]
         swap(**arguments)
 
@@ -234,7 +238,7 @@ def test_a_message_that_is_a_dead_letter_already_stops_nothing(
 
 def test_readers_are_not_shown_less_than_now(isolated: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
     """A second grouping that has seen nothing yet, and one that nobody makes."""
-    action, _ = to_action(encode(EXAMPLE), isolated.name("articles-write"), is_story=False)
+    action, _ = to_action(received(encode(EXAMPLE)), isolated.name("articles-write"), is_story=False)
     client.bulk(operations=[action.lines()[:-1]], refresh=True)  # type: ignore[list-item]
     ensure_topics(isolated.model_copy(update={"grouping_version": 2}), (GROUPED, STORIES))
     empty = own.run("reindex", "--grouping-version", "2", check=False)

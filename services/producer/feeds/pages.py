@@ -12,6 +12,7 @@ from itertools import islice
 from schemas.feed import Feed, FeedType
 from services.producer.feeds import schedule
 from services.producer.fetch.client import NO_VALIDATORS, Fetched, FetchError, Validators
+from services.producer.ledger.earlier import earlier_entry_hash
 from services.producer.ledger.jobs import Item
 from services.producer.ledger.store import SeenEntry
 from services.producer.ledger.writer import owes_look
@@ -42,7 +43,11 @@ class PageReader:
         waiting: list[Item] = []
         for item in items:
             seen = self.look(feed.id, item.entry.guid)
-            is_due = isinstance(item.entry, Entry) and item.entry.url is not None and owes_look(seen, item.hash)
+            is_due = (
+                isinstance(item.entry, Entry)
+                and item.entry.url is not None
+                and owes_look(seen, item.hash, item.earlier_hash)
+            )
             (waiting if is_due else ready).append(item)
         return [replace(item, entry=with_text(item.entry)) for item in ready], waiting
 
@@ -101,8 +106,9 @@ def make_item(feed: Feed, item: Entry | Problem, *, is_page: bool = False) -> It
         return Item(item)
     entry = add_declared(item, feed.tags, feed.language)
     if not is_page:
-        return Item(entry, entry_hash(entry))
-    return Item(entry, hashlib.sha256(article_text(entry.content).encode("utf8", "replace")).hexdigest())
+        return Item(entry, entry_hash(entry), earlier_hash=earlier_entry_hash(entry))
+    hashed = hashlib.sha256(article_text(entry.content).encode("utf8", "replace")).hexdigest()
+    return Item(entry, hashed, earlier_hash=hashed)
 
 
 def wants_pages(feed: Feed, kind: FeedType) -> bool:

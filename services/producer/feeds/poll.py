@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,8 @@ CHUNK: Final = 256
 """Number of items of a file that are written together. It limits the memory and the work that a kill repeats."""
 MAX_PARTS: Final = 30
 """Maximum number of parts of a sitemap index that one poll fetches. The last changed parts come first."""
+MAX_DEPTH: Final = 3
+"""How deep a sitemap index may lie inside other ones."""
 TOPIC_MESSAGES: Final = 5000
 UNCONDITIONAL_EVERY: Final = 20
 """One poll in this many asks for the whole document. Some servers always answer that nothing changed."""
@@ -170,15 +173,23 @@ class Poller:
     async def _fetch_parts(
         self, feed: Feed, state: FeedState, index: Parsed, headers: dict[str, str], gathered: Gathered
     ) -> None:
-        """Fetch the parts of a sitemap index that changed.
+        """Fetch the parts of a sitemap index that changed, and the parts of an index inside it.
 
         The index says when a part changed. If it does not, the bytes of the part are compared.
         """
         parts: dict[str, str] = {}
         owner = host_of(addresses(feed)[0])
-        for child in index.children[:MAX_PARTS]:
+        waiting = deque((child, 1) for child in index.children)
+        seen = {child.url for child in index.children}
+        fetches = 0
+        while waiting and fetches < MAX_PARTS:
+            child, depth = waiting.popleft()
             own = headers if host_of(child.url) == owner else {}
             known, stated = state.parts.get(child.url), child.changed_at.isoformat() if child.changed_at else None
+            if stated is None:
+                # An index without dates stays the same when its parts change, so it must be read at every poll.
+                gathered.updates |= NOTHING_TO_ASK_WITH
+            fetches += 1
             if stated is not None and known == stated:
                 parts[child.url] = stated
                 continue
@@ -194,16 +205,21 @@ class Poller:
                 gathered.updates |= NOTHING_TO_ASK_WITH
                 continue
             gathered.notes += parsed.notes
+            if parsed.children and depth < MAX_DEPTH:
+                # Nothing is kept for an index, so that its parts are looked at again at the next poll.
+                new = [below for below in parsed.children if below.url not in seen]
+                seen |= {below.url for below in new}
+                waiting.extend((below, depth + 1) for below in new)
+                gathered.updates |= NOTHING_TO_ASK_WITH
+                continue
+            if parsed.children:
+                gathered.notes.append(f"part {child.url}: an index {depth} levels deep was left out"[:300])
             owed = gathered.counts.owed
             await self._take(feed, parsed.items, parsed, gathered)
             if gathered.counts.owed == owed:
                 parts[child.url] = stated or fetched.body_hash or ""
-        if any(child.changed_at is None for child in index.children):
-            # Such an index stays the same when its parts change, so it must be read at every poll.
-            gathered.updates |= NOTHING_TO_ASK_WITH
-        left = len(index.children) - MAX_PARTS
-        if left > 0:
-            gathered.notes.append(f"{left:,} older parts of the index were left out")
+        if waiting:
+            gathered.notes.append(f"{len(waiting):,} older parts of the index were left out")
         gathered.updates["parts"] = parts
 
     async def _take(self, feed: Feed, found: Sequence[Entry | Problem], parsed: Parsed, gathered: Gathered) -> None:

@@ -9,23 +9,25 @@ from pydantic import ValidationError
 from schemas.article import RawArticle
 from services.common.messages import describe
 from services.producer.identity import article_id_of, content_hash_of
-from services.producer.ledger.store import Store
+from services.producer.ledger.earlier import earlier_article_id, earlier_content_hash
+from services.producer.ledger.store import Identified, Store
 from services.producer.sources.base import Entry, Problem, ProblemKind
+from services.producer.sources.documents import words_of
 
 
 def content_hash(entry: Entry) -> str:
-    """The hash of an entry. A changed hash makes a new revision."""
-    return content_hash_of(entry.content, entry.title, entry.url, entry.published_at, entry.declared_language)
+    """The hash of an entry: words, title, URL, stated date and language. A changed hash makes a new revision."""
+    return content_hash_of(words_of(entry.content), entry.title, entry.url, entry.published_at, entry.declared_language)
 
 
 def make_raw_article(
-    entry: Entry, article_id: str, revision: int, fetched_at: datetime, feeds: tuple[str, ...] = ()
+    entry: Entry, article_id: str, identified: Identified, fetched_at: datetime, replaces: tuple[str, ...] = ()
 ) -> RawArticle:
     """The record of an entry. ValidationError when the entry is not a valid record."""
     return RawArticle(
         article_id=article_id,
         source_id=entry.source_id,
-        feeds=feeds,
+        feeds=identified.feeds,
         url=entry.url,
         guid=entry.guid,
         content_type=entry.content_type,
@@ -35,8 +37,9 @@ def make_raw_article(
         declared_language=entry.declared_language,
         declared=entry.declared,
         fetched_at=fetched_at,
-        content_hash=content_hash(entry),
-        revision=revision,
+        content_hash=identified.content_hash,
+        revision=identified.revision,
+        replaces=replaces,
     )
 
 
@@ -50,15 +53,50 @@ def to_raw_article(
     """
     fetched_at = now or datetime.now(UTC)
     try:
-        address_id = article_id_of(entry.source_id, entry.guid, entry.url)
+        address_id = address_id_of(entry, store)
         # Validate before the store is changed: an invalid record must not get a revision.
-        make_raw_article(entry, address_id, 1, fetched_at, (feed,) if feed else ())
+        hashes = (content_hash(entry), earlier_content_hash(entry))
+        make_raw_article(entry, address_id, Identified(1, hashes[0], (feed,) if feed else ()), fetched_at)
     except ValidationError as error:
         return Problem(entry.source_id, entry.guid, ProblemKind.INVALID, describe(error))
     except ValueError as error:
         return Problem(entry.source_id, entry.guid, ProblemKind.INVALID, str(error))
     if same_as is not None:
         store.alias(address_id, same_as)
+    article_id = settle_id(entry, store, address_id)
+    replaces = store.replaced_by(article_id)
+    identified = store.identify(article_id, hashes, feed, int(fetched_at.timestamp()))
+    return make_raw_article(entry, article_id, identified, fetched_at, replaces)
+
+
+def address_id_of(entry: Entry, store: Store) -> str:
+    """The id that the address of an entry gives: its URL, or its guid when several articles link to the URL.
+
+    A URL that was shared once stays shared. ValueError when the URL is not a web address.
+    """
+    by_url = article_id_of(entry.source_id, entry.guid, entry.url)
+    if entry.url is None:
+        return by_url
+    if entry.shares_url:
+        store.share(by_url)
+    is_shared = entry.shares_url or store.is_shared(by_url)
+    return article_id_of(entry.source_id, entry.guid, None) if is_shared else by_url
+
+
+def settle_id(entry: Entry, store: Store, address_id: str) -> str:
+    """The id of the article. It is an earlier id when this entry has already been indexed under it.
+
+    When two earlier ids turn out to be one article, the second one is replaced: its document and its place in a story
+    go when this article is indexed.
+    """
     article_id = store.resolve(address_id)
-    revision, feeds = store.identify(article_id, content_hash(entry), feed, int(fetched_at.timestamp()))
-    return make_raw_article(entry, article_id, revision, fetched_at, feeds)
+    earlier = earlier_article_id(entry.url)
+    if earlier is None or earlier == article_id or not store.is_known(earlier):
+        return article_id
+    if not store.is_owner(earlier, entry.source_id, entry.guid, earlier_content_hash(entry)):
+        return article_id
+    if article_id == address_id and not store.is_known(address_id):
+        store.alias(address_id, earlier)
+        return earlier
+    store.replace(earlier, article_id)
+    return article_id

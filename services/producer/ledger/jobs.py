@@ -22,13 +22,14 @@ MAX_PROBLEMS: Final = 256
 class Item:
     """An entry or a problem on its way into the store.
 
-    `hash` covers the values from the feed, even when `entry` contains the text of its page. `owes_page` is true when
-    the page could not be fetched.
+    `hash` covers the values from the feed, even when `entry` contains the text of its page. `earlier_hash` is the hash
+    that version 0.1 gave them. `owes_page` is true when the page could not be fetched.
     """
 
     entry: Entry | Problem
     hash: str = ""
     owes_page: bool = False
+    earlier_hash: str = ""
 
 
 class ItemOutcome(StrEnum):

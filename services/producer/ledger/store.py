@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,14 @@ CREATE TABLE IF NOT EXISTS aliases (
     address_id TEXT PRIMARY KEY,
     article_id TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared (
+    name_id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replaced (
+    article_id TEXT PRIMARY KEY,
+    replaced_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replaced_by ON replaced (replaced_by);
 CREATE TABLE IF NOT EXISTS outbox (
     line INTEGER PRIMARY KEY AUTOINCREMENT,
     article_id TEXT NOT NULL,
@@ -63,9 +71,12 @@ CREATE TABLE IF NOT EXISTS entries (
     tries INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
     last_seen_day INTEGER NOT NULL,
+    title_hash TEXT,
+    address_hash TEXT,
     PRIMARY KEY (feed_id, guid)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_first_seen ON entries (feed_id, first_seen_at);
+CREATE INDEX IF NOT EXISTS entries_article ON entries (feed_id, article_id);
 CREATE TABLE IF NOT EXISTS checkpoints (
     replay TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
@@ -111,13 +122,25 @@ class OutboxLine:
 class SeenEntry:
     """The stored facts about an entry of a feed.
 
-    `tries` counts failed fetches of its page. It is -1 when no page is missing.
+    `tries` counts failed fetches of its page. It is -1 when no page is missing. `title_hash` and `address_hash` help to
+    recognize the article when its words have changed. Version 0.1 did not store them.
     """
 
     entry_hash: str
     article_id: str
     published_at: str | None
     tries: int
+    title_hash: str | None = None
+    address_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The revision and content hash of an article, and every feed that contained it."""
+
+    revision: int
+    content_hash: str
+    feeds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +160,15 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        """Add the columns that version 0.1 did not have. Two processes may do this at the same time."""
+        with self.transaction():
+            names = {row[1] for row in self._db.execute("PRAGMA table_info(entries)")}
+            for name in ("title_hash", "address_hash"):
+                if name not in names:
+                    self._db.execute(f"ALTER TABLE entries ADD COLUMN {name} TEXT")
 
     def close(self) -> None:
         """Close the connection."""
@@ -153,12 +185,13 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def identify(self, article_id: str, content_hash: str, feed: str | None, now: int) -> tuple[int, tuple[str, ...]]:
-        """The revision of this content, and all feeds that contained the article.
+    def identify(self, article_id: str, hashes: Sequence[str], feed: str | None, now: int) -> Identified:
+        """The revision of this content, its hash, and all feeds that contained the article.
 
-        The same content and feeds give the same revision. A new revision is `now` (Unix seconds), and always larger
-        than the last one. A further feed also makes a new revision. Otherwise the index, which keeps the newest
-        version, would never show that feed.
+        `hashes` are the hash of the content, and the hashes that earlier versions gave the same content: whichever was
+        sent stays. The same content and feeds give the same revision. A new revision is `now` (Unix seconds), and
+        always larger than the last one. A further feed also makes a new revision. Otherwise the index, which keeps the
+        newest version, would never show that feed.
         """
         found = self._db.execute(
             "SELECT content_hash, revision, feeds FROM articles WHERE article_id = ?", (article_id,)
@@ -166,17 +199,17 @@ class Store:
         known_hash, revision, feeds = found or ("", 0, "[]")
         names: list[str] = json.loads(feeds)
         is_new_feed = feed is not None and feed not in names
-        if known_hash == content_hash and not is_new_feed:
-            return revision, tuple(names)
+        if known_hash in hashes and not is_new_feed:
+            return Identified(revision, known_hash, tuple(names))
         if feed is not None and is_new_feed:
             names.append(feed)
         revision = max(now, revision + 1)
         self._db.execute(
             "INSERT INTO articles VALUES (?, ?, ?, ?) ON CONFLICT (article_id) DO UPDATE SET "
             "content_hash = excluded.content_hash, revision = excluded.revision, feeds = excluded.feeds",
-            (article_id, content_hash, revision, json.dumps(names)),
+            (article_id, hashes[0], revision, json.dumps(names)),
         )
-        return revision, tuple(names)
+        return Identified(revision, hashes[0], tuple(names))
 
     def append(self, lines: Iterable[LedgerLine]) -> None:
         """Write ledger lines. Only messages that the broker has confirmed may be written."""
@@ -199,13 +232,17 @@ class Store:
         )
 
     def totals(self) -> LedgerTotals:
-        """The totals of the ledger."""
-        row = self._db.execute("SELECT count(*), count(DISTINCT article_id) FROM ledger").fetchone()
-        return LedgerTotals(*row)
+        """The totals of the ledger. Articles that have another id now count once."""
+        messages, articles = self._db.execute("SELECT count(*), count(DISTINCT article_id) FROM ledger").fetchone()
+        replaced = self._db.execute("SELECT count(*) FROM replaced").fetchone()[0]
+        return LedgerTotals(messages, articles - replaced)
 
     def latest(self) -> Iterator[tuple[str, int, str]]:
         """Article id, revision and content hash of the last confirmed message of each article."""
-        yield from self._db.execute("SELECT article_id, max(revision), content_hash FROM ledger GROUP BY article_id")
+        yield from self._db.execute(
+            "SELECT article_id, max(revision), content_hash FROM ledger "
+            "WHERE article_id NOT IN (SELECT article_id FROM replaced) GROUP BY article_id"
+        )
 
     def resolve(self, article_id: str) -> str:
         """The id of the article that owns an address. It differs from `article_id` when the address is an alias."""
@@ -221,15 +258,65 @@ class Store:
         if address_id != article_id and not known:
             self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?)", (address_id, article_id))
 
+    def is_known(self, article_id: str) -> bool:
+        """Whether an article has this id now. A replaced article has lost its id."""
+        query = "SELECT 1 FROM articles WHERE article_id = ? AND article_id NOT IN (SELECT article_id FROM replaced)"
+        return self._db.execute(query, (article_id,)).fetchone() is not None
+
+    def is_owner(self, article_id: str, source_id: str, guid: str | None, content_hash: str) -> bool:
+        """Whether an entry is the one that was sent last under this id. Lines without a guid compare the content."""
+        row = self._db.execute(
+            "SELECT source_id, guid, content_hash FROM outbox WHERE article_id = :id UNION ALL "
+            "SELECT * FROM (SELECT source_id, guid, content_hash FROM ledger WHERE article_id = :id ORDER BY line DESC "
+            "LIMIT 1) LIMIT 1",
+            {"id": article_id},
+        ).fetchone()
+        if row is None:
+            return True
+        return row[2] == content_hash if row[1] is None else (row[0], row[1]) == (source_id, guid)
+
+    def share(self, name_id: str) -> None:
+        """Note that a URL or a guid (the id that it gives) belongs to several articles."""
+        self._db.execute("INSERT OR IGNORE INTO shared VALUES (?)", (name_id,))
+
+    def is_shared(self, name_id: str) -> bool:
+        """Whether a URL or a guid belongs to several articles."""
+        return self._db.execute("SELECT 1 FROM shared WHERE name_id = ?", (name_id,)).fetchone() is not None
+
+    def replace(self, article_id: str, by: str) -> None:
+        """Note that two ids are one article. Its next message takes the first id out of the index."""
+        self._db.execute("INSERT OR REPLACE INTO replaced VALUES (?, ?)", (article_id, by))
+        self._db.execute("UPDATE aliases SET article_id = ? WHERE article_id = ?", (by, article_id))
+        self._db.execute("UPDATE entries SET article_id = ? WHERE article_id = ?", (by, article_id))
+        # An unknown hash makes the next message a new revision, which is always sent.
+        self._db.execute(
+            "UPDATE articles SET content_hash = '', revision = max(revision, "
+            "(SELECT max(revision) FROM articles WHERE article_id = ?)) WHERE article_id = ?",
+            (article_id, by),
+        )
+
+    def replaced_by(self, article_id: str) -> tuple[str, ...]:
+        """The earlier ids of an article."""
+        rows = self._db.execute("SELECT article_id FROM replaced WHERE replaced_by = ?", (article_id,))
+        return tuple(row[0] for row in rows)
+
     # --- outbox -------------------------------------------------------------------------------------------------------
 
-    def promise(self, article: RawArticle, message: bytes) -> None:
-        """Put a message into the outbox. Call it in the transaction that identified the article."""
+    def promise(self, article: RawArticle, message: bytes) -> int:
+        """Put a message into the outbox. Call it in the transaction that identified the article.
+
+        Older revisions of the article that still wait are removed, because the index would show the last one only.
+        Returns their number.
+        """
+        superseded = self._db.execute(
+            "DELETE FROM outbox WHERE article_id = ? AND revision < ?", (article.article_id, article.revision)
+        ).rowcount
         self._db.execute(
             "INSERT INTO outbox (article_id, guid, source_id, revision, content_hash, message) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (article.article_id, article.guid, article.source_id, article.revision, article.content_hash, message),
         )
+        return int(superseded)
 
     def promise_letter(self, letter_id: str, message: bytes) -> None:
         """Put a dead letter into the outbox."""
@@ -273,7 +360,8 @@ class Store:
     def seen(self, feed_id: str, guid: str) -> SeenEntry | None:
         """The stored facts about one entry, or None for an unknown entry."""
         row = self._db.execute(
-            "SELECT entry_hash, article_id, published_at, tries FROM entries WHERE feed_id = ? AND guid = ?",
+            "SELECT entry_hash, article_id, published_at, tries, title_hash, address_hash FROM entries "
+            "WHERE feed_id = ? AND guid = ?",
             (feed_id, guid),
         ).fetchone()
         return SeenEntry(*row) if row else None
@@ -281,11 +369,20 @@ class Store:
     def remember(self, feed_id: str, guid: str, seen: SeenEntry, now: int) -> None:
         """Write the facts about an entry. `now` is in Unix seconds."""
         self._db.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed_id, guid) DO UPDATE SET "
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed_id, guid) DO UPDATE SET "
             "entry_hash = excluded.entry_hash, article_id = excluded.article_id, tries = excluded.tries, "
-            "published_at = excluded.published_at, last_seen_day = excluded.last_seen_day",
-            (feed_id, guid, seen.entry_hash, seen.article_id, seen.published_at, seen.tries, now, now // DAY),
+            "published_at = excluded.published_at, last_seen_day = excluded.last_seen_day, "
+            "title_hash = excluded.title_hash, address_hash = excluded.address_hash",
+            (
+                *(feed_id, guid, seen.entry_hash, seen.article_id, seen.published_at, seen.tries, now, now // DAY),
+                *(seen.title_hash, seen.address_hash),
+            ),
         )
+
+    def is_collapsed(self, feed_id: str, article_id: str) -> bool:
+        """Whether several entries of a feed have the same article."""
+        query = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE feed_id = ? AND article_id = ? LIMIT 2)"
+        return int(self._db.execute(query, (feed_id, article_id)).fetchone()[0]) > 1
 
     def still_there(self, feed_id: str, guids: Iterable[str], now: int) -> None:
         """Note that entries are still in their feed. Each entry is written at most once a day."""

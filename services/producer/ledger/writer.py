@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from kafka.errors import KafkaError
 
@@ -26,7 +27,9 @@ from services.common.messages import encode
 from services.common.metrics import OUTCOMES, RETRIES
 from services.common.producer import DeliveryError, SafeProducer
 from services.common.retries import Backoff
+from services.producer.identity import article_id_of
 from services.producer.ledger.articles import to_raw_article
+from services.producer.ledger.earlier import earlier_content_hash, earlier_entry_hash
 from services.producer.ledger.jobs import Counted, Item, ItemOutcome, Job, Written
 from services.producer.ledger.metrics import OUTBOX
 from services.producer.ledger.quarantine import is_kept, quarantine_letter
@@ -34,7 +37,7 @@ from services.producer.ledger.sender import Confirmed, LedgerSender
 from services.producer.ledger.store import SeenEntry, Store
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
-from services.producer.sources.documents import entry_hash, within_limit
+from services.producer.sources.documents import entry_hash, likeness, short_hash, with_hash, within_limit
 
 SERVICE: Final = "producer"
 BATCH_JOBS: Final = 200
@@ -44,6 +47,8 @@ FORGET_DAYS: Final = 90
 """Days after which a missing entry is forgotten. If it comes back unchanged, it gets its old revision."""
 MAX_PAGE_TRIES: Final = 5
 COMPLETE: Final = -1
+GLOBAL_GUID_LENGTH: Final = 12
+"""A guid with so many characters is taken for a name that is never used again: a URL, a UUID, a tag URI."""
 IDLE_SECONDS: Final = 0.1
 log = get_logger(__name__)
 
@@ -278,44 +283,90 @@ def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now
     The result is a problem when the entry is not a valid article.
     """
     hashed = item.hash or entry_hash(entry)
-    seen = store.seen(feed_id, entry.guid) if feed_id is not None else None
     seconds = int(now.timestamp())
-    if seen is not None and feed_id is not None and seen.entry_hash == hashed:
+    entry = with_own_guid(store, feed_id, entry)
+    seen = store.seen(feed_id, entry.guid) if feed_id is not None else None
+    earlier = item.earlier_hash or earlier_entry_hash(entry)
+    if seen is not None and feed_id is not None and is_unchanged(store, feed_id, seen, hashed, earlier):
         if item.owes_page and seen.tries != COMPLETE:
-            store.remember(feed_id, entry.guid, replace(seen, tries=seen.tries + 1), seconds)
+            store.remember(feed_id, entry.guid, replace(seen, entry_hash=hashed, tries=seen.tries + 1), seconds)
             return Written(ItemOutcome.UNCHANGED)
-        if not owes_look(seen, hashed):
+        if seen.entry_hash != hashed:
+            store.remember(feed_id, entry.guid, replace(seen, entry_hash=hashed), seconds)
+        if not owes_look(replace(seen, entry_hash=hashed), hashed):
             return Written(ItemOutcome.UNCHANGED)
-    article = to_raw_article(entry, store, feed_id, now, same_article(seen, entry))
+    article = to_raw_article(entry, store, feed_id, now, same_article(store, feed_id, seen, entry))
     if isinstance(article, Problem):
         return Written(ItemOutcome.PROBLEM, problem=article)
     is_known = store.is_promised(article.article_id, article.revision)
     if not is_known:
-        store.promise(article, encode(article))
+        OUTCOMES.labels(SERVICE, "superseded").inc(store.promise(article, encode(article)))
     if feed_id is not None:
         stated = entry.published_at.isoformat() if entry.published_at else None
-        remembered = SeenEntry(hashed, article.article_id, stated, 1 if item.owes_page else COMPLETE)
-        store.remember(feed_id, entry.guid, remembered, seconds)
+        tries = 1 if item.owes_page else COMPLETE
+        known = SeenEntry(hashed, article.article_id, stated, tries, title_hash(entry), address_hash(entry))
+        store.remember(feed_id, entry.guid, known, seconds)
     outcome = ItemOutcome.UNCHANGED if is_known else ItemOutcome.NEW if seen is None else ItemOutcome.REVISED
     return Written(outcome, article.article_id, article.revision)
 
 
-def owes_look(seen: SeenEntry | None, hashed: str) -> bool:
-    """Whether an entry must be processed: it is new, it has changed, or its page could not be fetched so far."""
-    return seen is None or seen.entry_hash != hashed or 0 <= seen.tries < MAX_PAGE_TRIES
+def with_own_guid(store: Store, feed_id: str | None, entry: Entry) -> Entry:
+    """The entry with a guid that only it has in its feed. A guid that several entries had once is never used alone."""
+    if feed_id is None:
+        return entry
+    name_id = article_id_of(feed_id, entry.shared_guid or entry.guid, None)
+    if entry.shared_guid is not None:
+        store.share(name_id)
+    elif store.is_shared(name_id):
+        return with_hash(entry, likeness(entry))
+    return entry
 
 
-def same_article(seen: SeenEntry | None, entry: Entry) -> str | None:
-    """The id of the article that an entry was before its address changed.
+def is_unchanged(store: Store, feed_id: str, seen: SeenEntry, hashed: str, earlier: str) -> bool:
+    """Whether an entry is as it was at the last poll.
 
-    Publishers change the address with the headline and keep the guid. The guid alone is not enough, because some feeds
-    number their entries anew each day. The stated date must be the same too.
+    An entry that version 0.1 has seen is unchanged by its own rule, unless that version gave one id to several entries.
     """
-    if (
-        seen is None
-        or not seen.article_id
-        or entry.published_at is None
-        or seen.published_at != entry.published_at.isoformat()
+    if seen.entry_hash == hashed:
+        return True
+    return seen.entry_hash == earlier and not store.is_collapsed(feed_id, seen.article_id)
+
+
+def owes_look(seen: SeenEntry | None, *hashes: str) -> bool:
+    """Whether an entry must be processed: it is new, it has changed, or its page could not be fetched so far."""
+    return seen is None or seen.entry_hash not in hashes or 0 <= seen.tries < MAX_PAGE_TRIES
+
+
+def same_article(store: Store, feed_id: str | None, seen: SeenEntry | None, entry: Entry) -> str | None:
+    """The id of the article that an entry was at the last poll. None when it is another article now.
+
+    Publishers change the address with the headline and keep the guid, so a guid keeps its article. Some feeds number
+    their entries anew each day: a short guid needs the same stated date, title or address too.
+    """
+    if seen is None or feed_id is None or not seen.article_id:
+        return None
+    if store.is_collapsed(feed_id, seen.article_id) and not store.is_owner(
+        seen.article_id, entry.source_id, entry.guid, earlier_content_hash(entry)
     ):
         return None
-    return seen.article_id
+    stated = entry.published_at.isoformat() if entry.published_at else None
+    is_same = (
+        len(entry.guid) >= GLOBAL_GUID_LENGTH
+        or (stated is not None and stated == seen.published_at)
+        or (seen.title_hash is not None and seen.title_hash == title_hash(entry))
+        or (seen.address_hash is not None and seen.address_hash == address_hash(entry))
+    )
+    return seen.article_id if is_same else None
+
+
+def title_hash(entry: Entry) -> str | None:
+    """A hash of the title, to recognize an article. None without a title."""
+    return short_hash(entry.title) if entry.title else None
+
+
+def address_hash(entry: Entry) -> str | None:
+    """A hash of the URL without its parameters, to recognize an article. None without a URL or a path in it."""
+    parts = urlsplit(entry.url or "")
+    if not parts.path.strip("/") or entry.shares_url:
+        return None
+    return short_hash(f"{parts.hostname}{parts.path}")

@@ -38,7 +38,9 @@ class ProblemKind(StrEnum):
 class Entry:
     """One article as its source states it.
 
-    `note` says what was guessed. `observed_at` is the time at which an archive stored it.
+    `note` says what was guessed. `observed_at` is the time at which an archive stored it. `shares_url` is true if
+    several articles of its document link to the same page. `shared_guid` is the guid that several entries of its
+    document have; `guid` then tells them apart. `stamp` changes when the page must be looked at again.
     """
 
     source_id: str
@@ -52,6 +54,9 @@ class Entry:
     note: str | None = None
     declared: Declared = NOTHING_DECLARED
     observed_at: datetime | None = None
+    shares_url: bool = False
+    shared_guid: str | None = None
+    stamp: str | None = None
 
     @property
     def happened_at(self) -> datetime | None:

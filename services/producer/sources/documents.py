@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.article import Declared, DeclaredBy, DeclaredDate, DeclaredValue, LanguageCode
 from schemas.feed import FeedType
+from services.common.html import to_text
 from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry, Problem, ProblemKind
 
@@ -186,37 +187,84 @@ def dates(stated: Iterable[tuple[str, datetime | None]], source: DeclaredBy) -> 
     return tuple(DeclaredDate(kind=kind, at=at, source=source) for kind, at in stated if at is not None)
 
 
+def words_of(content: str) -> str:
+    """The words of a text or of HTML, with single spaces. Markup, pictures and addresses of links are left out."""
+    return BLANK.sub(" ", to_text(content)).strip()
+
+
 def entry_hash(entry: Entry) -> str:
-    """The hash of an entry: all stated values except the date of the last change. A new hash means a changed entry."""
-    stated = next((date.at for date in entry.declared.dates if date.kind == "published"), None)
-    if not entry.declared.dates:
-        stated = entry.published_at
-    elif not entry.content:
-        # For an address without a text, the date of the last change is the only sign of a change.
-        stated = max(date.at for date in entry.declared.dates)
-    return content_hash_of(entry.content, entry.title, entry.url, stated, entry.declared_language)
+    """The hash of the words of an entry, its language, and the path of its URL. A new hash means a changed entry.
+
+    Dates, pictures, attributes and the parameters of links change at every visit of some sites, so they do not count.
+    The date of a row in a file does: nobody changes it by accident.
+    """
+    place = urlsplit(entry.url).path if entry.url else None
+    title = one_line(entry.title, MAX_TITLE_LENGTH)
+    stated = None if entry.declared.dates else entry.published_at
+    return content_hash_of(words_of(entry.content), title, place, stated, f"{entry.declared_language}\n{entry.stamp}")
 
 
-def with_distinct_guids(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
-    """Make guids distinct inside one document. Some feeds use the same guid for all entries.
+def likeness(entry: Entry) -> str:
+    """A short hash of the title, or of the words when there is no title. It tells entries with one guid apart."""
+    return short_hash(entry.title or words_of(entry.content))
 
-    Entries with the same guid and different addresses get their address as guid. When guid and address are both the
-    same, the second entry becomes a problem. Otherwise the two entries would replace each other at every poll.
+
+def short_hash(text: str) -> str:
+    """16 hexadecimal digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf8", "replace")).hexdigest()[:16]
+
+
+def tell_apart(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
+    """Make the entries of one document distinct: two entries are two articles.
+
+    Entries with the same guid get their URL as guid, or the guid with a hash of their title (and of their words) when
+    the URL is the same too. When they do not differ at all, the second entry becomes a problem. Entries that link to
+    the same page are marked with `shares_url`, so that their guid tells them apart and not their URL.
     """
     listed = list(items)
-    count = Counter(item.guid for item in listed if isinstance(item, Entry))
+    entries = [item for item in listed if isinstance(item, Entry)]
+    guids = Counter(entry.guid for entry in entries)
+    places = Counter((entry.guid, entry.url) for entry in entries)
+    repeated = [entry for entry in entries if places[entry.guid, entry.url] > 1]
+    titles = Counter((entry.guid, entry.url, likeness(entry)) for entry in repeated)
     seen: set[str] = set()
     distinct: list[Entry | Problem] = []
     for item in listed:
         kept = item
-        if isinstance(kept, Entry) and count[kept.guid] > 1:
-            kept = replace(kept, guid=(kept.url or f"{kept.guid}#{entry_hash(kept)[:16]}")[:MAX_VALUE_LENGTH])
+        if isinstance(kept, Entry) and guids[kept.guid] > 1:
+            if places[kept.guid, kept.url] == 1 and kept.url:
+                kept = replace(kept, guid=kept.url[:MAX_VALUE_LENGTH])
+            else:
+                is_one_title = titles[kept.guid, kept.url, likeness(kept)] > 1
+                kept = with_hash(kept, short_hash(words_of(kept.content)) if is_one_title else likeness(kept))
         if isinstance(kept, Entry) and kept.guid in seen:
-            reason = "has the same guid and address as an earlier entry"
+            reason = "has the same guid, address, title and words as an earlier entry"
             kept = Problem(kept.source_id, kept.guid, ProblemKind.REPEATED, reason)
         seen.add(kept.guid)
         distinct.append(kept)
-    return distinct
+    return mark_shared_urls(distinct)
+
+
+def with_hash(entry: Entry, hashed: str) -> Entry:
+    """The entry with a hash behind its guid, which it shares with other entries of its feed."""
+    return replace(entry, guid=f"{entry.guid[: MAX_VALUE_LENGTH - 17]}#{hashed}", shared_guid=entry.guid)
+
+
+def mark_shared_urls(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
+    """Mark entries with different guids that link to the same URL, letter by letter.
+
+    URLs that differ only in tracking parameters are not the same in this sense: they lead to one article.
+    """
+    listed = list(items)
+    guids: dict[str, set[str]] = defaultdict(set)
+    for item in listed:
+        if isinstance(item, Entry) and item.url:
+            guids[item.url.strip()].add(item.guid)
+    shared = {url for url, found in guids.items() if len(found) > 1}
+    return [
+        replace(item, shares_url=True) if isinstance(item, Entry) and (item.url or "").strip() in shared else item
+        for item in listed
+    ]
 
 
 def within_limit(item: Entry | Problem, max_bytes: int) -> Entry | Problem:

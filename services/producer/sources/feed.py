@@ -28,9 +28,9 @@ from services.producer.sources.documents import (
     one_line,
     root_name,
     scrub,
+    tell_apart,
     values,
     web_address,
-    with_distinct_guids,
 )
 from services.producer.sources.html import clean_fragment, has_words
 
@@ -75,7 +75,7 @@ class XmlFeed:
             make_safely(partial(make_entry, entry, feed, source_id, document.url, base), source_id)
             for entry in read.get("entries", ())
         )
-        parsed.items = with_distinct_guids(found)
+        parsed.items = tell_apart(found)
         return parsed
 
 

@@ -25,9 +25,9 @@ from services.producer.sources.documents import (
     make_safely,
     one_line,
     scrub,
+    tell_apart,
     values,
     web_address,
-    with_distinct_guids,
 )
 from services.producer.sources.html import clean_fragment, has_words
 from services.producer.sources.text import UndecodableError, decode_text
@@ -56,7 +56,7 @@ class JsonFeed:
             raise NotThisFormatError("not a JSON Feed: it has no list `items`")
         parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
         parsed.notes += [problem] if problem else []
-        parsed.items = with_distinct_guids(
+        parsed.items = tell_apart(
             make_safely(partial(make_entry, item, feed, source_id, document.url), source_id) for item in items
         )
         return parsed

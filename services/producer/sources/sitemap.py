@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from lxml import etree
@@ -23,13 +23,16 @@ from services.producer.sources.documents import (
     one_line,
     parse_xml,
     root_name,
+    tell_apart,
     values,
     web_address,
-    with_distinct_guids,
 )
 
 RECENT = timedelta(days=7)
 """A page without news tags is taken only if it changed within this time, because a sitemap lists the whole site."""
+NEWS_NAMESPACE = "sitemap-news"
+"""Part of the namespace of Google's news extension. Sites write several versions of it."""
+EXTENSIONS = frozenset({"news", "image", "video"})
 W3C_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
@@ -55,7 +58,7 @@ class Sitemap:
         found = [read_address(element, source_id, document.url) for element in root if local(element) == "url"]
         entries = [entry for entry in found if entry is not None]
         kept = [entry for entry in entries if is_news(entry, now)]
-        parsed.items = with_distinct_guids(kept)
+        parsed.items = tell_apart(kept)
         for count, what in (
             (len(found) - len(entries), "addresses could not be read"),
             (len(entries) - len(kept), f"addresses left out: no news tags, and no change in {RECENT.days} days"),
@@ -69,21 +72,43 @@ def local(element: etree._Element) -> str:
     return etree.QName(element).localname.lower() if isinstance(element.tag, str) else ""
 
 
-def fields(element: etree._Element) -> dict[str, str]:
-    """The texts of all elements below, by local name. The first text of each name counts."""
+def namespace(element: etree._Element) -> str:
+    """The namespace of an element. Empty when it has none."""
+    return etree.QName(element).namespace or ""
+
+
+def own_fields(element: etree._Element) -> dict[str, str]:
+    """The texts of the elements right below, by local name. Elements of pictures and videos are deeper."""
+    return _texts(below for below in element if local(below) not in EXTENSIONS)
+
+
+def news_fields(element: etree._Element) -> dict[str, str]:
+    """The texts of the news elements below, by local name. Some sites leave out the namespace or the element `news`."""
+    wrapped = (below for child in element if local(child) == "news" for below in child.iterdescendants())
+    loose = (below for below in element.iterdescendants(etree.Element) if NEWS_NAMESPACE in namespace(below))
+    return _texts((*wrapped, *loose))
+
+
+def _texts(elements: Iterable[etree._Element]) -> dict[str, str]:
+    """The texts of elements, by local name. The first text of each name counts."""
     found: dict[str, str] = {}
-    for below in element.iterdescendants():
-        if below.text and below.text.strip():
-            found.setdefault(local(below), below.text.strip())
+    for element in elements:
+        if isinstance(element.tag, str) and element.text and element.text.strip():
+            found.setdefault(local(element), element.text.strip())
     return found
 
 
 def read_children(root: etree._Element, url: str) -> Iterator[Child]:
-    """The parts of an index, the last changed first. A limit then cuts off the oldest parts."""
+    """The parts of an index, the last changed first. A limit then cuts off the oldest parts.
+
+    Some sites write the address into the element `sitemap` itself.
+    """
     children: list[Child] = []
     for element in root:
-        stated = fields(element)
-        link = web_address(url, stated.get("loc"))
+        if not isinstance(element.tag, str):
+            continue
+        stated = own_fields(element)
+        link = web_address(url, stated.get("loc") or element.text)
         if link:
             children.append(Child(link, changed_at=read_date(stated.get("lastmod"))))
     oldest = datetime.min.replace(tzinfo=UTC)
@@ -92,26 +117,29 @@ def read_children(root: etree._Element, url: str) -> Iterator[Child]:
 
 def read_address(element: etree._Element, source_id: str, url: str) -> Entry | None:
     """One `url` element as an entry. None without an address."""
-    stated = fields(element)
-    link = web_address(url, stated.get("loc"))
+    stated, news = own_fields(element), news_fields(element)
+    link = web_address(url, stated.get("loc") or element.text)
     if link is None:
         return None
-    published, updated = read_date(stated.get("publication_date")), read_date(stated.get("lastmod"))
-    language = language_tag(stated.get("language"))
+    published, updated = read_date(news.get("publication_date")), read_date(stated.get("lastmod"))
+    changed = max(filter(None, (published, updated)), default=None)
+    language = language_tag(news.get("language"))
     return Entry(
         source_id,
         link[:MAX_VALUE_LENGTH],
         "",
         ContentType.TEXT,
         url=link,
-        title=one_line(stated.get("title"), MAX_TITLE_LENGTH),
+        title=one_line(news.get("title"), MAX_TITLE_LENGTH),
         published_at=published,
         declared_language=language,
         declared=Declared(
             languages=values([language], DeclaredBy.ENTRY),
             dates=dates((("published", published), ("updated", updated)), DeclaredBy.ENTRY),
-            tags=values((stated.get("keywords") or "").split(","), DeclaredBy.ENTRY),
+            tags=values((news.get("keywords") or "").split(","), DeclaredBy.ENTRY),
         ),
+        # The date of the last change is the only sign of a change, because an address comes without a text.
+        stamp=changed.isoformat() if changed else None,
     )
 
 

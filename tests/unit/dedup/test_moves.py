@@ -218,3 +218,61 @@ def test_a_crash_between_any_two_writes_changes_nothing(
 
 def run(grouper: Grouper, step: EnrichedArticle | StoryEdit) -> GroupingResult:
     return grouper.apply(step) if isinstance(step, StoryEdit) else grouper.take(step)
+
+
+def renamed(article: EnrichedArticle, article_id: str, *earlier: EnrichedArticle) -> EnrichedArticle:
+    """The article under another id, with a newer revision, in place of earlier ones."""
+    ids = tuple(known.article_id for known in earlier)
+    update = {"article_id": article_id, "revision": article.revision + 1000, "replaces": ids}
+    return article.model_copy(update=update)
+
+
+NEW_ID = "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f"
+
+
+def test_an_article_with_a_new_id_takes_the_place_of_its_earlier_one(eager: Eager, reports: Reports) -> None:
+    grouper = eager()
+    (first,) = take_all(grouper, [reports["fire 1"]])
+    copy = reports["fire 1"].model_copy(update={"article_id": "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e70"})
+    copied = grouper.take(copy)
+    assert first.article is not None
+    assert copied.article is not None
+    assert copied.article.duplicate_of == reports["fire 1"].article_id
+    result = grouper.take(renamed(reports["fire 1"], NEW_ID, reports["fire 1"]))
+    assert result.removed == (reports["fire 1"].article_id,)
+    assert result.article is not None
+    assert (result.article.story_id, result.article.duplicate_of) == (first.article.story_id, None)
+    assert [(moved.article_id, moved.duplicate_of, moved.decision_seq) for moved in result.moved] == [
+        (copy.article_id, NEW_ID, 1)
+    ]
+    assert result.emptied == ()
+    assert set(grouper.rows) == set(grouper.live) == {NEW_ID, copy.article_id}
+
+
+def test_two_ids_of_one_article_become_one_and_the_story_of_the_other_ends(eager: Eager, reports: Reports) -> None:
+    grouper = eager()
+    take_all(grouper, [reports["fire 1"], reports["rate"]])
+    result = grouper.take(renamed(reports["fire 1"], reports["fire 1"].article_id, reports["rate"]))
+    (emptied,) = result.emptied
+    assert (emptied.story_id, emptied.articles) == (reports["rate"].article_id, 0)
+    assert emptied.merged_into == reports["fire 1"].article_id
+    assert set(grouper.rows) == {reports["fire 1"].article_id}
+    assert list(grouper.stories.story_ids()) == [reports["fire 1"].article_id]
+
+
+def test_a_crash_while_an_id_is_replaced_leaves_neither_two_articles_nor_none(eager: Eager, reports: Reports) -> None:
+    new = renamed(reports["fire 1"], NEW_ID, reports["fire 1"], reports["rate"])
+    journal = Journal()
+    grouper = eager(rows=journal)
+    take_all(
+        grouper, [reports["fire 1"], reports["rate"], reports["flood"] if "flood" in reports else reports["bridge"]]
+    )
+    begun = len(journal.writes)
+    grouper.take(new)
+    for cut in range(begun, len(journal.writes) + 1):
+        rows = read(journal.writes[:cut])
+        again = Grouper.rebuild(grouper.window, rows, {}, 1, grouper.stories.weights)
+        result = again.take(new)
+        assert set(result.removed) == set(new.replaces)
+        assert set(again.rows) == set(again.live) == set(journal)
+        assert NEW_ID in again.live

@@ -14,10 +14,11 @@ from elastic_transport import ConnectionError as RefusedError
 from elasticsearch import ApiError, BadRequestError
 from kafka.errors import KafkaTimeoutError
 
+from schemas.article import DECISIONS
 from schemas.dead_letter import ErrorClass
 from services.common import records
 from services.common.dead_letters import Received, make_letter
-from services.common.messages import RejectedMessage, encode
+from services.common.messages import REVISION_HEADER, RejectedMessage, encode
 from services.indexer import reindex
 from services.indexer.documents import to_action
 from services.indexer.indices import ensure_indices, indices_of
@@ -271,14 +272,27 @@ def test_topics_that_cannot_be_read_to_their_end_are_no_endless_wait(
         run._read_to_end()
 
 
-@pytest.mark.parametrize(("value", "is_story"), [(STORY, False), (ARTICLE, True), (None, True), (b"{", False)])
+def received(value: bytes | None, *headers: tuple[str, bytes]) -> Received:
+    return Received("t", 0, 0, None, b"key", value, headers)
+
+
+def test_a_tombstone_with_the_revision_of_its_successor_is_a_delete() -> None:
+    action, fetched_at = to_action(received(None, (REVISION_HEADER, b"1700000000")), "articles", is_story=False)
+    assert (action.id, action.document, fetched_at) == ("key", None, None)
+    assert action.version == 1_700_000_000 * DECISIONS
+    assert json.loads(action.lines())["delete"]["version_type"] == "external"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_story"), [(STORY, False), (ARTICLE, True), (None, True), (None, False), (b"{", False)]
+)
 def test_a_message_of_another_kind_is_rejected(value: bytes | None, *, is_story: bool) -> None:
     with pytest.raises(RejectedMessage):
-        to_action(value, "x", is_story=is_story)
+        to_action(received(value), "x", is_story=is_story)
 
 
 def test_a_story_is_written_under_its_revision_with_its_places_on_the_map() -> None:
-    action, fetched_at = to_action(STORY, "stories", is_story=True)
+    action, fetched_at = to_action(received(STORY), "stories", is_story=True)
     document = json.loads(action.document)
     assert (action.index, action.id, action.version) == ("stories", STORY_ID, json.loads(STORY)["revision"])
     assert fetched_at is None
@@ -289,7 +303,7 @@ def test_an_article_is_written_under_its_version_with_its_places_on_the_map() ->
     place = {"id": "Q148", "name": "China", "lat": 35.0, "lon": 103.0}
     read: Callable[[bytes], Any] = json.loads
     message = json.dumps(read(ARTICLE) | {"places": [place]}).encode()
-    action, fetched_at = to_action(message, "articles", is_story=False)
+    action, fetched_at = to_action(received(message), "articles", is_story=False)
     assert read(action.document)["places"][0]["location"] == {"lat": 35.0, "lon": 103.0}
     assert fetched_at is not None
     assert action.version > read(ARTICLE)["revision"]

@@ -22,6 +22,48 @@ def test_spellings_of_one_page_are_one_article() -> None:
     assert len({article_id_of("s", str(number), url) for number, url in enumerate(SAME)}) == 1
 
 
+APART = [
+    ["https://e.org/news#v1", "https://e.org/news#v2", "https://e.org/news"],
+    ["https://e.org/live#post-1", "https://e.org/live#post-2"],
+    ["https://e.org/#!/a/1", "https://e.org/#!/a/2"],
+    ["https://e.org/view?ref=101", "https://e.org/view?ref=102"],
+    ["https://e.org/day?from=2026-11-01", "https://e.org/day?from=2026-11-02"],
+    ["https://e.org/view?source=7", "https://e.org/view?source=8", "https://e.org/view"],
+    ["https://e.org/view?feed=sports", "https://e.org/view?feed=music"],
+    ["https://e.org/q?n=%E9", "https://e.org/q?n=%E8"],
+    ["https://e.org/a%2Fb", "https://e.org/a/b"],
+]
+ONE = [
+    ["https://b\u00fccher.example/a", "https://xn--bcher-kva.example/a", "https://XN--BCHER-KVA.example/a"],
+    ["https://e.org/caf%c3%a9", "https://e.org/caf%C3%A9", "https://e.org/caf\u00e9"],
+    ["https://e.org/%7Eme/%61", "https://e.org/~me/a"],
+    ["https://e.org/a?q=%7ea", "https://e.org/a?q=~a"],
+    ["https://e.org/a?rss=1", "https://e.org/a?CMP=rss", "https://e.org/a?source=rss", "https://e.org/a"],
+    ["https://e.org/a?wt_zmc=x.y", "https://e.org/a?wtrid=abc&traffic_source=rss", "https://e.org/a?ref=Twitter"],
+    ["https://e.org/a#comments", "https://e.org/a#:~:text=words", "https://e.org/a#xtor=RSS-1", "https://e.org/a#"],
+    ["https://e.org/a;jsessionid=12AB", "https://e.org/a?PHPSESSID=x", "https://e.org/a"],
+]
+
+
+@pytest.mark.parametrize("urls", APART, ids=lambda urls: urls[0])
+def test_addresses_of_different_articles_stay_apart(urls: list[str]) -> None:
+    assert len({article_id_of("s", "g", url) for url in urls}) == len(urls)
+
+
+@pytest.mark.parametrize("urls", ONE, ids=lambda urls: urls[0])
+def test_spellings_of_one_address_are_one_article(urls: list[str]) -> None:
+    assert len({article_id_of("s", "g", url) for url in urls}) == 1
+
+
+@given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=20))
+def test_a_canonical_url_is_its_own_canonical_url(path: str, query: str, fragment: str) -> None:
+    try:
+        once = canonicalize_url(f"https://e.org/{path}?{query}#{fragment}")
+    except ValueError:
+        return
+    assert canonicalize_url(once) == once
+
+
 def test_other_paths_and_parameters_are_other_articles() -> None:
     urls = ["https://example.org/1", "https://example.org/2", "https://example.org/1?page=2", "https://example.com/1"]
     assert len({article_id_of("s", None, url) for url in urls}) == len(urls)

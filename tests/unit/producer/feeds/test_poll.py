@@ -155,7 +155,7 @@ def test_a_changed_feed_brings_what_is_new_and_what_was_edited(room: Room) -> No
     first = room.poll(feed())
     room.web.pages[URL] = rss([story("a", 1, edition=2), story("a", 2), story("a", 3)])
     second = room.poll(feed())
-    assert room.guids() == ["a-1", "a-2", "a-1", "a-3"]
+    assert room.guids() == ["a-2", "a-1", "a-3"], "the first edition of a-1 was not sent yet: the second replaces it"
     assert second.body_hash != first.body_hash
     assert len(second.gaps) == 1
 
@@ -342,7 +342,9 @@ def test_a_page_has_changed_when_its_words_have_and_not_when_its_frame_has(room:
     for frame, words in (("10:00", "twee"), ("11:00", "twee"), ("12:00", "drie")):
         room.web.pages[URL] = PAGE.format(frame=frame, words=words)
         room.poll(feed(type="page"))
-    assert ["twee" in article.content for article in room.articles()] == [True, False]
+        assert len(room.articles()) == 1
+        assert words in room.articles()[0].content
+    assert "11:00" not in room.articles()[0].content
     assert {article.declared_language for article in room.articles()} == {"nl"}
 
 
@@ -618,7 +620,7 @@ def test_a_file_is_read_and_read_again_only_when_it_or_its_meaning_changed(room:
     assert polls("unchanged") == before + 1
     third = room.poll(local("wire.csv", columns={"content": "body"}))
     assert third.body_hash != first.body_hash
-    assert [article.content for article in room.articles()][2:] == ["Other words."]
+    assert [article.content for article in room.articles()] == ["More.", "Other words."]
     with file.open("a") as out:
         out.write("3,Later.,Later.\n")
     room.poll(local("wire.csv"))

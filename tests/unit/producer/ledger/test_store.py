@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.producer.ledger.store import LedgerLine, Store
+from services.producer.ledger.store import Identified, LedgerLine, Store
 
 
 @pytest.fixture
@@ -16,42 +16,48 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_same_content_keeps_its_revision(store: Store) -> None:
-    first, _ = store.identify("a", "hash", None, now=1000)
-    again, _ = store.identify("a", "hash", None, now=2000)
-    assert first == again == 1000
+    first = store.identify("a", ["hash"], None, now=1000)
+    again = store.identify("a", ["hash"], None, now=2000)
+    assert first == again == Identified(1000, "hash", ())
+
+
+def test_a_hash_of_an_earlier_version_is_no_change_and_stays(store: Store) -> None:
+    store.identify("a", ["earlier"], None, now=1000)
+    assert store.identify("a", ["new", "earlier"], None, now=2000) == Identified(1000, "earlier", ())
+    assert store.identify("a", ["other", "another"], None, now=2000) == Identified(2000, "other", ())
 
 
 def test_new_content_is_always_newer_even_when_the_clock_goes_back(store: Store) -> None:
-    store.identify("a", "one", None, now=1000)
-    assert store.identify("a", "two", None, now=500)[0] == 1001
-    assert store.identify("a", "one", None, now=3000)[0] == 3000
+    store.identify("a", ["one"], None, now=1000)
+    assert store.identify("a", ["two"], None, now=500).revision == 1001
+    assert store.identify("a", ["one"], None, now=3000).revision == 3000
 
 
 def test_every_feed_that_carried_it_is_remembered_once(store: Store) -> None:
-    store.identify("a", "h", "feed-1", now=1)
-    both = store.identify("a", "h", "feed-2", now=2)
-    assert both == (2, ("feed-1", "feed-2")), "a further feed is a new revision: the index must name it"
-    assert store.identify("a", "h", "feed-1", now=3) == both
+    store.identify("a", ["h"], "feed-1", now=1)
+    both = store.identify("a", ["h"], "feed-2", now=2)
+    assert both == Identified(2, "h", ("feed-1", "feed-2")), "a further feed is a new revision: the index must name it"
+    assert store.identify("a", ["h"], "feed-1", now=3) == both
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store.transaction():
-            store.identify("a", "h", None, now=1)
+            store.identify("a", ["h"], None, now=1)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert store.identify("a", "h", None, now=9)[0] == 9
+    assert store.identify("a", ["h"], None, now=9).revision == 9
 
 
 def test_it_survives_its_process(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     first = Store(path)
-    first.identify("a", "h", None, now=7)
+    first.identify("a", ["h"], None, now=7)
     first.append([LedgerLine("a", "g", "s", 7, "h", "articles.raw", 0, 3)])
     second = Store(path)
-    assert second.identify("a", "h", None, now=99)[0] == 7
+    assert second.identify("a", ["h"], None, now=99).revision == 7
     assert (second.totals().messages, second.totals().articles) == (1, 1)
 
 

@@ -21,6 +21,7 @@ from services.producer.fetch.client import Failure, FetchError
 from services.producer.fetch.guard import is_allowed
 from services.producer.ledger.articles import make_raw_article
 from services.producer.ledger.quarantine import keep, safe_name
+from services.producer.ledger.store import Identified
 from services.producer.sources import Entry, Problem, SourceError, SourceOptions, open_source
 from services.producer.sources.base import ProblemKind
 from services.producer.sources.document_file import with_text
@@ -50,7 +51,9 @@ def test_a_hostile_entry_does_not_take_its_neighbour(item: str) -> None:
     for entry in map(with_text, found):
         entry.guid.encode()
         if isinstance(entry, Entry):
-            make_raw_article(entry, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", 1, NOW).model_dump_json()
+            make_raw_article(
+                entry, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", Identified(1, "0" * 64, ()), NOW
+            ).model_dump_json()
 
 
 @pytest.mark.parametrize("field", ["title", "content_html", "content_text", "id", "date_published"])
@@ -69,7 +72,7 @@ def test_a_date_that_has_no_utc_is_refused_as_invalid() -> None:
     first = datetime.fromisoformat("0001-01-01T00:00:00+01:00")
     entry = Entry("s", "g", "text", ContentType.TEXT, published_at=first)
     with pytest.raises(ValidationError, match="years 1 to 9999"):
-        make_raw_article(entry, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", 1, NOW)
+        make_raw_article(entry, "9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f", Identified(1, "0" * 64, ()), NOW)
 
 
 def test_many_empty_gzip_members_are_refused_soon() -> None:
