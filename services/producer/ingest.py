@@ -22,7 +22,7 @@ from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
 from services.producer.sources.documents import mark_shared_urls
-from services.producer.sources.rows import SourceRow, to_entry
+from services.producer.sources.rows import ReadRow, SourceRow, to_entry
 
 MAX_ARTICLES: Final = 1000
 BODY_ARTICLES: Final = 4
@@ -119,7 +119,7 @@ def read_article(body: object, max_bytes: int) -> Entry | dict[str, Any]:
         row = PushedArticle.model_validate_json(json.dumps(body))
     except (ValidationError, ValueError) as error:
         return {"guid": guid, "status": "invalid", "errors": errors_of(error)}
-    entry = to_entry(row, "content", None, DEFAULT_SOURCE, max_bytes, None)
+    entry = to_entry(ReadRow(row), "content", None, DEFAULT_SOURCE, max_bytes, None)
     if isinstance(entry, Problem):
         return {"guid": guid, "status": "invalid", "errors": [{"path": "/content", "message": entry.reason}]}
     return with_source(entry)

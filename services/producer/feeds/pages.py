@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Final
 
 from schemas.feed import Feed, FeedType
 from services.producer.feeds import schedule
@@ -19,9 +21,13 @@ from services.producer.ledger.writer import owes_look
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem
 from services.producer.sources.document_file import with_text
-from services.producer.sources.documents import add_declared, entry_hash
-from services.producer.sources.page import article_text, read_page
+from services.producer.sources.documents import Document, add_declared, entry_hash, words_of
+from services.producer.sources.page import article_text, page_title, read_page
+from services.producer.sources.wall import Wall, find_wall
 
+WITHOUT_PAGE: Final = "without its page:"
+LEAST_SHARE: Final = 0.8
+"""A page whose text is shorter than this share of the feed's text does not replace it."""
 Look = Callable[[str, str], SeenEntry | None]
 """Maps (feed id, guid) to what the store knows about the entry."""
 Fetch = Callable[[Feed, str, Validators, dict[str, str]], Awaitable[Fetched]]
@@ -65,17 +71,37 @@ class PageReader:
         try:
             fetched = await self.fetch(feed, entry.url, NO_VALIDATORS, {})
         except FetchError as error:
-            note = f"without its page: {error.reason}"
+            note = f"{WITHOUT_PAGE} {error.reason}"
             is_lasting = error.failure in schedule.HARD
             return replace(item, entry=with_text(replace(entry, note=note)), owes_page=not is_lasting)
         if fetched.document is None or fetched.cut_off is not None:
-            return replace(item, entry=with_text(replace(entry, note="without its page: cut off")), owes_page=True)
+            return replace(item, entry=with_text(replace(entry, note=f"{WITHOUT_PAGE} cut off")), owes_page=True)
         loop = asyncio.get_running_loop()
-        page = await loop.run_in_executor(self.parsing, read_page, fetched.document, entry.source_id)
+        shown = await loop.run_in_executor(self.parsing, choose_text, entry, fetched.document)
         limit = self.settings.max_article_bytes
-        if isinstance(page, Problem) or len(page.content.encode("utf8", "replace")) > limit:
+        if isinstance(shown, Wall):
+            return replace(item, entry=with_text(replace(entry, note=f"{WITHOUT_PAGE} {shown}")), owes_page=True)
+        if shown is None or len(shown.content.encode("utf8", "replace")) > limit:
             return replace(item, entry=with_text(entry))
-        return replace(item, entry=with_page(entry, page))
+        return replace(item, entry=with_page(entry, shown))
+
+
+def choose_text(entry: Entry, document: Document) -> Entry | Wall | None:
+    """The page of an entry if its text is better than that of the feed, or the wall in front of it, or None."""
+    page = read_page(document, entry.source_id)
+    if isinstance(page, Problem):
+        return None
+    text, words = article_text(page.content), words_of(entry.content)
+    wall = find_wall(text, page_title(page.content), f"{entry.title or ''}\n{words}")
+    if wall is not None:
+        return wall
+    return page if len(text) >= len(words) * LEAST_SHARE else None
+
+
+def missing_pages(items: Iterable[Item]) -> Counter[str]:
+    """Why pages are missing, with the number of pages for each reason."""
+    notes = (item.entry.note for item in items if isinstance(item.entry, Entry))
+    return Counter(note for note in notes if note and note.startswith(WITHOUT_PAGE))
 
 
 def with_page(entry: Entry, page: Entry) -> Entry:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from services.common.logging import get_logger
 from services.producer.feeds import schedule
 from services.producer.feeds.file import expand
 from services.producer.feeds.metrics import OVERRUNS, POLL_SECONDS, POLLS
-from services.producer.feeds.pages import Look, PageReader, chunks, make_item, wants_pages
+from services.producer.feeds.pages import Look, PageReader, chunks, make_item, missing_pages, wants_pages
 from services.producer.feeds.state import ChildFeed, FeedState
 from services.producer.fetch.client import NO_VALIDATORS, Client, Failure, Fetched, FetchError, Validators
 from services.producer.fetch.hosts import host_of
@@ -35,7 +35,9 @@ from services.producer.sources.base import Entry, Problem, Source
 from services.producer.sources.document_file import with_text
 from services.producer.sources.documents import Document, NotThisFormatError, Parsed, scrub
 from services.producer.sources.formats import parse_document
+from services.producer.sources.page import article_text, page_title
 from services.producer.sources.topic import TopicSource
+from services.producer.sources.wall import find_wall
 
 PAGE_CHUNK: Final = 16
 """Number of pages that are fetched and written together."""
@@ -126,6 +128,17 @@ class Poller:
         if fetched.moved_to is not None and url == feed.url:  # otherwise the state would contain a secret from the URL
             gathered.updates["moved_to"] = fetched.moved_to
         document = fetched.document
+        if document is not None and fetched.cut_off is not None and document.is_ended:
+            # The whole document is here: the server only ends its answers wrongly, and will do so at every poll.
+            fetched = replace(fetched, cut_off=None)
+            gathered.cut_off = None
+            gathered.notes.append("the server ends its answer wrongly; the document is whole")
+        if gathered.cut_off is not None and fetched.body_hash == state.cut_hash:
+            gathered.updates["cut_hash"] = state.cut_hash
+            gathered.changed, gathered.entries, gathered.cut_off = False, state.entries, None
+            return gathered
+        gathered.updates["cut_hash"] = fetched.body_hash if gathered.cut_off is not None else None
+        gathered.notes += [f"{gathered.cut_off}; what came before was taken"] if gathered.cut_off else []
         if document is None or (fetched.body_hash == state.body_hash and fetched.cut_off is None):
             gathered.changed = False
             gathered.entries = state.entries
@@ -226,6 +239,7 @@ class Poller:
         """Add entries with the values of the configuration. Fetch the pages of entries that need it."""
         gathered.entries += len(found)
         if parsed.type is FeedType.PAGE:
+            require_article(found)
             loop, make_page = asyncio.get_running_loop(), partial(make_item, feed, is_page=True)
             items = [await loop.run_in_executor(self.parsing, make_page, item) for item in found]
         else:
@@ -235,8 +249,12 @@ class Poller:
             return
         ready, waiting = self.pages.split(feed, items)
         gathered.items += ready
+        missing: Counter[str] = Counter()
         for chunk in chunks(waiting, PAGE_CHUNK):
-            await self._write(feed, await self.pages.read(feed, chunk), gathered)
+            read = await self.pages.read(feed, chunk)
+            missing += missing_pages(read)
+            await self._write(feed, read, gathered)
+        gathered.notes += [f"{count:,} × {reason}"[:300] for reason, count in missing.most_common(5)]
 
     # --- files and topics ---------------------------------------------------------------------------------------------
 
@@ -383,6 +401,15 @@ def require_expected(feed: Feed, state: FeedState, parsed: Parsed) -> None:
         return
     if feed.type is not None or state.format not in (None, "page"):
         raise FetchError(Failure.UNREADABLE, "a web page came instead of a feed (set `type: page` if that is intended)")
+
+
+def require_article(found: Sequence[Entry | Problem]) -> None:
+    """FetchError when a page is a wall. It would replace the article that was there before."""
+    for page in found:
+        if isinstance(page, Entry):
+            wall = find_wall(article_text(page.content), page_title(page.content), "")
+            if wall is not None:
+                raise FetchError(Failure.WALL, str(wall.value))
 
 
 def require_whole(fetched: Fetched) -> Fetched:

@@ -37,6 +37,8 @@ class FeedState(BaseModel):
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
+    cut_hash: str | None = None
+    """The hash of a document that broke off. While the same part comes again, that is not told again."""
     moved_to: str | None = None
     last_poll_at: float | None = None
     last_success_at: float | None = None

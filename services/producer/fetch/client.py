@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from services.producer.fetch.body import ACCEPT_ENCODING, Body, BodyError, TooLargeError
+from services.producer.body import ACCEPT_ENCODING, Body, BodyError, TooLargeError
 from services.producer.fetch.guard import BlockedAddressError, guarded_sockets
 from services.producer.fetch.hosts import HostGate, host_of
 from services.producer.settings import ProducerSettings, parse_networks
@@ -25,6 +25,9 @@ MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 PERMANENT: Final = frozenset({301, 308})
 CONNECT_SECONDS: Final = 10
+PATIENCE: Final = 0.9
+"""Share of the time for a document after which what has come of it is taken."""
+MAX_HEADER_BYTES: Final = 64 * 1024
 DAY_SECONDS: Final = 24 * 60 * 60
 ACCEPT: Final = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, "
@@ -51,6 +54,7 @@ class Failure(StrEnum):
     ROBOTS = "robots"
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
+    WALL = "wall"
     CONFIGURATION = "configuration"
     BUG = "bug"
 
@@ -113,6 +117,8 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
             headers={"User-Agent": self.settings.user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPT_ENCODING},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
@@ -185,12 +191,14 @@ class Client:
         try:
             body = Body(response.headers.get("Content-Encoding", ""), limit)
             try:
-                async for piece in response.content.iter_chunked(64 * 1024):
-                    body.add(piece)
-            except (aiohttp.ClientPayloadError, ConnectionError) as error:
+                async with asyncio.timeout(self.settings.fetch_seconds * PATIENCE):
+                    async for piece in response.content.iter_chunked(64 * 1024):
+                        body.add(piece)
+            except (aiohttp.ClientPayloadError, ConnectionError, TimeoutError) as error:
                 if not body.size:
                     raise
-                cut_off = f"the connection broke after {body.size:,} bytes: {error}"[:300]
+                why = f"{type(error).__name__} {error}".strip()
+                cut_off = f"the connection broke after {body.size:,} bytes: {why}"[:300]
             data = body.finish()
         except TooLargeError as error:
             raise FetchError(Failure.TOO_LARGE, str(error)) from error

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -21,10 +22,20 @@ from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry, Problem, ProblemKind
 
 HEAD_BYTES = 4096
+TAIL_BYTES = 512
+DOCUMENT_END = re.compile(
+    rb"</\s*(?:[\w.-]+:)?(?:rss|feed|rdf|urlset|sitemapindex|opml|html|channel)\s*>(?:\s*<!--.*?-->)?$",
+    re.IGNORECASE | re.DOTALL,
+)
 MAX_VALUES = 50
 """Maximum number of authors, tags, languages or dates of one entry. More values are noise."""
 MAX_VALUE_LENGTH = 1024
 MAX_TITLE_LENGTH = 10_000
+UNIX_SECONDS = re.compile(r"\d{9,16}(?:\.\d+)?")
+EARLIEST_UNIX, LATEST_UNIX = 631_152_000, 4_102_444_800
+YEAR_FIRST = re.compile(r"^(\d{4})[/.](\d{2})[/.](\d{2})")
+DAY_AND_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}) +(?=\d)")
+ZONE_WORD = re.compile(r" ?(?:UTC|GMT|Z)$", re.IGNORECASE)
 BLANK = re.compile(r"\s+")
 LANGUAGE: TypeAdapter[str] = TypeAdapter(LanguageCode)
 LINE_END = re.compile(rb"^\xef\xbb\xbf|^\s+")
@@ -38,6 +49,12 @@ class Document:
     data: bytes
     media_type: str = ""
     charset: str | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the document ends as a whole document does: with the end of its root element, or of its object."""
+        tail = self.data[-TAIL_BYTES:].rstrip(b"\x00 \t\r\n")
+        return DOCUMENT_END.search(tail) is not None or (self.head.startswith(b"{") and tail.endswith(b"}"))
 
     @property
     def head(self) -> bytes:
@@ -174,6 +191,40 @@ def iso_date(stated: str | None) -> datetime | None:
         return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC) if read else None
     except (ValueError, OverflowError):
         return None
+
+
+def stated_date(stated: object) -> datetime | None:  # noqa: PLR0911 - one return for each form
+    """A date as files state it, in UTC: ISO 8601, with slashes or dots, RFC 2822, or Unix seconds or milliseconds.
+
+    A time without a zone is UTC. None for anything else, and for `03/04/2026`, which has two meanings.
+    """
+    if isinstance(stated, datetime):
+        return stated.replace(tzinfo=stated.tzinfo or UTC).astimezone(UTC)
+    if isinstance(stated, int | float) and not isinstance(stated, bool):
+        return _unix_date(float(stated))
+    text = BLANK.sub(" ", str(stated)).strip()
+    if UNIX_SECONDS.fullmatch(text):
+        return _unix_date(float(text))
+    numeric = YEAR_FIRST.sub(r"\1-\2-\3", text)
+    read = iso_date(ZONE_WORD.sub("+00:00", DAY_AND_TIME.sub(r"\1T", numeric)))
+    if read is not None:
+        return read
+    try:
+        mailed = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    try:
+        return mailed.replace(tzinfo=mailed.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _unix_date(seconds: float) -> datetime | None:
+    """A date from Unix seconds, milliseconds or microseconds, whichever lies between 1990 and 2100."""
+    for scale in (1.0, 1e3, 1e6):
+        if EARLIEST_UNIX <= seconds / scale <= LATEST_UNIX:
+            return datetime.fromtimestamp(seconds / scale, UTC)
+    return None
 
 
 def values(texts: Iterable[str | None], source: DeclaredBy) -> tuple[DeclaredValue, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,8 +31,11 @@ from services.producer.sources.documents import (
     web_address,
 )
 from services.producer.sources.html import clean_fragment, has_words
+from services.producer.sources.json_text import repair_escapes
 from services.producer.sources.text import UndecodableError, decode_text
 
+MAX_BROKEN = 1000
+NEXT_ITEM = re.compile(r"\}\s*,\s*\{")
 BLANKS = re.compile(r"[ \t\r\n,]*")
 ITEMS = re.compile(r'"items"\s*:\s*\[')
 
@@ -50,46 +54,71 @@ class JsonFeed:
     @staticmethod
     def parse(document: Document, source_id: str, now: datetime) -> Parsed:  # noqa: ARG004 - the signature of all formats
         """Every item. In a broken file, every item before the break."""
-        feed, problem = read_json(document)
-        items = feed.get("items")
+        read = read_json(document)
+        feed, items = read.feed, read.feed.get("items")
         if not isinstance(items, list):
             raise NotThisFormatError("not a JSON Feed: it has no list `items`")
         parsed = Parsed(format="json-feed", title=text(feed, "title"), language=language_tag(text(feed, "language")))
-        parsed.notes += [problem] if problem else []
+        parsed.notes += [read.problem] if read.problem else []
         parsed.items = tell_apart(
             make_safely(partial(make_entry, item, feed, source_id, document.url), source_id) for item in items
         )
+        parsed.items += [
+            Problem(source_id, f"{source_id}#broken-{number}", ProblemKind.INVALID, reason)
+            for number, reason in enumerate(read.broken, 1)
+        ]
         return parsed
 
 
-def read_json(document: Document) -> tuple[Mapping[str, Any], str | None]:
-    """The object, and a message when the file is broken and only a part of it was read."""
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A feed as an object, and what is wrong with the file. `broken` are the reasons of items that cannot be read."""
+
+    feed: Mapping[str, Any]
+    problem: str | None = None
+    broken: tuple[str, ...] = ()
+
+
+def read_json(document: Document) -> Json:
+    """The object. Raw control characters and bad escapes are repaired. A broken file gives the items that are whole."""
     try:
         whole = decode_text(document.data, document.charset)[0].lstrip("\ufeff")
     except UndecodableError as error:
         raise NotThisFormatError(f"not a JSON Feed: {error}") from error
+    whole = repair_escapes(whole)
     try:
-        read = json.loads(whole)
+        read = json.loads(whole, strict=False)
     except (ValueError, RecursionError) as error:
         found = ITEMS.search(whole)
         if not found:
             raise NotThisFormatError(f"not a JSON Feed: {error}") from error
-        return {"items": list(_decode_items(whole, found.end()))}, f"broken JSON, read as far as it goes: {error}"
+        items, broken = decode_items(whole, found.end())
+        return Json({"items": items}, f"broken JSON, read as far as it goes: {error}", broken)
     if not isinstance(read, dict):
         raise NotThisFormatError("not a JSON Feed: it is not an object")
-    return read, None
+    return Json(read)
 
 
-def _decode_items(whole: str, start: int) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
-    while start < len(whole):
+def decode_items(whole: str, start: int) -> tuple[list[Any], tuple[str, ...]]:
+    """The items of a broken list, and the reasons of those that cannot be read."""
+    decoder = json.JSONDecoder(strict=False)
+    items: list[Any] = []
+    broken: list[str] = []
+    while len(broken) < MAX_BROKEN:
         blanks = BLANKS.match(whole, start)
         start = blanks.end() if blanks else start
+        if start >= len(whole) or whole[start] in "]}":
+            break
         try:
             item, start = decoder.raw_decode(whole, start)
-        except (ValueError, RecursionError):
-            return
-        yield item
+            items.append(item)
+        except (ValueError, RecursionError) as error:
+            following = NEXT_ITEM.search(whole, start + 1)
+            broken.append(f"an item is broken JSON: {error}"[:300])
+            if following is None:
+                break
+            start = following.end() - 1
+    return items, tuple(broken)
 
 
 def text(item: Mapping[str, Any], name: str) -> str | None:

@@ -5,16 +5,18 @@ A column map can give these fields other names.
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
-from pydantic import ValidationError
 
 from schemas.feed import Columns
-from services.common.messages import describe
-from services.producer.sources.base import SAME_NAMES, Entry, Problem, ProblemKind, SourceOptions
-from services.producer.sources.rows import SourceRow, read_row, to_entry
+from services.producer.sources.base import Entry, Problem, ProblemKind, SourceOptions
+from services.producer.sources.json_text import repair_escapes
+from services.producer.sources.rows import ReadRow, read_row, to_entry
+from services.producer.sources.text import UndecodableError, decode_text
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".jsonlines"})
 
@@ -56,19 +58,24 @@ class JsonlSource:
         return to_entry(read, f"line {number}", self._source_id, self._default_source_id, self._max_bytes, line)
 
 
-def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None) -> SourceRow | str:
+def read_json_row(line: bytes, columns: Columns, default_guid: str | None = None) -> ReadRow | str:
     """One JSON object as a row, or a message that says what is wrong. `default_guid` replaces a missing guid."""
-    if columns == SAME_NAMES and default_guid is None:
-        try:
-            return SourceRow.model_validate_json(line)
-        except ValidationError as error:
-            return describe(error)
     try:
-        read = orjson.loads(line)
+        read = orjson.loads(line.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
-        return f"not JSON: {error}"
+        read = read_leniently(line)
+        if read is None:
+            return f"not JSON: {error}"
     if not isinstance(read, dict):
         return "is not an object"
     if default_guid is not None and "." not in columns.guid:
         read.setdefault(columns.guid, default_guid)
     return read_row(read, columns)
+
+
+def read_leniently(line: bytes) -> object:
+    """The JSON of a line that is not UTF-8, or has raw control characters or bad escapes. None for anything else."""
+    try:
+        return json.loads(repair_escapes(decode_text(line)[0]), strict=False)
+    except (ValueError, RecursionError, UndecodableError):
+        return None

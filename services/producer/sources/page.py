@@ -26,6 +26,7 @@ from services.producer.sources.html import clean_page, has_words
 from services.producer.sources.text import UndecodableError, decode_text, is_binary
 
 HTML_TAG = re.compile(r"<html\b[^>]*>")
+TITLE = re.compile(r"<title\b[^>]*>([^<]*)</title>", re.IGNORECASE)
 LANG = re.compile(r"\b(?:xml:)?lang=\"([^\"]*)\"")
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -77,6 +78,12 @@ def page_language(page: str) -> str | None:
     root = HTML_TAG.search(page)
     stated = LANG.search(root[0]) if root else None
     return language_tag(stated[1]) if stated else None
+
+
+def page_title(page: str) -> str:
+    """The text of `<title>`. Empty when there is none."""
+    found = TITLE.search(page)
+    return to_text(found[1]) if found else ""
 
 
 def article_text(page: str) -> str:

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from schemas.article import ContentType
 from schemas.feed import Columns, Feed
+from services.producer.body import Body, BodyError
 from services.producer.feeds.lists import children_of
 from services.producer.feeds.poll import file_signature, require_expected
 from services.producer.feeds.state import ChildFeed, FeedState
-from services.producer.fetch.body import Body, BodyError
 from services.producer.fetch.client import Failure, FetchError
 from services.producer.fetch.guard import is_allowed
 from services.producer.ledger.articles import make_raw_article

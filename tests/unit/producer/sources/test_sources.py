@@ -141,8 +141,8 @@ def test_lines_are_articles_and_bad_ones_have_their_number(tmp_path: Path) -> No
     items = list(open_source(path, OPTIONS).entries())
     entries = [item for item in items if isinstance(item, Entry)]
     problems = [item for item in items if isinstance(item, Problem)]
-    assert [(entry.guid, entry.source_id) for entry in entries] == [("1", "wire"), ("4", "other")]
-    assert [problem.guid for problem in problems] == ["wire.jsonl:2", "wire.jsonl:4", "5", "wire.jsonl:7"]
+    assert [(entry.guid, entry.source_id) for entry in entries] == [("1", "wire"), ("4", "other"), ("6", "wire")]
+    assert [problem.guid for problem in problems] == ["wire.jsonl:2", "wire.jsonl:4", "5"]
     assert [problem.kind for problem in problems][2] is ProblemKind.TOO_LARGE
     assert open_source(path, OPTIONS).total == 6
 

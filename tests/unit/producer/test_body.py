@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.producer.fetch.body import Body, BodyError, TooLargeError
+from services.producer.body import Body, BodyError, TooLargeError
 
 LIMIT = 10 * 1024 * 1024
 

@@ -6,6 +6,7 @@ import zlib
 from typing import Final, Protocol
 
 import brotli
+import zstandard
 
 ACCEPT_ENCODING: Final = "gzip, deflate, br"
 STEP_BYTES: Final = 64 * 1024
@@ -14,8 +15,11 @@ MAX_RATIO: Final = 200
 RATIO_FROM_BYTES: Final = 1024 * 1024
 """Bodies below this size may have any ratio."""
 MAX_MEMBERS: Final = 1000
+MAX_ENCODINGS: Final = 3
 HEADER_BYTES: Final = 2
 GZIP_MAGIC: Final = b"\x1f\x8b"
+PLAIN: Final = frozenset({"", "identity", "none", "utf-8", "utf8", "binary", "8bit", "7bit", "aws-chunked"})
+"""Values of Content-Encoding that servers write for bodies that are not compressed."""
 
 
 class BodyError(Exception):
@@ -45,12 +49,16 @@ class Deflate:
         self._raw = False
         self._head: bytes | None = b""
         self._members = 1
+        self._has_junk = False
 
     def feed(self, data: bytes) -> bytes:
         """Decompress a part of the data. BodyError when the data is broken."""
         if self._inner.eof:
             data = self._inner.unused_data + data
-            if not data.strip(b"\x00"):
+            if not data.strip(b"\x00") or self._has_junk:
+                return b""
+            if len(data) >= HEADER_BYTES and not data.startswith(GZIP_MAGIC):
+                self._has_junk = True  # what some servers write behind a whole body is no part of it
                 return b""
             self._members += 1
             if self._members > MAX_MEMBERS:
@@ -74,7 +82,7 @@ class Deflate:
     def pending(self) -> bool:
         """Whether input is left to decompress."""
         if self._inner.eof:
-            return bool(self._inner.unused_data.strip(b"\x00"))
+            return bool(self._inner.unused_data.strip(b"\x00")) and not self._has_junk
         return bool(self._inner.unconsumed_tail)
 
 
@@ -87,6 +95,9 @@ class Brotli:
 
     def feed(self, data: bytes) -> bytes:
         """Decompress a part of the data. BodyError when the data is broken."""
+        if self._inner.is_finished():
+            self.pending = False  # what some servers write behind a whole body is no part of it
+            return b""
         try:
             out: bytes = self._inner.process(data, output_buffer_limit=STEP_BYTES)
         except brotli.error as error:
@@ -95,11 +106,70 @@ class Brotli:
         return out
 
 
+class Gzip(Deflate):
+    """Decompressor for the encoding `gzip`. Some servers name it for bodies that are not compressed: those pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start: bytes | None = b""
+        self._is_plain = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Decompress a part of the data. BodyError when the data is broken."""
+        if self._start is not None:
+            data = self._start + data
+            if len(data) < HEADER_BYTES:
+                self._start = data
+                return b""
+            self._start, self._is_plain = None, not data.startswith(GZIP_MAGIC) and not _is_zlib(data)
+        return data if self._is_plain else super().feed(data)
+
+    @property
+    def pending(self) -> bool:
+        """Whether input is left to decompress."""
+        return not self._is_plain and super().pending
+
+
+def _is_zlib(data: bytes) -> bool:
+    """Whether data begins like zlib (RFC 1950, 2.2). Some servers send it as gzip."""
+    return data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
+
+
+class Zstandard:
+    """Decompressor for the encoding `zstd`. `process` may return more than STEP_BYTES, so it gets small pieces."""
+
+    PIECE: Final = 1024
+
+    def __init__(self) -> None:
+        self._inner = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
+        self._waiting = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Decompress a part of the data. BodyError when the data is broken."""
+        data = self._waiting + data
+        piece, self._waiting = data[: self.PIECE], data[self.PIECE :]
+        try:
+            return self._inner.decompress(piece) if piece else b""
+        except zstandard.ZstdError as error:
+            raise BodyError(f"cannot be decompressed: {error}") from error
+
+    @property
+    def pending(self) -> bool:
+        """Whether input is left to decompress."""
+        return bool(self._waiting)
+
+
 class Body:
-    """Receives a body in pieces. `limit` is the maximum number of decompressed bytes."""
+    """Receives a body in pieces. `limit` is the maximum number of decompressed bytes.
+
+    `encoding` is the value of Content-Encoding: one encoding, or several in the order in which they were applied.
+    """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        self._decompressor = _decompressor(encoding)
+        names = [name.strip().lower() for name in encoding.split(",")]
+        self._chain = [made for name in reversed(names) if (made := _decompressor(name)) is not None]
+        if len(self._chain) > MAX_ENCODINGS:
+            raise BodyError(f"has more than {MAX_ENCODINGS} encodings")
         self._limit = limit
         self._received = 0
         self._parts: list[bytes] = []
@@ -108,12 +178,17 @@ class Body:
     def add(self, data: bytes) -> None:
         """Add a piece. TooLargeError as soon as a limit is exceeded."""
         self._received += len(data)
-        if self._decompressor is None:
+        self._pass(data, 0)
+
+    def _pass(self, data: bytes, place: int) -> None:
+        """Give data to a decompressor of the chain, and its output to the next one."""
+        if place == len(self._chain):
             self._keep(data)
             return
-        self._keep(self._decompressor.feed(data))
-        while self._decompressor.pending:
-            self._keep(self._decompressor.feed(b""))
+        decompressor = self._chain[place]
+        self._pass(decompressor.feed(data), place + 1)
+        while decompressor.pending:
+            self._pass(decompressor.feed(b""), place + 1)
 
     def _keep(self, data: bytes) -> None:
         self.size += len(data)
@@ -127,21 +202,27 @@ class Body:
     def finish(self) -> bytes:
         """The whole body. A file that is itself gzip (`sitemap.xml.gz`) is decompressed too, within the same limits."""
         whole = b"".join(self._parts)
-        if self._decompressor is None and whole.startswith(GZIP_MAGIC):
+        for _ in range(MAX_ENCODINGS - len(self._chain)):
+            if not whole.startswith(GZIP_MAGIC):
+                break
             inner = Body("gzip", self._limit)
             for start in range(0, len(whole), STEP_BYTES):
                 inner.add(whole[start : start + STEP_BYTES])
-            return inner.finish()
+            whole = b"".join(inner._parts)
         return whole
 
 
 def _decompressor(encoding: str) -> Decompressor | None:
-    match encoding.strip().lower():
-        case "" | "identity":
+    match encoding:
+        case name if name in PLAIN:
             return None
-        case "gzip" | "x-gzip" | "deflate":
+        case "gzip" | "x-gzip":
+            return Gzip()
+        case "deflate":
             return Deflate()
         case "br":
             return Brotli()
+        case "zstd":
+            return Zstandard()
         case other:
             raise BodyError(f"has an encoding that was not requested: {other[:40]!r}")
