@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos check format up down bench eval eval-gate train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos fuzz check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ test-chaos: setup ## Kill and restart the services of the pipeline under load. N
 
 test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival
 	@$(BIN)/python -m pytest tests/properties
+
+fuzz: setup ## Send hostile input to everything that reads bytes of strangers. EXAMPLES=1000 tries more, SEED=2 others
+	@FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 
 test-wheel: setup ## Test the wheel in a fresh environment: alone, with `embedded`, with `vectors`
 	@$(BIN)/python -m pytest tests/wheel
