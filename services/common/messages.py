@@ -14,6 +14,8 @@ R = TypeVar("R", bound=BaseModel)
 REVISION_HEADER = "dragoman-revision"
 ATTEMPTS_HEADER = "dragoman-attempts"
 MAX_ERROR_LENGTH = 1000
+MAX_DIGITS = 18
+"""Digits of the largest number in a header. It fits into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +64,4 @@ def describe(error: ValidationError) -> str:
 def header_int(headers: dict[str, bytes], name: str) -> int | None:
     """A positive integer from a header. None if the header is missing or holds anything else."""
     text = headers.get(name, b"").decode("ascii", "replace")
-    return int(text) if text.isascii() and text.isdigit() and int(text[:18]) > 0 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) > 0 else None

@@ -361,7 +361,10 @@ def _with_time(at: datetime, folded: str, end: int) -> tuple[datetime, int] | No
     zone = match["zone"]
     if zone[0] in "+-":
         sign = -1 if zone[0] == "+" else 1
-        at += sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+        try:
+            at += sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+        except OverflowError:  # the first or the last day of the calendar
+            return None
     return at, match.end()
 
 

@@ -134,6 +134,7 @@ PLAIN_FRAGMENTS = frozenset(
     ]
 )
 """Fragments that name a place on the page of one article. Any other fragment may name an article of its own."""
+WWW = re.compile(r"^(?:www\.)+")
 SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -149,7 +150,10 @@ def canonicalize_url(url: str) -> str:
     parts = urlsplit(url.strip())
     if parts.scheme.lower() not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"not an http(s) URL: {url[:200]!r}")
-    host = ascii_host(parts.hostname).removeprefix("www.").rstrip(".")
+    host = WWW.sub("", ascii_host(parts.hostname)).rstrip(".")
+    if not host:
+        raise ValueError(f"not an http(s) URL: {url[:200]!r}")
+    host = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme.lower()]) else f":{parts.port}"
     path = SESSION_PATH.sub("", _normalize_escapes(parts.path)).rstrip("/") or "/"
     fragment = _normalize_escapes(parts.fragment)

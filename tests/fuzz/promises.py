@@ -11,6 +11,7 @@ from schemas.article import RawArticle
 from services.common.messages import decode, encode
 from services.producer.identity import article_id_of
 from services.producer.ledger.articles import make_raw_article
+from services.producer.ledger.store import Identified
 from services.producer.sources.base import Entry, Problem
 from services.producer.sources.document_file import with_text
 from services.producer.sources.documents import Child, Parsed, entry_hash
@@ -22,6 +23,9 @@ MAX_NAME: Final = 2000
 
 class BrokenPromiseError(AssertionError):
     """A result that a reader must never give."""
+
+
+IDENTIFIED = Identified(1, "0" * 64, ())
 
 
 def demand(is_kept: bool, promise: str) -> None:  # noqa: FBT001 - it reads like an assertion
@@ -93,7 +97,7 @@ def check_entry(entry: Entry) -> None:
     check_time(entry.happened_at)
     demand(len(entry_hash(entry)) == 64, "an entry has a hash")
     try:
-        article = make_raw_article(entry, article_id_of(entry.source_id, entry.guid, entry.url), 1, NOW)
+        article = make_raw_article(entry, article_id_of(entry.source_id, entry.guid, entry.url), IDENTIFIED, NOW)
     except ValueError as error:
         check_text(str(error), "the reason of a refusal")
         return

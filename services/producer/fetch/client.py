@@ -299,6 +299,6 @@ def fresh_seconds(headers: Mapping[str, str], now: datetime) -> int | None:
 def _http_date(text: str) -> datetime | None:
     try:
         read = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return read if read.tzinfo else read.replace(tzinfo=UTC)

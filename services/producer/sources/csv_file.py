@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from services.producer.sources.base import Entry, Problem, ProblemKind, SourceError, SourceOptions
+from services.producer.sources.documents import scrub
 from services.producer.sources.rows import read_row, to_entry
 from services.producer.sources.text import UndecodableError, other_encoding_of
 
@@ -126,10 +127,11 @@ class CsvSource:
     def _check_header(self, names: object) -> None:
         columns = self._options.columns
         present = {str(name) for name in names} if isinstance(names, list | tuple) else set()
+        listed = scrub(", ".join(sorted(present))) or "none"
         missing = [name for name in (columns.guid, columns.content) if name not in present]
         if missing:
             raise SourceError(
-                f"{self._path} has no column {' and '.join(missing)}; it has {', '.join(sorted(present)) or 'none'}. "
+                f"{self._path} has no column {' and '.join(missing)}; it has {listed}. "
                 "Name its columns with --columns guid=…,content=… (or `columns:` in the feeds file)."
             )
 

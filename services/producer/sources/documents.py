@@ -36,9 +36,10 @@ EARLIEST_UNIX, LATEST_UNIX = 631_152_000, 4_102_444_800
 YEAR_FIRST = re.compile(r"^(\d{4})[/.](\d{2})[/.](\d{2})")
 DAY_AND_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}) +(?=\d)")
 ZONE_WORD = re.compile(r" ?(?:UTC|GMT|Z)$", re.IGNORECASE)
+SURROGATES = re.compile(rb"(?:&#(?:0*5[567]\d{3}|[xX]0*[dD][89a-fA-F][0-9a-fA-F]{2});)+")
 BLANK = re.compile(r"\s+")
 LANGUAGE: TypeAdapter[str] = TypeAdapter(LanguageCode)
-LINE_END = re.compile(rb"^\xef\xbb\xbf|^\s+")
+LEADING = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Document:
     @property
     def head(self) -> bytes:
         """The beginning of the document, without byte order mark and leading white space."""
-        return LINE_END.sub(b"", LINE_END.sub(b"", self.data[:HEAD_BYTES]))
+        start = LEADING.match(self.data)
+        begin = start.end() if start else 0
+        return self.data[begin : begin + HEAD_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,34 @@ def safe_parser() -> etree.XMLParser:
 def parse_xml(data: bytes, what: str) -> etree._Element:
     """The root element. NotThisFormatError when there is none."""
     try:
-        root = etree.fromstring(data, safe_parser())
+        root = etree.fromstring(mend_surrogates(data), safe_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise NotThisFormatError(f"{what}: {error}") from error
     if root is None:
         raise NotThisFormatError(f"{what}: no element can be read")
     return root
+
+
+def local(element: etree._Element) -> str:
+    """The name of an element in lower case, without its namespace or prefix. Empty for a comment."""
+    return element.tag.rpartition("}")[2].rpartition(":")[2].lower() if isinstance(element.tag, str) else ""
+
+
+def namespace(element: etree._Element) -> str:
+    """The namespace of an element, or its prefix when that is not declared. Empty when it has neither."""
+    tag = element.tag if isinstance(element.tag, str) else ""
+    return tag[1:].partition("}")[0] if tag.startswith("{") else tag.rpartition(":")[0]
+
+
+def mend_surrogates(data: bytes) -> bytes:
+    """The XML with the references to halves of a surrogate pair joined. Some generators write emoji as halves."""
+    return SURROGATES.sub(_join_surrogates, data)
+
+
+def _join_surrogates(match: re.Match[bytes]) -> bytes:
+    halves = re.findall(rb"&#([xX]?)([0-9a-fA-F]+);", match[0])
+    text = scrub("".join(chr(int(digits, 16 if prefix else 10)) for prefix, digits in halves))
+    return b"".join(b"&#%d;" % ord(character) for character in text)
 
 
 def scrub(text: str) -> str:

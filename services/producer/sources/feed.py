@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import codecs
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from services.producer.sources.documents import (
     dates,
     language_tag,
     make_safely,
+    mend_surrogates,
     one_line,
     root_name,
     scrub,
@@ -40,7 +42,8 @@ PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400, "monthly": 30 * 
 """Seconds for each updatePeriod of the RSS 1.0 syndication module."""
 PROLOG = rb"\A((?:\xef\xbb\xbf)?+(?>\s+|<\?.*?\?>|<!--.*?-->)*+)"
 """The text that may precede the document type. The pattern is atomic, so the regular expression never backtracks."""
-SURROGATES = re.compile(rb"(?:&#(?:5[567]\d{3}|[xX][dD][89a-fA-F][0-9a-fA-F]{2});)+")
+START = re.compile(PROLOG, re.DOTALL)
+INSTRUCTION = re.compile(rb"<\?.*?\?>", re.DOTALL)
 DOCTYPE = re.compile(PROLOG + rb"<!DOCTYPE[^>\[]*(\[[^\]]*\]\s*)?>", re.IGNORECASE | re.DOTALL)
 
 
@@ -85,7 +88,7 @@ def read_feed(document: Document) -> Mapping[str, Any]:
     charset = f"; charset={document.charset}" if document.charset else ""
     # No content-location header: a guid that looks like a relative address would change when the feed moves.
     headers = {"content-type": f"{media_type}{charset}"}
-    data = SURROGATES.sub(join_surrogates, DOCTYPE.sub(rb"\1", document.data, count=1))
+    data = mend_surrogates(short_prolog(DOCTYPE.sub(rb"\1", document.data, count=1)))
     try:
         read: Mapping[str, Any] = feedparser.parse(
             io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
@@ -97,11 +100,16 @@ def read_feed(document: Document) -> Mapping[str, Any]:
     return read
 
 
-def join_surrogates(match: re.Match[bytes]) -> bytes:
-    """Join references to the halves of a surrogate pair into one reference. Some generators write emoji as halves."""
-    halves = re.findall(rb"&#([xX]?)([0-9a-fA-F]+);", match[0])
-    text = scrub("".join(chr(int(digits, 16 if prefix else 10)) for prefix, digits in halves))
-    return b"".join(b"&#%d;" % ord(character) for character in text)
+def short_prolog(data: bytes) -> bytes:
+    """The document with nothing but its declarations in front of the first element.
+
+    feedparser searches for declarations from every line end there, and its time grows with the square of them.
+    """
+    prolog = START.match(data)
+    if prolog is None:
+        return data
+    mark = data[:3] if data.startswith(codecs.BOM_UTF8) else b""
+    return mark + b"".join(INSTRUCTION.findall(prolog[1])) + data[prolog.end() :]
 
 
 def _why(read: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from services.producer.sources.documents import Document, Format, NotThisFormatError, Parsed
+from services.producer.sources.documents import Document, Format, NotThisFormatError, Parsed, scrub
 from services.producer.sources.feed import XmlFeed
 from services.producer.sources.json_feed import JsonFeed
 from services.producer.sources.opml import Opml
@@ -22,5 +22,7 @@ def parse_document(document: Document, source_id: str, now: datetime) -> Parsed:
         raise NotThisFormatError("the answer is empty")
     found = next((candidate for candidate in FORMATS if candidate.accepts(document)), None)
     if found is None:
-        raise NotThisFormatError(f"neither a feed nor a sitemap, a list or a page ({document.media_type or 'no type'})")
+        raise NotThisFormatError(
+            f"neither a feed nor a sitemap, a list or a page ({scrub(document.media_type) or 'no type'})"
+        )
     return found.parse(document, source_id, now)

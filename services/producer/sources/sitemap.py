@@ -20,6 +20,8 @@ from services.producer.sources.documents import (
     dates,
     iso_date,
     language_tag,
+    local,
+    namespace,
     one_line,
     parse_xml,
     root_name,
@@ -67,14 +69,9 @@ class Sitemap:
         return parsed
 
 
-def local(element: etree._Element) -> str:
-    """The name of an element without its namespace, in lower case."""
-    return etree.QName(element).localname.lower() if isinstance(element.tag, str) else ""
-
-
-def namespace(element: etree._Element) -> str:
-    """The namespace of an element. Empty when it has none."""
-    return etree.QName(element).namespace or ""
+def is_news_element(element: etree._Element) -> bool:
+    """Whether an element is in the namespace of Google's news extension, or has its usual prefix undeclared."""
+    return NEWS_NAMESPACE in namespace(element) or namespace(element) == "news"
 
 
 def own_fields(element: etree._Element) -> dict[str, str]:
@@ -85,7 +82,7 @@ def own_fields(element: etree._Element) -> dict[str, str]:
 def news_fields(element: etree._Element) -> dict[str, str]:
     """The texts of the news elements below, by local name. Some sites leave out the namespace or the element `news`."""
     wrapped = (below for child in element if local(child) == "news" for below in child.iterdescendants())
-    loose = (below for below in element.iterdescendants(etree.Element) if NEWS_NAMESPACE in namespace(below))
+    loose = (below for below in element.iterdescendants(etree.Element) if is_news_element(below))
     return _texts((*wrapped, *loose))
 
 
