@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from schemas.base import Record, ShortText, Timestamp
+from schemas.base import Record, Sha256, ShortText, Timestamp
 
 
 class ErrorClass(StrEnum):
@@ -18,6 +18,7 @@ class ErrorClass(StrEnum):
     STAGE_FAILED = "stage_failed"
     REJECTED_DOCUMENT = "rejected_document"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
 
 
 class DeadLetter(Record):
@@ -31,6 +32,10 @@ class DeadLetter(Record):
     source_timestamp: Timestamp | None = None
     original_key: bytes | None
     original_value: bytes | None = Field(description="base64; null if the message had no value or is in quarantine")
+    original_bytes: NonNegativeInt | None = Field(
+        default=None, description="size of a message that does not fit into a letter; original_value is its beginning"
+    )
+    original_sha256: Sha256 | None = Field(default=None, description="hash of such a message")
     original_headers: tuple[tuple[str, bytes], ...] = ()
     quarantine_path: str | None = Field(default=None, description="where a file that is too large for Kafka was kept")
     revision: PositiveInt | None = Field(default=None, description="revision of the article, if the message states it")

@@ -35,6 +35,8 @@ class Topic:
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(retention),
             "max.message.bytes": str(max_message_bytes),
+            # The clock of a producer may be wrong: retention would remove a record unread, or refuse it.
+            "message.timestamp.type": "LogAppendTime",
         }
 
 

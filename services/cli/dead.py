@@ -90,10 +90,10 @@ def show(letter_id: Annotated[str, typer.Argument(help="topic/partition/offset")
         return
     for name, value in values.items():
         if name not in ("original_value", "original_key"):
-            out.print(f"[bold]{name:<18}[/bold]", end="")
-            out.print(str(value), markup=False, soft_wrap=True)
+            out.print(f"{name:<18}", style="bold", end="")
+            out.print(str(value), soft_wrap=True)
     if letter.original_value is not None:
-        out.print(f"original_value     {len(letter.original_value):,} bytes", markup=False)
+        out.print(f"original_value     {len(letter.original_value):,} bytes")
         err.print("`--json` gives the original in base64.", style="dim")
 
 
@@ -154,7 +154,7 @@ def drop(
 
 
 def _each(letters: list[DeadLetter], rate: float, *, drop: bool) -> None:
-    from services.common.dead_letters import drop_letter, replay_letter
+    from services.common.dead_letters import ShortenedLetterError, drop_letter, replay_letter
     from services.common.producer import DeliveryError, SafeProducer
     from services.common.settings import Settings
     from services.producer.replay.pace import Pace
@@ -166,7 +166,10 @@ def _each(letters: list[DeadLetter], rate: float, *, drop: bool) -> None:
     try:
         with SafeProducer(settings) as producer:
             for letter in letters:
-                (drop_letter if drop else replay_letter)(producer, settings, letter)
+                try:
+                    (drop_letter if drop else replay_letter)(producer, settings, letter)
+                except ShortenedLetterError as error:
+                    err.print(f"left: {error}", style="yellow")
                 pace.wait(1)
     except DeliveryError as error:
         fail(f"{error}. Letters without a confirmation are still there.")
@@ -179,4 +182,4 @@ def _report(what: str, letters: list[DeadLetter], *, dry_run: bool, as_json: boo
     verb = f"Would {what}" if dry_run else {"replay": "Replayed", "drop": "Dropped"}[what]
     out.print(f"{verb} {len(letters):,} dead letters.")
     for letter in letters[:20]:
-        out.print(f"  {letter.letter_id}  {letter.error_class.value}", markup=False)
+        out.print(f"  {letter.letter_id}  {letter.error_class.value}")

@@ -66,6 +66,8 @@ def _run(seeds: Path, home: Path) -> None:
 
 
 def _show() -> None:
+    from rich.text import Text
+
     from services.cli.search import show
     from services.common.elastic import make_client
     from services.common.settings import ElasticsearchSettings
@@ -79,7 +81,7 @@ def _show() -> None:
         out.print(_table([hit.article for hit in everything.hits]))
         for query, language, what in SEARCHES:
             option = f" --language {language}" if language else ""
-            out.print(f'\n[bold]$ dragoman search "{query}"{option}[/bold]   [dim]# {what}[/dim]')
+            out.print(Text.assemble((f'\n$ dragoman search "{query}"{option}', "bold"), (f"   # {what}", "dim")))
             show(run_search(client, index, Search(query, language=language)))
     finally:
         client.close()

@@ -81,10 +81,10 @@ def show(
     values["roles"] = ", ".join(values["roles"])
     for name, value in values.items():
         if value not in (None, ""):
-            out.print(f"[bold]{name:<12}[/bold]", end="")
-            out.print(str(value), markup=False, soft_wrap=True)
+            out.print(f"{name:<12}", style="bold", end="")
+            out.print(str(value), soft_wrap=True)
     for language, texts in spellings.items():
-        out.print(f"  {language:<10}{', '.join(texts)}", markup=False, soft_wrap=True)
+        out.print(f"  {language:<10}{', '.join(texts)}", soft_wrap=True)
 
 
 @entities_app.command()
@@ -253,14 +253,13 @@ def _date(text: str) -> datetime:
 
 
 def _print_table(columns: tuple[str, ...], rows: Iterable[Iterable[str]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     out.print(table)
 
 
@@ -295,7 +294,7 @@ def build(
         f"broken lines: {counts['broken']:,}.",
         soft_wrap=True,
     )
-    out.print(f"Wrote {target}. To use it: export DRAGOMAN_GAZETTEER={target.absolute()}", markup=False, soft_wrap=True)
+    out.print(f"Wrote {target}. To use it: export DRAGOMAN_GAZETTEER={target.absolute()}", soft_wrap=True)
 
 
 def _build(dump: Path, target: Path) -> dict[str, int]:

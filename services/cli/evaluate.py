@@ -38,9 +38,7 @@ def evaluate(
         print_json({name: round(value, 4) for name, value in figures.items()})
     if publish:
         path = publish_figures(default_home(), figures)
-        err.print(
-            f"Published: the producer of this home shows the figures of {path} as dragoman_quality.", markup=False
-        )
+        err.print(f"Published: the producer of this home shows the figures of {path} as dragoman_quality.")
 
 
 def _measure(*, table_on_stderr: bool) -> dict[str, float]:

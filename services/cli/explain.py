@@ -129,7 +129,7 @@ def dedup_address() -> str | None:
 def show_one(report: dict[str, Any]) -> None:
     """Print a decision for a person."""
     reason, titles = report["story_reason"], report["titles"]
-    out.print(report["title"], style="bold", markup=False, soft_wrap=True)
+    out.print(report["title"], style="bold", soft_wrap=True)
     if report["duplicate_of"]:
         _show_duplicate(report["duplicate_reason"], titles.get(report["duplicate_of"], report["duplicate_of"]))
     if report["supersedes"]:
@@ -166,11 +166,11 @@ def verdict(report: dict[str, Any]) -> str:
 def show_two(report: dict[str, Any]) -> None:
     """Print a comparison for a person."""
     for title in report["titles"]:
-        out.print(title, style="bold", markup=False, soft_wrap=True)
+        out.print(title, style="bold", soft_wrap=True)
     group = " and in the same group of copies" if report["same_group"] else ""
     _line(f"They are in the same story{group}." if report["same_story"] else "They are in two different stories.")
     if report["problem"]:
-        err.print(report["problem"], style="yellow", markup=False, soft_wrap=True)
+        err.print(report["problem"], style="yellow", soft_wrap=True)
         for stored in report["stored"]:
             _line(f"{stored['article_id'][:8]}:")
             _show_features(stored)
@@ -222,4 +222,4 @@ def _show_features(reason: dict[str, Any]) -> None:
 
 
 def _line(text: str) -> None:
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)

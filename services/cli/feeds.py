@@ -74,14 +74,12 @@ def _to_table(rows: list[dict[str, Any]]) -> Any:
 
 
 def _remark(row: dict[str, Any], now: datetime) -> str:
-    from rich.markup import escape
-
     parts = [row["error"]] if row["error"] else []
     if row["silent_since"]:
         parts.append(f"nothing new since {ago(row['silent_since'], now)}")
     if row["moved_to"]:
         parts.append(f"moved to {row['moved_to']}")
-    return escape("; ".join([*parts, *row["notes"][:2]]))
+    return "; ".join([*parts, *row["notes"][:2]])
 
 
 def ago(at: datetime | None, now: datetime) -> str:
@@ -135,9 +133,9 @@ def check(file: File = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"file": str(settings.feeds), "feeds": feeds, "problems": problems, "warnings": warnings})
     else:
-        out.print(f"{settings.feeds}: {feeds:,} feeds, no mistakes.", markup=False, soft_wrap=True)
+        out.print(f"{settings.feeds}: {feeds:,} feeds, no mistakes.", soft_wrap=True)
         for warning in warnings:
-            err.print(warning, style="yellow", markup=False, soft_wrap=True)
+            err.print(warning, style="yellow", soft_wrap=True)
     if problems:
         raise typer.Exit(EXIT_UNUSABLE)
 
@@ -229,7 +227,7 @@ def import_opml(
     else:
         out.print(f"Added {len(feeds):,} feeds to {settings.feeds}. {there:,} were there already.", soft_wrap=True)
         for line in bad:
-            err.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
+            err.print(f"left out: {line}", style="yellow", soft_wrap=True)
     if bad:
         raise typer.Exit(1)
 

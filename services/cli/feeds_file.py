@@ -42,7 +42,7 @@ def settings_of(file: Path | None) -> ProducerSettings:
     with writing(settings):
         source = make_first_file(settings)
     if source is not None:
-        err.print(f"Made {settings.feeds} from {source}.", style="dim", markup=False, soft_wrap=True)
+        err.print(f"Made {settings.feeds} from {source}.", style="dim", soft_wrap=True)
     return settings
 
 

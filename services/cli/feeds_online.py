@@ -124,26 +124,26 @@ def _show(url: str, parsed: Parsed, items: list[Entry | Problem], limit: int) ->
     problems = [item for item in items if not isinstance(item, Entry)]
     about = [parsed.format, parsed.title, parsed.language]
     about.append(f"fresh for {parsed.ttl_seconds} s" if parsed.ttl_seconds else None)
-    out.print(url, style="bold", markup=False, soft_wrap=True)
-    out.print("  ".join(str(fact) for fact in about if fact), markup=False, soft_wrap=True)
+    out.print(url, style="bold", soft_wrap=True)
+    out.print("  ".join(str(fact) for fact in about if fact), soft_wrap=True)
     for note in parsed.notes:
-        err.print(note, style="yellow", markup=False, soft_wrap=True)
+        err.print(note, style="yellow", soft_wrap=True)
     for child in parsed.children[:limit]:
-        out.print(f"  points to {child.url}", markup=False, soft_wrap=True)
+        out.print(f"  points to {child.url}", soft_wrap=True)
     for item in items[:limit]:
         if not isinstance(item, Entry):
-            out.print(f"\n✗ {item.guid}\n  {item.reason}", style="red", markup=False, soft_wrap=True)
+            out.print(f"\n✗ {item.guid}\n  {item.reason}", style="red", soft_wrap=True)
             continue
-        out.print(f"\n• {item.title or '(no title)'}", style="bold", markup=False, soft_wrap=True)
+        out.print(f"\n• {item.title or '(no title)'}", style="bold", soft_wrap=True)
         stated = item.published_at.strftime("%Y-%m-%d %H:%M UTC") if item.published_at else "no date"
         authors = ", ".join(author.value for author in item.declared.authors[:3])
         tags = ", ".join(label.value for label in item.declared.tags[:5])
         facts = (stated, item.declared_language, authors and f"by {authors}", tags and f"tags {tags}")
-        out.print(f"  {'  '.join(fact for fact in facts if fact)}", markup=False, soft_wrap=True)
+        out.print(f"  {'  '.join(fact for fact in facts if fact)}", soft_wrap=True)
         if item.url:
-            out.print(f"  {item.url}", markup=False, soft_wrap=True)
+            out.print(f"  {item.url}", soft_wrap=True)
         text = " ".join(to_text(item.content).split()) or "its page would be fetched"
-        out.print(f"  {text[:200]}{'…' if len(text) > 200 else ''}", style="dim", markup=False, soft_wrap=True)
+        out.print(f"  {text[:200]}{'…' if len(text) > 200 else ''}", style="dim", soft_wrap=True)
     more = f" ({limit} shown)" if len(items) > limit else ""
     counted = f"{len(items) - len(problems):,} entries{more}, {len(problems):,} problems."
     out.print(f"\n{counted}" if not parsed.children else f"\n{len(parsed.children):,} documents to follow, {counted}")
@@ -202,9 +202,9 @@ def add(
     for candidate in found:
         is_added = candidate.url in added
         mark = "+" if is_added else "·"
-        out.print(f"{mark} {candidate.url}", style="bold" if is_added else "", markup=False, soft_wrap=True)
+        out.print(f"{mark} {candidate.url}", style="bold" if is_added else "", soft_wrap=True)
         facts = f"{candidate.parsed.format}, {candidate.entries:,} entries; {candidate.why}"
-        out.print(f"    {facts}", style="dim", markup=False)
+        out.print(f"    {facts}", style="dim")
     verb = "Would add" if dry_run else "Added"
     names = ", ".join(feed.id for feed in feeds)
     out.print(f"{verb} {names} to {settings.feeds}." if feeds else "The file has it already.", soft_wrap=True)

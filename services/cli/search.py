@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,8 @@ import typer
 from services.cli.output import fail, out, print_json
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from services.search.search import Hit, SearchResult
 
 
@@ -61,9 +64,13 @@ def _date(text: str | None, option: str) -> date | None:
         raise SearchError(f"{option} {text!r} is not a date. Write it as 2021-03-19.") from error
 
 
+MATCH = re.compile(r"<em>(.*?)</em>", re.DOTALL)
+"""A match in a highlighted fragment (`services.search.search.HIGHLIGHT_TAGS`)."""
+
+
 def show(found: SearchResult) -> None:
     """Print hits for a person."""
-    from rich.markup import escape
+    from rich.text import Text
 
     if not found.hits:
         out.print("Nothing found.")
@@ -71,11 +78,20 @@ def show(found: SearchResult) -> None:
     out.print(f"{found.total:,} found", style="dim")
     for hit in found.hits:
         article = hit.article
-        out.print(f"[bold]{escape(headline(article))}[/bold]", soft_wrap=True)
-        out.print(f"  {escape(_facts(hit))}", style="dim", soft_wrap=True)
+        out.print(headline(article), style="bold", soft_wrap=True)
+        out.print(f"  {_facts(hit)}", style="dim", soft_wrap=True)
         for fragment in hit.highlights:
-            marked = escape(fragment).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
-            out.print(f"  … {marked} …", soft_wrap=True)
+            out.print(Text.assemble("  … ", highlighted(fragment), " …"), soft_wrap=True)
+
+
+def highlighted(fragment: str) -> Text:
+    """A fragment of an article with its matches in bold. Anything else in it is text, whatever it looks like."""
+    from rich.text import Text
+
+    shown = Text()
+    for number, part in enumerate(MATCH.split(fragment)):
+        shown.append(part, style="bold yellow" if number % 2 else "")
+    return shown
 
 
 def headline(article: dict[str, object], width: int = 100) -> str:

@@ -84,7 +84,7 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
             ingest_port=producer.ingest_port,
         )
     except stack.AlreadyRunningError as error:
-        err.print(str(error), markup=False, soft_wrap=True)
+        err.print(str(error), soft_wrap=True)
         raise typer.Exit(0 if error.is_whole else 4) from error
     except (StackError, TopicMismatchError) as error:
         fail(str(error))
@@ -305,14 +305,18 @@ def _render(report: dict[str, Any]) -> Any:
     return Group(processes, "", lag, "", outcomes, "", *rest)
 
 
-def _books_line(books: dict[str, Any] | None) -> str:
+def _books_line(books: dict[str, Any] | None) -> Any:
+    from rich.text import Text
+
     if books is None:
         return "Books: unknown at the moment."
-    verdict = "[green]balance[/]" if books["balanced"] else "[bold red]DO NOT BALANCE[/]"
-    return (
-        f"Books {verdict}: {books['articles']:,} articles in {books['sent']:,} messages = {books['indexed']:,} indexed"
+    verdict = ("balance", "green") if books["balanced"] else ("DO NOT BALANCE", "bold red")
+    return Text.assemble(
+        "Books ",
+        verdict,
+        f": {books['articles']:,} articles in {books['sent']:,} messages = {books['indexed']:,} indexed"
         f" + {books['dead']:,} dead + {books['missing']:,} on their way ({books['in_flight']:,} messages in flight,"
-        f" {books['superseded']:,} repeats)"
+        f" {books['superseded']:,} repeats)",
     )
 
 

@@ -67,7 +67,7 @@ def list_stories(
         out.print("No stories.")
     for story in stories:
         languages, outlets = ", ".join(story["languages"]), len(story["sources"])
-        out.print(f"[bold]{_escape(heading(story))}[/bold]", soft_wrap=True)
+        out.print(heading(story), style="bold", soft_wrap=True)
         counts = f"{story['articles']} articles ({story['duplicates']} copies)  {outlets} outlets  {languages}"
         out.print(f"  {story['story_id'][:8]}  {story['last_seen_at'][:16]}  {counts}", style="dim")
 
@@ -80,6 +80,8 @@ def show(
 
     Example: `dragoman stories show 1f0c9a52`.
     """
+    from rich.text import Text
+
     with library() as found:
         asked = found.story(story_id)
         story = found.follow(asked)
@@ -89,20 +91,20 @@ def show(
         return
     if story is not asked:
         err.print(f"{asked['story_id'][:8]} was merged into this one.", style="yellow")
-    out.print(f"[bold]{_escape(heading(story))}[/bold]  {story['story_id']}", soft_wrap=True)
+    out.print(Text.assemble((heading(story), "bold"), f"  {story['story_id']}"), soft_wrap=True)
     counts = f"{story['articles']} articles, {story['duplicates']} of them copies, {len(story['sources'])} outlets"
-    out.print(f"  {counts}: {_escape(', '.join(story['sources'][:12]))}", soft_wrap=True)
+    out.print(f"  {counts}: {', '.join(story['sources'][:12])}", soft_wrap=True)
     out.print(f"  {story['first_seen_at'][:16]} to {story['last_seen_at'][:16]}  {hours_line(story['timeline'])}")
     for edition in story["editions"]:
-        out.print(f"  {edition['language']}: {_escape(edition['title'] or '-')}", soft_wrap=True)
-        out.print(f"      {_escape(edition['sentence'] or '')}", style="dim", soft_wrap=True)
+        out.print(f"  {edition['language']}: {edition['title'] or '-'}", soft_wrap=True)
+        out.print(f"      {edition['sentence'] or ''}", style="dim", soft_wrap=True)
     names = ", ".join(f"{entity['name'] or entity['id']} ({entity['articles']})" for entity in story["entities"][:12])
-    out.print(f"  entities: {_escape(names)}", soft_wrap=True)
+    out.print(f"  entities: {names}", soft_wrap=True)
     for other in story["related"]:
-        out.print(f"  related: {other['story_id'][:8]} {_escape(other['title'] or '-')}", soft_wrap=True)
+        out.print(f"  related: {other['story_id'][:8]} {other['title'] or '-'}", soft_wrap=True)
     for member in members:
         copy = f"  copy of {member['duplicate_of'][:8]}" if member.get("duplicate_of") else ""
-        title = _escape(member["title"] or member["text"][:80])
+        title = member["title"] or member["text"][:80]
         out.print(f"    {member['article_id'][:8]} {member['language']['code']} {title}{copy}", soft_wrap=True)
 
 
@@ -209,7 +211,7 @@ def edits(as_json: Json = False) -> None:
         other = f" against {edit.other[:8]}" if edit.other else ""
         out.print(f"{edit.made_at:%Y-%m-%d %H:%M}  {edit.edit_id}  {edit.made_by}: {edit.action.value} {ids}{other}")
         if edit.reason:
-            out.print(f"    {edit.reason}", style="dim", markup=False)
+            out.print(f"    {edit.reason}", style="dim")
 
 
 @app.command()
@@ -228,12 +230,12 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
             try:
                 raws = [to_raw(found.article(article_id)) for article_id in (one, other)]
             except Exception as error:  # noqa: BLE001 - an error in one pair must not stop the others
-                err.print(f"left out {one[:8]} and {other[:8]}: {error}", style="yellow", markup=False)
+                err.print(f"left out {one[:8]} and {other[:8]}: {error}", style="yellow")
                 left_out += 1
                 continue
             lines.write(orjson.dumps({"same": same, "one": raws[0], "other": raws[1]}) + b"\n")
             written += 1
-    out.print(f"{written:,} pairs in {file}, {left_out:,} left out.", markup=False)
+    out.print(f"{written:,} pairs in {file}, {left_out:,} left out.")
 
 
 def _that_stays(found: Library, article: dict[str, Any], leaving: set[str]) -> str:
@@ -251,9 +253,3 @@ def _that_stays(found: Library, article: dict[str, Any], leaving: set[str]) -> s
 def _short(member: dict[str, Any]) -> dict[str, Any]:
     names = ("article_id", "title", "source_id", "published_at", "fetched_at", "duplicate_of", "supersedes")
     return {name: member.get(name) for name in names} | {"language": member["language"]["code"]}
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

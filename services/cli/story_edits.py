@@ -76,7 +76,7 @@ def edits_of(records: Iterable[Any]) -> list[StoryEdit]:
         try:
             found[record.key] = decode(StoryEdit, record.value)
         except RejectedMessage as error:
-            err.print(f"Record {record.offset} is not an edit: {error}", style="yellow", markup=False, soft_wrap=True)
+            err.print(f"Record {record.offset} is not an edit: {error}", style="yellow", soft_wrap=True)
     return sorted(found.values(), key=lambda edit: edit.made_at)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from services.common.messages import (
 )
 from services.common.metrics import DEAD_LETTERS
 from services.common.producer import SafeProducer
-from services.common.records import read_records
+from services.common.records import read_record, read_records
 from services.common.settings import Settings
 
+LETTER_MARGIN = 4096
+"""Bytes of a record besides its value: key, headers, and the frame of its batch."""
+PREFIX_BYTES = 64 * 1024
 log = get_logger(__name__)
 
 
@@ -105,7 +109,23 @@ def bury(settings: Settings, letter: DeadLetter) -> Outgoing:
         partition=letter.source_partition,
         offset=letter.source_offset,
     )
-    return Outgoing(settings.topic(DEAD), letter.letter_id.encode(), encode(letter))
+    value = encode(letter)
+    if len(value) > settings.max_request_bytes - LETTER_MARGIN:
+        value = encode(shorten(letter))
+    return Outgoing(settings.topic(DEAD), letter.letter_id.encode(), value)
+
+
+def shorten(letter: DeadLetter) -> DeadLetter:
+    """The letter with a prefix of a message that does not fit. Its place and hash find the whole message in Kafka."""
+    original = letter.original_value or b""
+    kept = {
+        "original_value": original[:PREFIX_BYTES],
+        "original_key": (letter.original_key or b"")[:PREFIX_BYTES] if letter.original_key is not None else None,
+        "original_headers": tuple((name[:200], value[:1024]) for name, value in letter.original_headers[:50]),
+        "original_bytes": len(original),
+        "original_sha256": hashlib.sha256(original).hexdigest(),
+    }
+    return letter.model_copy(update=kept)
 
 
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:
@@ -142,11 +162,34 @@ def dead_articles(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator
             yield letter.original_key.decode("utf8", "replace"), letter.revision or sys.maxsize
 
 
+class ShortenedLetterError(Exception):
+    """The whole message of a letter is not in Kafka any more."""
+
+
+def whole_message(settings: Settings, letter: DeadLetter) -> bytes | None:
+    """The original message. It is read at its place when the letter holds its beginning only.
+
+    ShortenedLetterError when it is gone.
+    """
+    if letter.original_sha256 is None:
+        return letter.original_value
+    found = read_record(settings, letter.source_topic, letter.source_partition, letter.source_offset)
+    if found is None or hashlib.sha256(found.value or b"").hexdigest() != letter.original_sha256:
+        place = f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}"
+        raise ShortenedLetterError(f"the whole message of {letter.letter_id} is not at {place} any more")
+    value: bytes | None = found.value
+    return value
+
+
 def replay_letter(producer: SafeProducer, settings: Settings, letter: DeadLetter) -> None:
-    """Send the original to its topic with its key, confirmed, and only then mark the letter as done."""
+    """Send the original to its topic with its key, confirmed, and only then mark the letter as done.
+
+    ShortenedLetterError when the letter holds only the beginning of a message that is gone.
+    """
+    original = whole_message(settings, letter)
     headers = [pair for pair in letter.original_headers if pair[0] != ATTEMPTS_HEADER]
     headers.append((ATTEMPTS_HEADER, str(letter.attempts).encode()))
-    producer.send(letter.source_topic, letter.original_key, letter.original_value, headers)
+    producer.send(letter.source_topic, letter.original_key, original, headers)
     producer.flush()
     drop_letter(producer, settings, letter)
 

@@ -41,3 +41,28 @@ def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
             yield from records
     finally:
         consumer.close()
+
+
+def read_record(settings: Settings, topic: str, partition: int, offset: int) -> Any | None:
+    """The record at one place of a topic. None when it is not there any more."""
+    place = TopicPartition(topic, partition)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=settings.max_request_bytes * 2,
+        fetch_max_bytes=settings.max_request_bytes * 2,
+        bootstrap_timeout_ms=10_000,
+    )
+    try:
+        consumer.assign([place])
+        if not consumer.beginning_offsets([place])[place] <= offset < consumer.end_offsets([place])[place]:
+            return None
+        consumer.seek(place, offset)
+        deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            for record in consumer.poll(timeout_ms=1000).get(place, ()):
+                return record if record.offset == offset else None
+    finally:
+        consumer.close()
+    return None

@@ -22,7 +22,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.topics import Topic
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.exits import EXIT_BUG, EXIT_UNDELIVERED, UnusableProcessError
-from services.common.halt import Halt
+from services.common.halt import UNREADABLE, Halt, source_of
 from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import Outgoing, RejectedMessage
@@ -32,6 +32,7 @@ from services.common.topics import ensure_topics
 
 MAX_UNACKED = 500
 """Maximum number of events with unconfirmed sends. This gives back-pressure."""
+HALT_CHECK_SECONDS = 1.0
 MAX_BUSY_SECONDS = 1800.0
 """Recovering a table and rebuilding dedup from it (1.2 ms per article) take at most this long. More is a stall."""
 log = get_logger(__name__)
@@ -39,11 +40,15 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The result of handling one message: its outcome, messages to send, futures to wait for."""
+    """The result of handling one message: its outcome, messages to send, futures to wait for.
+
+    `error` is set when the message became a dead letter.
+    """
 
     outcome: str
     outgoing: tuple[Outgoing, ...] = ()
     confirmations: tuple[Awaitable[object], ...] = ()
+    error: ErrorClass | None = None
 
 
 Unconfirmed = asyncio.Queue[tuple[EventT[Any], str, list[Awaitable[object]]]]
@@ -84,8 +89,8 @@ class StreamLoop:
 
     async def take(self, event: EventT[Any], queue: Unconfirmed) -> None:
         """Handle one event and send its messages. The acker does the rest. A bug ends the process."""
-        if self.halt.is_halted:
-            await asyncio.Event().wait()  # another loop of this service has halted it
+        while seconds := self.halt.seconds_left():  # noqa: ASYNC110 - this loop or another one has halted the service
+            await asyncio.sleep(min(seconds, HALT_CHECK_SECONDS))
         received = receive(event)
         try:
             self.is_handling = True
@@ -102,15 +107,15 @@ class StreamLoop:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
             os._exit(EXIT_BUG)
         await queue.put((event, handled.outcome, confirmations))
-        if self.halt.count(dead=handled.outcome == "dead"):
-            await asyncio.Event().wait()  # nothing more is taken until the process is restarted
+        self.halt.count(handled.error, source_of(received.value) if handled.error else UNREADABLE)
 
     def outcome(self, received: Received) -> Handled:
         """The result of the handler for a message, or the dead letter of the message."""
         try:
             return within_limit(self.handle(received), self.settings.max_message_bytes)
         except RejectedMessage as rejected:
-            return Handled("dead", (bury(self.settings, make_letter(received, rejected, self.service)),))
+            letter = bury(self.settings, make_letter(received, rejected, self.service))
+            return Handled("dead", (letter,), error=rejected.error_class)
 
     async def acknowledge(self, stream: StreamT[bytes], queue: Unconfirmed) -> None:
         """Confirm in order. End the process at the first failure, so that nothing after it is committed."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafka.admin import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import Topic
+from services.common.logging import get_logger
 from services.common.settings import Settings
+
+BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
+log = get_logger(__name__)
 
 
 class TopicMismatchError(Exception):
@@ -28,6 +32,7 @@ def admin_client(settings: Settings) -> KafkaAdminClient:
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     """Create missing topics and check the partitions of the others. TopicMismatchError says what to do."""
     wanted = {settings.topic(topic): topic for topic in topics}
+    existing: dict[str, Topic] = {}
     admin = admin_client(settings)
     try:
         for name, topic in wanted.items():
@@ -39,7 +44,9 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
             try:
                 admin.create_topics({name: new}, wait_for_metadata=True)
             except TopicAlreadyExistsError:
-                continue
+                existing[name] = topic
+        if existing:
+            use_broker_time(admin, existing)
         found = {item["name"]: len(item["partitions"]) for item in admin.describe_topics(list(wanted))}
     finally:
         admin.close()
@@ -50,3 +57,12 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
                 f"topic {name} has {found.get(name, 0)} partitions, not {expected}: set DRAGOMAN_PARTITIONS to what "
                 "it has, or use another DRAGOMAN_NAMESPACE"
             )
+
+
+def use_broker_time(admin: KafkaAdminClient, names: Iterable[str]) -> None:
+    """Give topics of version 0.1 the time of the broker. A cluster may forbid that. Then they stay as they are."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=BROKER_TIME) for name in names]
+    try:
+        admin.alter_configs(resources)
+    except KafkaError as error:
+        log.warning("the timestamps of existing topics cannot be set to broker time", error=str(error)[:200])

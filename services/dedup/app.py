@@ -91,6 +91,7 @@ class DedupService:
         generation = self.generation()
         if generation != self._built_for:
             self.grouper = Grouper.rebuild(self.window, self.rows, self.edits, self.settings.grouping_version)
+            self.rows.require_rows(len(self.grouper.live))
             self._built_for = generation
             log.info("state rebuilt", articles=len(self.grouper.live), stories=len(self.grouper.stories))
 

@@ -10,8 +10,10 @@ from faust.tables.table import Table
 from pydantic import BaseModel
 
 from schemas.topics import DAY_MS, ENRICHED
+from services.common.exits import EXIT_TEMPORARY, UnusableProcessError
 from services.common.messages import decode, encode
 from services.common.settings import Settings
+from services.dedup.checked_store import CheckedStore
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -21,6 +23,23 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
 
     def __post_init__(self) -> None:
         self.unconfirmed: list[Awaitable[object]] = []
+
+    def _new_store_by_url(self, url: Any) -> Any:
+        """A store on disk is checked. A store in memory needs no check."""
+        if str(url).startswith("memory"):
+            return super()._new_store_by_url(url)
+        return CheckedStore(
+            url,
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            key_serializer=self.key_serializer,
+            value_serializer=self.value_serializer,
+            value_type=self.value_type,
+            loop=self.loop,
+            options=self.options,
+        )
 
     def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
         """Send the record and keep its future."""
@@ -50,6 +69,7 @@ class RecordTable(MutableMapping[str, R]):
                 "max.message.bytes": settings.max_request_bytes,
                 "delete.retention.ms": DAY_MS,
                 "cleanup.policy": "compact",
+                "message.timestamp.type": "LogAppendTime",
             },
         )
         app.tables.add(self._table)
@@ -72,6 +92,16 @@ class RecordTable(MutableMapping[str, R]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+    def require_rows(self, read: int) -> None:
+        """Raises UnusableProcessError if the store has other rows than were read. The next start restores it."""
+        store = self._table.data
+        written = store.rows_written() if isinstance(store, CheckedStore) else read
+        if read != written:
+            reason = (
+                f"The store of {self._table.name} gives {read:,} of {written:,} rows. It is restored at the next start."
+            )
+            raise UnusableProcessError(EXIT_TEMPORARY, reason)
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         """The futures of the changelog records that were sent since the last call."""

@@ -1,4 +1,4 @@
-"""Makes readable text from plain text or HTML. RejectedMessage when the content has no text at all."""
+"""Makes readable text from plain text or HTML. The title is the text where there is no other."""
 
 from __future__ import annotations
 
@@ -53,13 +53,22 @@ LINE_END = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 
 def extract(draft: ArticleDraft) -> ArticleDraft:
     """Add `extracted`: NFC text, and title, date and author from the markup."""
-    extracted = from_html(draft.content, draft.url) if draft.content_type is ContentType.HTML else None
+    if draft.content_type is ContentType.HTML:
+        extracted = from_html(draft.content, draft.url)
+    else:
+        extracted = from_text(draft.content)
     if extracted is None:
-        text, repairs = mend(clean_characters(draft.content))
-        if not text:
-            raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, f"no readable text in {draft.content_type.value} content")
-        extracted = Extracted(text=text, repairs=repairs)
+        extracted = from_text(to_text(draft.title or ""))
+    if extracted is None:
+        reason = f"neither readable text nor a title in {draft.content_type.value} content"
+        raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, reason)
     return draft.model_copy(update={"extracted": extracted})
+
+
+def from_text(text: str) -> Extracted | None:
+    """A plain text as it is, with damaged characters repaired. None when nothing is left of it."""
+    mended, repairs = mend(clean_characters(text))
+    return Extracted(text=mended, repairs=repairs) if mended else None
 
 
 def clean_characters(text: str) -> str:
@@ -88,22 +97,19 @@ def mend(text: str) -> tuple[str, tuple[str, ...]]:
     return text.strip(), tuple(dict.fromkeys(repairs))
 
 
-def from_html(page: str, url: str | None) -> Extracted:
-    """The article of a page (trafilatura), or the whole text if no article is found. RejectedMessage without text.
+def from_html(page: str, url: str | None) -> Extracted | None:
+    """The article of a page (trafilatura), or the whole text if no article is found. None without any text.
 
     HTML without a page around it, as in feeds, is the article. Nothing of it is left out.
     """
     if not PAGE.search(page[:PAGE_HEAD]):
-        text, repairs = mend(clean_characters(to_text(page)))
-        if not text:
-            raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, "no readable text in the HTML")
-        return Extracted(text=text, repairs=repairs)
+        return from_text(to_text(page))
     document = trafilatura.bare_extraction(page, url=url, with_metadata=True, include_comments=False)
     found = document.as_dict() if isinstance(document, Document) else {}
     text, repairs = mend(clean_characters(found.get("text") or trafilatura.html2txt(page) or ""))
     title = clean_characters(found.get("title") or "") or None
     if not text and not title:
-        raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, "no readable text in the HTML")
+        return None
     author = clean_characters(found.get("author") or "")[:1024] or None
     return Extracted(text=text or title or "", title=title, dates=stated_dates(page), byline=author, repairs=repairs)
 

@@ -20,7 +20,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, GROUPED, STORIES
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.elastic import make_client
-from services.common.halt import Halt
+from services.common.halt import UNREADABLE, Halt, source_of
 from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
 from services.common.messages import RejectedMessage
@@ -74,13 +74,14 @@ class Indexer:
                 continue
             self._process([to_received(record, record.timestamp) for record in records])
             self._commit(polled)
-            if self.halt.is_halted:
-                self._stay_in_group(float("inf"))
+            if seconds := self.halt.seconds_left():
+                self._stay_in_group(seconds)
 
     def _poll(self) -> dict[TopicPartition, list[Any]]:
         """The records for one bulk request: those that are there, and those that come within `bulk_linger_seconds`."""
         gathered: dict[TopicPartition, list[Any]] = {}
-        missing, deadline = self.settings.bulk_documents, None
+        # After a halt, one message is tried before the others are put at risk.
+        missing, deadline = 1 if self.halt.is_halted else self.settings.bulk_documents, None
         while missing > 0:
             left = POLL_MS if deadline is None else int((deadline - time.monotonic()) * 1000)
             if left <= 0:
@@ -133,12 +134,12 @@ class Indexer:
     def _bury(self, message: Received, rejected: RejectedMessage) -> None:
         outgoing = bury(self.settings, make_letter(message, rejected, SERVICE))
         self.producer.send(outgoing.topic, outgoing.key, outgoing.value)
-        self._count(message, "dead")
+        self._count(message, "dead", rejected.error_class)
 
-    def _count(self, message: Received, outcome: str) -> None:
+    def _count(self, message: Received, outcome: str, error: ErrorClass | None = None) -> None:
         is_story = message.topic == self.settings.topic(STORIES)
         OUTCOMES.labels(STORY_SERVICE if is_story else SERVICE, outcome).inc()
-        self.halt.count(dead=outcome == "dead")
+        self.halt.count(error, source_of(message.value) if error else UNREADABLE)
 
     def _commit(self, polled: dict[TopicPartition, list[Any]]) -> None:
         offsets = {

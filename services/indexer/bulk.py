@@ -10,8 +10,23 @@ from typing import Any
 import orjson
 
 HTTP_OK_BELOW = 300
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_LARGE, TOO_MANY, SERVER_ERROR = 401, 403, 404, 409, 413, 429, 500
-RETRIED_TYPES = frozenset(
+NOT_FOUND, CONFLICT, TOO_LARGE, SERVER_ERROR = 404, 409, 413, 500
+PASSING = frozenset({408, 409, 425, 429})
+DOCUMENT_TYPES = frozenset(
+    {
+        "document_parsing_exception",
+        "mapper_parsing_exception",
+        "strict_dynamic_mapping_exception",
+        "parsing_exception",
+        "x_content_parse_exception",
+        "json_parse_exception",
+        "number_format_exception",
+        "max_bytes_length_exceeded_exception",
+        "input_coercion_exception",
+    }
+)
+"""Errors that are the document's own fault. Every other error is one of the cluster and is waited out."""
+PASSING_TYPES = frozenset(
     {
         "es_rejected_execution_exception",
         "circuit_breaking_exception",
@@ -22,6 +37,9 @@ RETRIED_TYPES = frozenset(
         "node_not_connected_exception",
     }
 )
+"""Errors that pass without a person."""
+DOCUMENT_REASONS = ("immense term", "max bytes", "byte limit", "exceeds the limit", "exceeds max")
+"""Parts of the reasons of `illegal_argument_exception` that are the document's own fault."""
 
 
 class Verdict(StrEnum):
@@ -65,19 +83,31 @@ def make_action(index: str, identifier: str, version: int, document: Mapping[str
     return Action(index, identifier, version, orjson.dumps(document))
 
 
-def classify(status: int, error_type: str) -> Verdict:
-    """The verdict on one item, or on a request that failed completely."""
-    if error_type in RETRIED_TYPES or status == TOO_MANY or status >= SERVER_ERROR:
-        return Verdict.RETRY
+def classify(status: int, error_type: str, reason: str = "") -> Verdict:
+    """The verdict on one item, or on a request that failed completely.
+
+    Only what is known to be the document's own fault is final. Anything else waits: a closed index, a limit of shards,
+    a missing write index, a proxy that refuses.
+    """
     if status < HTTP_OK_BELOW:
         return Verdict.INDEXED
-    if status == CONFLICT:
+    if status == CONFLICT and error_type == "version_conflict_engine_exception":
         return Verdict.UNCHANGED
     if status == TOO_LARGE:
         return Verdict.TOO_LARGE
-    if status in (UNAUTHORIZED, FORBIDDEN, NOT_FOUND):
-        return Verdict.STOP
-    return Verdict.DEAD
+    if is_document_fault(error_type, reason):
+        return Verdict.DEAD
+    if status in PASSING or status >= SERVER_ERROR or error_type in PASSING_TYPES:
+        return Verdict.RETRY
+    return Verdict.STOP
+
+
+def is_document_fault(error_type: str, reason: str) -> bool:
+    """Whether an error says that the document itself can never be indexed."""
+    if error_type == "illegal_argument_exception":
+        lowered = reason.lower()
+        return any(part in lowered for part in DOCUMENT_REASONS)
+    return error_type in DOCUMENT_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +118,22 @@ class ItemAnswer:
     reason: str
 
 
-def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
-    """The verdicts on the documents, in the order of the request."""
+class NoAnswerError(Exception):
+    """The answer is not one of Elasticsearch to a bulk request, for example the page of a proxy."""
+
+
+def read_answer(answer: object, expected: int | None = None) -> list[ItemAnswer]:
+    """The verdicts on the documents, in the order of the request. NoAnswerError when it is no such answer."""
+    try:
+        answers = _read_items(answer)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise NoAnswerError(f"no answer to a bulk request: {str(answer)[:200]!r}") from error
+    if expected is not None and len(answers) != expected:
+        raise NoAnswerError(f"the answer has {len(answers)} items for {expected} documents")
+    return answers
+
+
+def _read_items(answer: Any) -> list[ItemAnswer]:
     answers = []
     for item in answer["items"]:
         operation, result = next(iter(item.items()))
@@ -99,7 +143,7 @@ def read_answer(answer: Mapping[str, Any]) -> list[ItemAnswer]:
             continue
         cause = (error.get("caused_by") or {}).get("reason")
         reason = f"{error.get('type', '')}: {error.get('reason', '')}" + (f" ({cause})" if cause else "")
-        answers.append(ItemAnswer(classify(result["status"], error.get("type", "")), reason))
+        answers.append(ItemAnswer(classify(result["status"], error.get("type", ""), reason), reason))
     return answers
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, Elasticsearch, SerializationError, TransportError
 
 from services.common.logging import get_logger
 from services.common.metrics import HALTED, RETRIES
 from services.common.retries import Backoff
-from services.indexer.bulk import Action, ItemAnswer, Verdict, batches, classify, read_answer
+from services.indexer.bulk import Action, ItemAnswer, NoAnswerError, Verdict, batches, classify, read_answer
 
 log = get_logger(__name__)
 STOPPED_SECONDS = 15.0
@@ -51,13 +51,20 @@ class BulkWriter:
         self._resume()
         return [answers[index] for index in range(len(actions))]
 
-    def _send(self, batch: list[Action]) -> list[ItemAnswer]:
+    def _send(self, batch: list[Action]) -> list[ItemAnswer]:  # noqa: PLR0911 - one return for each kind of answer
         body = b"".join(action.lines() for action in batch)
         try:
             answer = self.client.bulk(operations=[body[:-1]], require_alias=self.require_alias)  # type: ignore[list-item]  # the client sends bytes unchanged
-            return read_answer(answer.body)
+            return read_answer(answer.body, len(batch))
+        except NoAnswerError as error:
+            return [ItemAnswer(Verdict.RETRY, str(error))] * len(batch)
+        except SerializationError as error:
+            return [ItemAnswer(Verdict.RETRY, f"no answer to a bulk request: {str(error)[:200]}")] * len(batch)
         except ApiError as error:
-            verdict = classify(error.status_code, str(error.error))
+            verdict = classify(error.status_code, str(error.error), str(error.message))
+            if verdict is Verdict.TOO_LARGE and len(batch) == 1 and batch[0].size <= self.max_bytes:
+                # The limit of the settings is below that of Elasticsearch, so something between refuses it.
+                return [ItemAnswer(Verdict.STOP, f"a proxy refuses a request of {batch[0].size:,} bytes with 413")]
             if verdict is Verdict.TOO_LARGE and len(batch) > 1:
                 middle = len(batch) // 2
                 return self._send(batch[:middle]) + self._send(batch[middle:])

@@ -148,6 +148,7 @@ class FakeAdmin:
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka
         self.configs: dict[str, dict[str, str]] = {}
+        self.altered: dict[str, dict[str, str]] = {}
         self.closed = False
 
     def create_topics(self, topics: Mapping[str, Any], *, wait_for_metadata: bool = False) -> None:  # noqa: ARG002 - at once
@@ -156,6 +157,10 @@ class FakeAdmin:
                 raise TopicAlreadyExistsError
             self._kafka.make_topic(name, wanted["num_partitions"])
             self.configs[name] = wanted["configs"]
+
+    def alter_configs(self, resources: Iterable[Any]) -> None:
+        for resource in resources:
+            self.altered[resource.name] = resource.configs
 
     def describe_topics(self, topics: Iterable[str]) -> list[dict[str, Any]]:
         return [

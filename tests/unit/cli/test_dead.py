@@ -95,7 +95,7 @@ def test_a_letter_without_a_value_has_no_text(dragoman: Run, kafka: FakeKafka, e
     put(kafka, example("articles.dead", "v1-null-value"))
     (shown,) = json.loads(dragoman("dead", "list", "--json").stdout)
     assert (shown["original_text"], shown["original_value"]) == (None, None)
-    assert "bytes" not in dragoman("dead", "show", "articles.raw/0/17").stdout
+    assert " bytes" not in dragoman("dead", "show", "articles.raw/0/17").stdout
 
 
 @pytest.mark.usefixtures("letters")

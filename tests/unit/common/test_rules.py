@@ -10,29 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.topics import RAW
-from services.common.halt import HaltRule
 from services.common.lag import PartitionLag
 from services.common.liveness import StallDetector, StartDetector
 from services.common.retries import Backoff
 from services.common.settings import ENDPOINTS_FILE, ElasticsearchSettings, Settings
-
-
-def test_it_halts_when_most_of_the_window_died_and_not_before_it_is_full() -> None:
-    rule = HaltRule(window=10, percent=50)
-    assert not any(rule.halts(dead=True) for _ in range(9))
-    assert rule.halts(dead=True)
-
-
-def test_a_few_dead_letters_do_not_halt() -> None:
-    rule = HaltRule(window=10, percent=50)
-    assert not any(rule.halts(dead=index % 2 == 0) for index in range(100))
-
-
-def test_a_recovered_window_does_not_halt() -> None:
-    rule = HaltRule(window=4, percent=50)
-    for dead in (True, True):
-        rule.halts(dead=dead)
-    assert not any(rule.halts(dead=False) for _ in range(4))
 
 
 def test_lag_without_commits_is_a_stall() -> None:

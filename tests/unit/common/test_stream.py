@@ -251,5 +251,5 @@ def test_a_long_recovery_is_no_stall_and_a_halt_neither(app: Any, tmp_path: Path
     assert loop.is_excused()
     loop._busy_since -= MAX_BUSY_SECONDS + 1
     assert not loop.is_excused()
-    loop.halt.is_halted = True
+    loop.halt._halt(60)
     assert loop.is_excused()

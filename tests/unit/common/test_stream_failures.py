@@ -171,6 +171,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
         raise Exited(code)
 
     monkeypatch.setattr(module, "os", SimpleNamespace(_exit=leave))
+    monkeypatch.setattr("services.common.halt.MIN_SOURCES", 1)
     made = Service(tmp_path)
     monkeypatch.setattr(module, "log", made.log)
     return made
@@ -362,7 +363,7 @@ def test_a_halted_service_takes_no_more_and_still_acknowledges_what_it_did(servi
 
 
 def test_another_loop_of_a_halted_service_takes_nothing_either(service: Service) -> None:
-    service.worker.halt.is_halted = True
+    service.worker.halt._halt(60)
     assert asyncio.run(service.run(Stream(0, 1))) is None
     assert (service.handled, service.stream.acked) == ([], [])
 

@@ -37,6 +37,7 @@ def test_missing_topics_are_made_with_their_partitions_and_retention(
         "cleanup.policy": "delete",
         "retention.ms": str(7 * 24 * 60 * 60 * 1000),
         "max.message.bytes": str(settings.max_request_bytes),
+        "message.timestamp.type": "LogAppendTime",
     }
     assert admin.configs["news.articles.dead"]["cleanup.policy"] == "compact"
     assert admin.closed
@@ -48,6 +49,7 @@ def test_topics_that_are_there_and_right_stay_as_they_are(kafka: FakeKafka, admi
     ensure_topics(Settings(home=tmp_path), (RAW,))
     assert [len(kafka.logs[partition]) for partition in kafka.partitions("articles.raw")] == [1, 0, 0, 0]
     assert admin.configs == {}
+    assert admin.altered == {"articles.raw": {"message.timestamp.type": "LogAppendTime"}}
 
 
 def test_a_topic_with_other_partitions_says_what_to_do(kafka: FakeKafka, admin: FakeAdmin, tmp_path: Path) -> None:

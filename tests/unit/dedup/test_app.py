@@ -50,6 +50,9 @@ class Table(dict[str, V]):
     def _write(self) -> None:
         self.writes.append(asyncio.get_running_loop().create_future())
 
+    def require_rows(self, read: int) -> None:
+        assert read == len(self)
+
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         writes, self.writes = tuple(self.writes), []
         return writes

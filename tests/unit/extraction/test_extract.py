@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from schemas.article import ArticleDraft, ContentType
 from services.common.messages import RejectedMessage
-from services.extraction.extract import from_html
+from services.extraction.extract import extract, from_html
 
 PARAGRAPHS = "".join(
     f"<p>The minister said that plan number {n} was good, and that it would be put to the vote.</p>" for n in range(9)
@@ -27,18 +30,42 @@ PAGE = (
     ],
 )
 def test_a_piece_of_html_is_kept_whole(fragment: str, text: str) -> None:
-    assert from_html(fragment, None).text == text
+    found = from_html(fragment, None)
+    assert found is not None
+    assert found.text == text
 
 
 def test_a_page_is_reduced_to_its_article_and_states_its_date() -> None:
     found = from_html(PAGE, None)
+    assert found is not None
     assert (found.title, [date.matched for date in found.dates]) == ("Plan is good", ["2021-05-23"])
     assert found.text.count("The minister said") == 9
     assert "Home" not in found.text
     assert "©" not in found.text
 
 
+def draft(content: str, kind: ContentType) -> ArticleDraft:
+    return ArticleDraft(
+        article_id="9f1c3f0e-5a7b-5c3d-8e2f-1a2b3c4d5e6f",
+        source_id="s",
+        content_type=kind,
+        content=content,
+        fetched_at=datetime(2026, 11, 28, tzinfo=UTC),
+        content_hash="0" * 64,
+        revision=1,
+    )
+
+
 @pytest.mark.parametrize("content", ["<p></p>", "<html><body></body></html>", "<br>"])
-def test_html_without_words_is_rejected(content: str) -> None:
-    with pytest.raises(RejectedMessage):
-        from_html(content, None)
+def test_html_without_words_has_no_text(content: str) -> None:
+    assert from_html(content, None) is None
+
+
+@pytest.mark.parametrize("kind", list(ContentType))
+def test_the_title_is_the_text_where_there_is_no_other(kind: ContentType) -> None:
+    picture = draft('<p><img src="https://e.org/1.jpg"></p>' if kind is ContentType.HTML else "\u200b", kind)
+    titled = extract(picture.model_copy(update={"title": "Picture of the <b>harbour</b> at night"}))
+    assert titled.extracted is not None
+    assert titled.extracted.text == "Picture of the harbour at night"
+    with pytest.raises(RejectedMessage, match="neither readable text nor a title"):
+        extract(picture)

@@ -172,7 +172,8 @@ def test_a_document_that_elasticsearch_refuses_for_good_is_a_dead_letter(line: L
     assert line.committed() == 2
 
 
-def test_a_document_too_large_for_a_request_of_its_own_says_so(line: Line) -> None:
+def test_a_document_too_large_for_a_request_of_its_own_says_so(tmp_path: Path) -> None:
+    line = Line(tmp_path / "small", {"bulk_bytes": 1024})
     line.put(article(1))
     line.server.refuse.append((413, {"error": "too large", "status": 413}))
     line.run()
@@ -305,8 +306,9 @@ def test_a_refusal_that_a_person_must_mend_is_unhealthy_and_says_why(line: Line)
     assert line.indexer.health() == (True, {"service": SERVICE, "waiting": False})
 
 
-def test_too_many_dead_letters_halt_the_service_after_the_commit(line: Line) -> None:
-    """Polled messages get their outcome, no more are polled, and the process stays so that a person can look."""
+def test_too_many_dead_letters_halt_the_service_after_the_commit(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polled messages get their outcome, and no more are polled until the wait is over."""
+    monkeypatch.setattr("services.common.halt.MIN_SOURCES", 1)
     line.put(*(b"poison" for _ in range(10)), article(1))
     polls_after: list[int] = []
 

@@ -13,7 +13,7 @@ from elastic_transport import ConnectionError as RefusedError
 from elasticsearch import ApiError
 
 from services.common.metrics import HALTED
-from services.indexer.bulk import Action, Verdict, batches, classify, make_action, read_answer
+from services.indexer.bulk import Action, NoAnswerError, Verdict, batches, classify, make_action, read_answer
 from services.indexer.writer import BulkWriter
 
 CASES = [
@@ -33,7 +33,36 @@ CASES = [
     (401, "security_exception", Verdict.STOP),
     (403, "security_exception", Verdict.STOP),
     (404, "index_not_found_exception", Verdict.STOP),
+    (400, "index_closed_exception", Verdict.STOP),
+    (400, "illegal_argument_exception", Verdict.STOP),
+    (400, "validation_exception", Verdict.STOP),
+    (400, "an_error_of_a_later_version", Verdict.STOP),
+    (408, "", Verdict.RETRY),
 ]
+REASONS = [
+    ('Document contains at least one immense term in field="guid"', Verdict.DEAD),
+    (
+        "this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum shards open",
+        Verdict.STOP,
+    ),
+    ("no write index is defined for alias [articles-write]", Verdict.STOP),
+]
+
+
+@pytest.mark.parametrize(("reason", "verdict"), REASONS)
+def test_an_illegal_argument_is_the_documents_fault_only_if_it_says_so(reason: str, verdict: Verdict) -> None:
+    assert classify(400, "illegal_argument_exception", reason) is verdict
+
+
+@pytest.mark.parametrize("body", [b"", "<html>wait</html>", {}, {"items": None}, {"items": [{}]}, [], None])
+def test_what_is_no_answer_of_elasticsearch_is_waited_out(body: object) -> None:
+    with pytest.raises(NoAnswerError):
+        read_answer(body, 1)
+
+
+def test_an_answer_that_is_short_of_items_is_none() -> None:
+    with pytest.raises(NoAnswerError, match="1 items for 2 documents"):
+        read_answer({"items": [{"index": {"status": 201}}]}, 2)
 
 
 @pytest.mark.parametrize(("status", "error", "verdict"), CASES, ids=[f"{row[0]} {row[1]}" for row in CASES])
@@ -67,6 +96,9 @@ def test_actions_carry_the_external_version() -> None:
     assert json.loads(document) == {"text": "x" * 10}
 
 
+KINDS = {400: "document_parsing_exception", 409: "version_conflict_engine_exception"}
+
+
 class FakeClient:
     """Answers a bulk request by a rule: (number of the request, ids) → statuses, or an exception."""
 
@@ -81,7 +113,8 @@ class FakeClient:
         self.requests.append(ids)
         statuses = self._rule(len(self.requests), ids)
         items = [
-            {"index": {"status": status, **({"error": {"type": "e"}} if status > 300 else {})}} for status in statuses
+            {"index": {"status": status, **({"error": {"type": KINDS.get(status, "e")}} if status > 300 else {})}}
+            for status in statuses
         ]
         return SimpleNamespace(body={"items": items})
 
@@ -132,8 +165,24 @@ def test_a_request_that_is_too_large_is_split_down_to_the_document() -> None:
             raise api_error(413, "too_large")
         return [201] * len(ids)
 
-    answers = writer(FakeClient(rule), []).write([action(number) for number in range(1, 6)])
+    sizes = {3: 20_000}
+    answers = writer(FakeClient(rule), []).write([action(number, sizes.get(number, 10)) for number in range(1, 6)])
     assert [answer.verdict.value for answer in answers] == ["indexed", "indexed", "too_large", "indexed", "indexed"]
+
+
+def test_a_proxy_that_refuses_small_documents_is_waited_out() -> None:
+    def rule(request: int, ids: list[str]) -> list[int]:
+        if request <= 3:
+            raise api_error(413, "too_large")
+        return [201] * len(ids)
+
+    waits: list[float] = []
+    bulk = writer(FakeClient(rule), waits)
+    reasons: list[str | None] = []
+    bulk.wait = lambda seconds: (waits.append(seconds), reasons.append(bulk.stopped_reason))[0]
+    answers = bulk.write([action(1), action(2)])
+    assert [answer.verdict for answer in answers] == [Verdict.INDEXED] * 2
+    assert "413" in (reasons[0] or "")
 
 
 def test_a_missing_index_stops_alarms_and_goes_on_when_mended() -> None:

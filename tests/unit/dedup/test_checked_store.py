@@ -1,0 +1,184 @@
+"""A store that is not what was written is set aside. RocksDB is real, faust's loop is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+from prometheus_client import REGISTRY
+
+from services.common.exits import UnusableProcessError
+from services.common.faust_app import make_app
+from services.common.settings import Settings
+from services.dedup import checked_store
+from services.dedup.checked_store import SEAL_KEY, CheckedStore
+from services.dedup.rows import ArticleRow
+from services.dedup.store import RecordTable
+
+TABLE = TP("changelog", 0)
+ROWS = {b"key %d" % number: b"value %d " % number * 200 for number in range(500)}
+
+
+class Opened:
+    """A table whose store is opened as faust does it."""
+
+    def __init__(self, home: Path) -> None:
+        app: Any = make_app(Settings(home=home), "dedup", home)
+        self.table = RecordTable(app, Settings(home=home), "articles", ArticleRow)
+        self.store: Any = self.table._table._new_store_by_url("rocksdb://")
+        assert isinstance(self.store, CheckedStore)
+        self.table._table._data = self.store
+
+    def rows(self) -> dict[bytes, bytes]:
+        return dict(self.store._visible_items(self.store._db_for_partition(0)))
+
+    def write(self, rows: dict[bytes, bytes | None], offset: int | None = None) -> None:
+        for key, value in rows.items():
+            if value is None:
+                self.store._del(key)
+            else:
+                self.store._set(key, value)
+        if offset is not None:
+            self.store.set_persisted_offset(TABLE, offset)
+
+    def close(self) -> None:
+        for db in self.store._dbs.values():
+            db.flush()
+            db.close()
+        self.store._dbs.clear()
+
+
+@pytest.fixture(autouse=True)
+def event(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = SimpleNamespace(partition=0)
+    monkeypatch.setattr(checked_store, "current_event", lambda: SimpleNamespace(message=message))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a store of 500 rows at offset 99."""
+    opened = Opened(tmp_path)
+    opened.store._db_for_partition(0)
+    opened.write(ROWS, offset=99)
+    opened.write({b"key 0": b"changed", b"key 1": None})
+    opened.write({b"key 0": ROWS[b"key 0"], b"key 1": ROWS[b"key 1"]}, offset=103)
+    opened.close()
+    return tmp_path
+
+
+def restored() -> float:
+    return REGISTRY.get_sample_value("dragoman_restored_stores_total", {"table": "articles"}) or 0
+
+
+def files(home: Path, pattern: str) -> list[Path]:
+    return [path for path in home.rglob(pattern) if path.is_file() and ".damaged" not in str(path)]
+
+
+def test_a_whole_store_is_opened_with_its_rows_and_its_offset(home: Path) -> None:
+    before = restored()
+    opened = Opened(home)
+    assert opened.rows() == ROWS
+    assert opened.store.persisted_offset(TABLE) == 103
+    assert opened.store.rows_written() == len(ROWS)
+    assert restored() == before
+
+
+def cut(pattern: str, share: float) -> Callable[[Path], None]:
+    def damage(home: Path) -> None:
+        (path,) = files(home, pattern)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * share)])
+
+    return damage
+
+
+def flip(home: Path) -> None:
+    path = max(files(home, "*.sst"), key=lambda file: file.stat().st_size)
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) // 4, len(data) // 4 + 64):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+
+
+def without_seal(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0).delete(SEAL_KEY)
+    opened.close()
+
+
+def with_a_lost_row(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0).delete(b"key 7")
+    opened.close()
+
+
+def with_a_newer_offset(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0).put(opened.store.offset_key, b"200")
+    opened.close()
+
+
+DAMAGES = {
+    "CURRENT is cut": cut("CURRENT", 0.3),
+    "MANIFEST is cut": cut("MANIFEST-*", 0.5),
+    "bytes are flipped": flip,
+    "there is no seal": without_seal,
+    "a row is lost": with_a_lost_row,
+    "the offset is newer than the rows": with_a_newer_offset,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_set_aside_and_starts_empty(home: Path, damage: str) -> None:
+    DAMAGES[damage](home)
+    before = restored()
+    opened = Opened(home)
+    assert opened.rows() == {}
+    assert opened.store.persisted_offset(TABLE) is None, "faust reads the changelog from its beginning"
+    assert restored() == before + 1
+    assert any(home.rglob("*.damaged"))
+    opened.write({b"new": b"row"}, offset=1)
+    opened.close()
+    assert Opened(home).rows() == {b"new": b"row"}
+
+
+def test_a_cut_log_is_no_damage(home: Path) -> None:
+    """Each row is written together with the seal, so a lost end takes both."""
+    opened = Opened(home)
+    opened.write({b"late": b"x" * 1000})
+    opened.write({b"later": b"y" * 1000})
+    for db in opened.store._dbs.values():
+        db.flush_wal(sync=True)
+    (log,) = (path for path in files(home, "*.log") if path.stat().st_size)
+    log.write_bytes(log.read_bytes()[:-500])
+    copy = home.parent / "copy"
+    home.rename(copy)
+    before = restored()
+    assert set(Opened(copy).rows()) - ROWS.keys() <= {b"late", b"later"}
+    assert restored() == before
+
+
+def test_rows_of_the_changelog_are_sealed_too(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    records = [(b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (b"b", None), (b"c", b"4")]
+    events = [
+        SimpleNamespace(message=SimpleNamespace(tp=TABLE, partition=0, offset=offset, key=key, value=value))
+        for offset, (key, value) in enumerate(records)
+    ]
+    opened.store.apply_changelog_batch(events, bytes, bytes)
+    opened.close()
+    again = Opened(tmp_path)
+    assert again.rows() == {b"a": b"3", b"c": b"4"}
+    assert again.store.persisted_offset(TABLE) == 4
+
+
+def test_a_rebuild_that_reads_too_few_rows_ends_the_process(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0)
+    opened.table.require_rows(len(ROWS))
+    with pytest.raises(UnusableProcessError, match="499 of 500 rows"):
+        opened.table.require_rows(len(ROWS) - 1)
