@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from services.common.settings import Settings
 
 LETTER_MARGIN = 4096
 """Bytes of a record besides its value: key, headers, and the frame of its batch."""
+STATED_REVISION = re.compile(rb'"revision"\s*:\s*(\d{1,15})\b')
 PREFIX_BYTES = 64 * 1024
 log = get_logger(__name__)
 
@@ -154,12 +155,21 @@ def _to_letter(key: str, record: Any, previous: DeadLetter | None) -> DeadLetter
     return letter
 
 
+def stated_revision(letter: DeadLetter) -> int:
+    """The revision in the message of a letter, also when the message is no record. 0 when there is none."""
+    found = STATED_REVISION.search(letter.original_value or b"")
+    return int(found[1]) if found else 0
+
+
 def dead_articles(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
-    """Article id and revision of the letters that hold an article, not a story. Without a revision, all are covered."""
+    """Article id and revision of the letters that hold an article, not a story.
+
+    A letter without a revision in its header covers the revision that its message states, or none.
+    """
     stories = settings.topic(STORIES)
     for letter in letters:
         if letter.original_key is not None and letter.source_topic != stories:
-            yield letter.original_key.decode("utf8", "replace"), letter.revision or sys.maxsize
+            yield letter.original_key.decode("utf8", "replace"), letter.revision or stated_revision(letter)
 
 
 class ShortenedLetterError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -51,6 +51,11 @@ class SafeProducer:
             delivery_timeout_ms=120_000,
             request_timeout_ms=30_000,
         )
+
+    def warm_up(self, topics: Iterable[str]) -> None:
+        """Read the partitions of topics, so that `send` need not wait for them. Raises KafkaError if Kafka is away."""
+        for topic in topics:
+            self._producer.partitions_for(topic)
 
     def send(
         self,

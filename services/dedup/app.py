@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from prometheus_client import Counter, Gauge
 
 from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
+from services.common.exits import EXIT_TEMPORARY
 from services.common.faust_app import make_app, run_app
 from services.common.logging import get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
@@ -147,11 +151,28 @@ def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], St
     return send
 
 
+def require_only_process(folder: Path) -> None:
+    """End this process when another one already works in its folder: two deciders would decide twice."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        log.error("another dedup works in this home; this one ends", folder=str(folder))  # noqa: TRY400 - no bug
+        sys.exit(EXIT_TEMPORARY)
+    HELD.append(lock)
+
+
+HELD: list[FileLock] = []
+"""Locks of this process. The system releases them when it ends, however it ends."""
+
+
 def main() -> None:
     """Run until SIGTERM."""
     settings = DedupSettings()
     prepare(settings, SERVICE, ENRICHED, EDITS, GROUPED, STORIES, DEAD)
     folder = settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
+    require_only_process(folder)
     app = make_app(settings, settings.group(SERVICE), folder)
     outbox = StoryOutbox(make_story_sender(app, settings, lambda story_id: service.story(story_id)))  # noqa: PLW0108 - made below
     service = DedupService(

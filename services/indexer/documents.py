@@ -51,14 +51,17 @@ def to_action(message: Received, index: str, *, is_story: bool) -> tuple[Action,
     A tombstone of an article becomes a delete. Raises RejectedMessage if the message is none of these.
     """
     value = message.value
-    if is_story:
-        story = decode(Story, value)
-        return make_action(index, story.story_id, story.revision, to_story_document(story)), None
-    if value is None:
+    if not is_story and value is None:
         return to_removal(message, index), None
-    article = decode(GroupedArticle, value)
-    document = to_article_document(article, value)
-    return make_action(index, article.article_id, article.document_version, document), article.fetched_at
+    try:
+        if is_story:
+            story = decode(Story, value)
+            return make_action(index, story.story_id, story.revision, to_story_document(story)), None
+        article = decode(GroupedArticle, value)
+        document = to_article_document(article, value or b"")
+        return make_action(index, article.article_id, article.document_version, document), article.fetched_at
+    except (TypeError, ValueError, OverflowError) as error:  # a number over 64 bits, for example
+        raise RejectedMessage("document", ErrorClass.INVALID_MESSAGE, f"cannot be written as JSON: {error}") from error
 
 
 def is_removal(message: Received) -> bool:

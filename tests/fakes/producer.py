@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from services.common.producer import Delivered, DeliveryError
@@ -20,6 +20,9 @@ class FakeProducer:
         self.kafka = kafka
         self._open: list[tuple[int, Callable[[Delivered], None] | None]] = []
         self._confirms = confirms
+
+    def warm_up(self, topics: Iterable[str]) -> None:
+        """Know every topic."""
 
     def send(
         self,

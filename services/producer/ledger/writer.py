@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from kafka.errors import KafkaError
 
+from schemas.topics import DEAD, RAW
 from services.common.dead_letters import bury
 from services.common.logging import get_logger
 from services.common.messages import encode
@@ -50,6 +51,8 @@ COMPLETE: Final = -1
 GLOBAL_GUID_LENGTH: Final = 12
 """A guid with so many characters is taken for a name that is never used again: a URL, a UUID, a tag URI."""
 IDLE_SECONDS: Final = 0.1
+DIAL_SECONDS: Final = 0.05
+"""How long a job may wait for a connection to Kafka. Usually it is there by then."""
 log = get_logger(__name__)
 
 
@@ -64,6 +67,8 @@ class OutboxWriter:
         self._settings = settings
         self._make_producer = make_producer
         self._sender: LedgerSender | None = None
+        self._dialing: Future[SafeProducer] | None = None
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="kafka")
         self._jobs: queue.Queue[Job] = queue.Queue(maxsize=BATCH_JOBS * 10)
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
@@ -119,14 +124,15 @@ class OutboxWriter:
             log.exception("the writer ended")
         finally:
             self._close_sender()
+            self._background.shutdown(wait=False)
             store.close()
             self._refuse_rest()
 
     def _take(self) -> list[Job]:
-        wait = 0.02 if self._in_flight() or self._stopping.is_set() else IDLE_SECONDS
+        seconds = 0.02 if self._in_flight() or self._stopping.is_set() else IDLE_SECONDS
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            jobs.append(self._jobs.get(timeout=wait))
+            jobs.append(self._jobs.get(timeout=seconds))
             while len(jobs) < BATCH_JOBS:
                 jobs.append(self._jobs.get_nowait())
         # The caller may have cancelled a job. After this call it cannot be cancelled any more.
@@ -225,6 +231,8 @@ class OutboxWriter:
             return
         try:
             sender = self._connected()
+            if sender is None:
+                return
             while sender.in_flight < SEND_AHEAD:
                 lines = store.promised(self._sent_line, SEND_AHEAD - sender.in_flight)
                 if not lines:
@@ -238,8 +246,7 @@ class OutboxWriter:
         except (DeliveryError, KafkaError) as error:
             self._redeem(store)
             self._close_sender()
-            wait = self._backoff.next_seconds()
-            self._next_try = time.monotonic() + wait
+            self._next_try = time.monotonic() + self._backoff.next_seconds()
             RETRIES.labels(SERVICE, "kafka").inc()
             log.warning(
                 "Kafka does not confirm; the outbox keeps everything", error=str(error)[:300], outbox=self.outbox
@@ -248,15 +255,35 @@ class OutboxWriter:
     def _in_flight(self) -> int:
         return self._sender.in_flight if self._sender is not None else 0
 
-    def _connected(self) -> LedgerSender:
-        if self._sender is None:
-            self._sender = LedgerSender(self._settings, self._make_producer(self._settings))
-            self._sent_line = 0
+    def _connected(self) -> LedgerSender | None:
+        """The sender, or None while another thread connects: that takes long when Kafka is away, and pushes must not.
+
+        Raises KafkaError when Kafka did not answer.
+        """
+        if self._sender is not None:
+            return self._sender
+        if self._dialing is None:
+            self._dialing = self._background.submit(self._dial)
+        if not wait([self._dialing], DIAL_SECONDS).done:
+            return None
+        dialed, self._dialing = self._dialing, None
+        self._sender = LedgerSender(self._settings, dialed.result())
+        self._sent_line = 0
         return self._sender
 
+    def _dial(self) -> SafeProducer:
+        producer = self._make_producer(self._settings)
+        try:
+            producer.warm_up([self._settings.topic(RAW), self._settings.topic(DEAD)])
+        except KafkaError:
+            producer.close()
+            raise
+        return producer
+
     def _close_sender(self) -> None:
+        """Let another thread close the producer: it waits for a Kafka that is away."""
         if self._sender is not None:
-            self._sender.producer.close()
+            self._background.submit(self._sender.producer.close)
             self._sender = None
         self._sent_line = 0
 
@@ -267,7 +294,7 @@ class OutboxWriter:
     def _finish(self, store: Store) -> None:
         """Wait up to 10 s for Kafka to confirm open messages."""
         deadline = time.monotonic() + 10
-        while self.outbox and time.monotonic() < deadline and self._sender is not None:
+        while self.outbox and time.monotonic() < deadline and (self._sender or self._dialing) is not None:
             self._deliver(store)
             time.sleep(0.02)
 

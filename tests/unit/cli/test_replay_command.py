@@ -182,7 +182,11 @@ def test_wait_returns_when_all_are_searchable(dragoman: Run, archive: Path, wait
 def test_wait_counts_dead_articles(dragoman: Run, archive: Path, kafka: FakeKafka, example: Example) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     letter = DeadLetter.model_validate_json(json.dumps(example("articles.dead", "v1-null-value"))).model_copy(
-        update={"original_key": article_id_of("archive", "c", None).encode(), "last_failed_at": soon}
+        update={
+            "original_key": article_id_of("archive", "c", None).encode(),
+            "last_failed_at": soon,
+            "revision": 2**42,
+        }
     )
     kafka.append("articles.dead", b"letter", encode(letter))
     result = dragoman("replay", str(archive), "--wait")

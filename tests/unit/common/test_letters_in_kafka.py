@@ -104,9 +104,10 @@ def test_dead_articles_are_those_of_letters_that_hold_one(settings: Settings) ->
         letter_of(1, key=b"a"),
         letter_of(2, key=None),
         letter_of(3, topic="stories", key=b"story"),
-        letter_of(4, key=b"b").model_copy(update={"revision": None}),
+        letter_of(4, key=b"b").model_copy(update={"revision": None, "original_value": b'{"revision": 7, "broken'}),
+        letter_of(5, key=b"c").model_copy(update={"revision": None, "original_value": b"no record"}),
     ]
-    assert list(dead_articles(settings, letters)) == [("a", 5), ("b", sys.maxsize)]
+    assert list(dead_articles(settings, letters)) == [("a", 5), ("b", 7), ("c", 0)]
 
 
 class TestReplaying:

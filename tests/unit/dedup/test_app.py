@@ -16,10 +16,11 @@ from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
+from services.common.exits import EXIT_TEMPORARY
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, encode
 from services.common.stream import Handled, StreamWorker
 from services.dedup import app as module
-from services.dedup.app import DedupService, make_story_sender
+from services.dedup.app import DedupService, make_story_sender, require_only_process
 from services.dedup.outbox import StoryOutbox
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -369,3 +370,12 @@ def test_the_service_is_wired_as_the_map_says(tmp_path: Path, monkeypatch: pytes
     service = worker.handle.__self__
     assert (type(service.rows), service.window) == (RecordTable, timedelta(days=14))
     assert [task.__wrapped__ for task in app._app_tasks] == [service.outbox.run]
+
+
+def test_a_second_dedup_in_one_home_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "faust" / "dedup"
+    require_only_process(folder)
+    with pytest.raises(SystemExit) as ended:
+        require_only_process(folder)
+    assert ended.value.code == EXIT_TEMPORARY
+    require_only_process(tmp_path / "faust" / "dedup.v2")

@@ -291,6 +291,13 @@ def test_a_message_of_another_kind_is_rejected(value: bytes | None, *, is_story:
         to_action(received(value), "x", is_story=is_story)
 
 
+@pytest.mark.parametrize("name", ["articles", "duplicates"])
+def test_a_number_over_64_bits_is_a_dead_letter_and_no_crash(name: str) -> None:
+    story = json.dumps(json.loads(STORY) | {name: 2**70}).encode()
+    with pytest.raises(RejectedMessage, match="64-bit"):
+        to_action(received(story), "stories", is_story=True)
+
+
 def test_a_story_is_written_under_its_revision_with_its_places_on_the_map() -> None:
     action, fetched_at = to_action(received(STORY), "stories", is_story=True)
     document = json.loads(action.document)

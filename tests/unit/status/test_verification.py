@@ -58,9 +58,9 @@ def test_the_newest_of_several_letters_counts(installation: Installation) -> Non
     assert verdict(installation, revision=5) == "dead"
 
 
-def test_a_letter_without_a_revision_covers_all(installation: Installation) -> None:
+def test_a_letter_without_any_revision_covers_none(installation: Installation) -> None:
     installation.bury(article_id(1), revision=None)
-    assert verdict(installation, revision=5) == "dead"
+    assert verdict(installation, revision=5) == "missing"
 
 
 def test_an_update_that_died_over_an_indexed_article_is_dead(installation: Installation) -> None:

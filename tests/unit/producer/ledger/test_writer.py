@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from schemas.article import ContentType, RawArticle
 from schemas.dead_letter import DeadLetter
@@ -236,3 +238,21 @@ def test_an_entry_that_kafka_would_not_take_is_kept_and_does_not_stop_the_others
     (kept,) = settings.quarantine_folder.iterdir()
     assert kept.read_text(encoding="utf8") == large.content
     assert store.count_promised() == 0
+
+
+def test_a_push_is_answered_at_once_while_the_connection_to_kafka_hangs(settings: ProducerSettings) -> None:
+    released = threading.Event()
+
+    def hang(_: ProducerSettings) -> Any:
+        released.wait(20)
+        raise KafkaConnectionError
+
+    took = []
+    with OutboxWriter(settings, hang) as running:
+        for number in range(5):
+            began = time.monotonic()
+            running.submit(Job(None, [Item(entry(str(number)))])).result(timeout=10)
+            took.append(time.monotonic() - began)
+        assert not released.is_set(), "every answer came while the first connection was still waited for"
+        released.set()
+    assert len(took) == 5
