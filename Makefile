@@ -53,7 +53,10 @@ test-properties: setup ## Run property tests that take longer than a unit test: 
 	@$(BIN)/python -m pytest tests/properties
 
 fuzz: setup ## Send hostile input to everything that reads bytes of strangers. EXAMPLES=1000 tries more, SEED=2 others
-	@FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+	@FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz --ignore tests/fuzz/test_growth.py
+
+fuzz-growth: setup ## Measure the time of the readers for hostile input of growing size. Not in CI: it judges times
+	@$(BIN)/python -m pytest tests/fuzz/test_growth.py
 
 test-wheel: setup ## Test the wheel in a fresh environment: alone, with `embedded`, with `vectors`
 	@$(BIN)/python -m pytest tests/wheel
