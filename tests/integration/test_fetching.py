@@ -178,6 +178,22 @@ def test_a_slow_answer_ends_at_the_limit(site: Site, tmp_path: Path) -> None:
     assert error.failure is Failure.TIMEOUT
 
 
+def test_a_whole_document_is_taken_although_its_answer_never_ends(site: Site, tmp_path: Path) -> None:
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(FEED), FEED))
+        handler.wfile.flush()
+        time.sleep(3)
+
+    site.answers["/endless"] = Answer(send=hang)
+    fetched = run(lambda client: client.fetch(f"{site.base}/endless"), tmp_path, fetch_seconds=1)
+    assert fetched.document is not None
+    assert fetched.document.data == FEED
+    assert fetched.cut_off is not None
+
+
 def test_a_broken_connection_gives_what_came(site: Site, tmp_path: Path) -> None:
     def cut(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

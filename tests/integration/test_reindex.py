@@ -37,11 +37,11 @@ SettingsOf = Callable[..., Any]
 EXAMPLE = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
 
 
-@pytest.fixture
 def received(value: bytes) -> Received:
     return Received("articles.grouped", 0, 0, None, b"key", value)
 
 
+@pytest.fixture
 def isolated(settings_of: SettingsOf) -> Iterator[IndexerSettings]:
     """Settings of a namespace that no service works on, with its topics and indices."""
     settings: IndexerSettings = settings_of(IndexerSettings, namespace=f"t{uuid.uuid4().hex[:8]}")

@@ -184,7 +184,7 @@ class Client:
             return await self._read(url, response, fresh)
 
     async def _read(self, url: str, response: aiohttp.ClientResponse, fresh: int | None) -> Fetched:
-        limit, cut_off = self.settings.max_document_bytes, None
+        limit, cut_off, is_late = self.settings.max_document_bytes, None, False
         length = response.content_length
         if length is not None and length > limit:
             raise FetchError(Failure.TOO_LARGE, f"announces {length:,} bytes; the limit is {limit:,}")
@@ -199,12 +199,15 @@ class Client:
                     raise
                 why = f"{type(error).__name__} {error}".strip()
                 cut_off = f"the connection broke after {body.size:,} bytes: {why}"[:300]
+                is_late = isinstance(error, TimeoutError)
             data = body.finish()
         except TooLargeError as error:
             raise FetchError(Failure.TOO_LARGE, str(error)) from error
         except BodyError as error:
             raise FetchError(Failure.UNREADABLE, str(error)) from error
         document = Document(url, data, (response.content_type or "").lower(), response.charset)
+        if is_late and not document.is_ended:  # a server that never ends a whole document is only careless
+            raise TimeoutError
         stated = Validators(_header(response, "ETag"), _header(response, "Last-Modified"))
         return Fetched(document, stated, hashlib.sha256(data).hexdigest(), fresh_seconds=fresh, cut_off=cut_off)
 
