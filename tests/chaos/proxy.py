@@ -1,0 +1,181 @@
+"""A proxy before Elasticsearch that gives bad answers to bulk requests, in turns with good ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+READ_LIMIT = 2**26
+JSON_TYPE = "application/vnd.elasticsearch+json;compatible-with=9"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A kind of bad answer. With a `status`, `body` is sent and Elasticsearch does not get the request.
+
+    Without a status, Elasticsearch gets the request, and its answer is spoiled. An `item` is the status and the error
+    that replace the result of every third document.
+    """
+
+    says: str
+    status: int = 0
+    body: str = "{}"
+    content_type: str = JSON_TYPE
+    item: tuple[int, str] | None = None
+
+
+def _error(kind: str, status: int) -> str:
+    return json.dumps({"error": {"type": kind, "reason": "made by a test"}, "status": status})
+
+
+HTML = "<html><body>Please log in.</body></html>"
+ANSWERS: dict[str, Answer] = {
+    "429": Answer("too many requests", 429, _error("es_rejected_execution_exception", 429)),
+    "503": Answer("unavailable", 503, _error("unavailable", 503)),
+    "502_html": Answer("a gateway's error page", 502, HTML, "text/html"),
+    "413": Answer("a gateway finds every request too large", 413, HTML, "text/html"),
+    "401": Answer("not logged in", 401, _error("security_exception", 401)),
+    "404": Answer("no such index", 404, _error("index_not_found_exception", 404)),
+    "html_200": Answer("a login page with 200", 200, HTML, "text/html"),
+    "empty_200": Answer("an empty object with 200", 200, "{}"),
+    "no_body_200": Answer("nothing at all with 200", 200, ""),
+    "no_items_200": Answer("200 without items", 200, '{"errors": false, "items": []}'),
+    "item_429": Answer("some documents are refused for now", item=(429, "es_rejected_execution_exception")),
+    "item_closed": Answer("some documents meet a closed index", item=(400, "index_closed_exception")),
+    "item_no_write_index": Answer("the alias has no write index", item=(400, "illegal_argument_exception")),
+    "item_shard_limit": Answer("the cluster has too many shards", item=(400, "validation_exception")),
+    "item_block": Answer("some documents meet a block", item=(403, "cluster_block_exception")),
+    "reset": Answer("the connection ends before the request is passed on"),
+    "lost_answer": Answer("Elasticsearch writes, and the answer is lost"),
+    "cut": Answer("the answer ends in its middle"),
+    "drip": Answer("the answer comes in small pieces"),
+    "slow": Answer("the answer comes after 15 seconds"),
+    "hang": Answer("the answer comes after 90 seconds, too late for the client"),
+}
+DELAYS = {"slow": 15.0, "hang": 90.0}
+
+
+class Proxy:
+    """Serves on a free port of the loopback. Each kind has its turn of `seconds`, then good answers have theirs."""
+
+    def __init__(self, target_port: int, kinds: Sequence[str], seconds: float) -> None:
+        self.port = 0
+        self.given: Counter[str] = Counter()
+        self._target, self._kinds, self._seconds = target_port, kinds, seconds
+        self._began = time.monotonic()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10)
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=READ_LIMIT))
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+
+    def _turn(self) -> str | None:
+        """The kind whose turn it is now, or None when good answers have their turn."""
+        turn = int((time.monotonic() - self._began) / self._seconds)
+        return None if turn % 2 else self._kinds[turn // 2 % len(self._kinds)]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer. Returns whether the connection goes on."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(_length(head))
+        kind = self._turn() if b"/_bulk" in head.partition(b"\r\n")[0] else None
+        if kind is not None:
+            self.given[kind] += 1
+            answer = ANSWERS[kind]
+            if answer.status:
+                await _send(writer, answer.status, answer.body.encode(), answer.content_type)
+                return True
+            if kind == "reset":
+                return False
+        answer_head, answer_body = await self._ask(head, body)
+        return await self._pass_on(writer, kind, answer_head, answer_body)
+
+    async def _ask(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Ask Elasticsearch, and return head and body of its answer."""
+        lines = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        writer.write(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
+        await writer.drain()
+        answer_head, _, answer_body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        return answer_head + b"\r\n\r\n", answer_body
+
+    async def _pass_on(self, writer: asyncio.StreamWriter, kind: str | None, head: bytes, body: bytes) -> bool:
+        """Send the answer, spoiled as the kind says. Returns whether the connection goes on."""
+        if kind == "lost_answer":
+            return False
+        if kind in DELAYS:
+            await asyncio.sleep(DELAYS[kind])
+        if kind == "cut":
+            body = body[: len(body) // 2]
+        item = ANSWERS[kind].item if kind else None
+        if item is not None:
+            await _send(writer, 200, _with_bad_items(body, *item), JSON_TYPE)
+            return True
+        pieces = 20 if kind == "drip" else 1
+        writer.write(head)
+        for piece in _split(body, pieces):
+            writer.write(piece)
+            await writer.drain()
+            if pieces > 1:
+                await asyncio.sleep(0.2)
+        return False
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, content_type: str) -> None:
+    head = f"HTTP/1.1 {status} X\r\nX-elastic-product: Elasticsearch\r\ncontent-type: {content_type}\r\n"
+    writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+
+
+def _with_bad_items(body: bytes, status: int, kind: str) -> bytes:
+    """Every third document of a bulk answer failed."""
+    answer: dict[str, Any] = json.loads(body)
+    for item in answer.get("items", [])[::3]:
+        error = {"type": kind, "reason": "made by a test"}
+        item["index"] = {**item["index"], "status": status, "error": error}
+    return json.dumps(answer | {"errors": True}).encode()
+
+
+def _split(body: bytes, pieces: int) -> list[bytes]:
+    size = max(1, -(-len(body) // pieces))
+    return [body[start : start + size] for start in range(0, len(body), size)]
