@@ -9,6 +9,7 @@ find a service that does harm on purpose.
 from __future__ import annotations
 
 import argparse
+import io
 import random
 import shutil
 import signal
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     forget_settings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log is read while the campaign runs
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH

@@ -90,6 +90,11 @@ class Proxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        open_exchanges = asyncio.all_tasks(self._loop)
+        for exchange in open_exchanges:
+            exchange.cancel()
+        self._loop.run_until_complete(asyncio.gather(*open_exchanges, return_exceptions=True))
+        self._loop.close()
 
     def _turn(self) -> str | None:
         """The kind whose turn it is now, or None when good answers have their turn."""

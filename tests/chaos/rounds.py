@@ -76,7 +76,7 @@ class Round:
     may_die: set[str] = field(default_factory=set)
     needs: list[str] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
-    begun_at: float = 0.0
+    compares_decisions: bool = True
     ends_at: float = 0.0
     _files: int = 0
 
@@ -168,11 +168,10 @@ def summarise(result: Result, new: Findings, run: Round, *, is_settled: bool) ->
     result.lost = len(new.lost) if is_settled else 0
     result.waiting = 0 if is_settled else len(new.lost)
     result.doubled = new.doubled.total()
-    result.differing = len(new.differing)
-    if is_settled:
-        result.differing += len(new.differing_stories)
-    if not new.is_order_known:
-        run.notes["decisions"] = "not compared: the first messages are gone"
+    if run.compares_decisions and new.is_order_known:
+        result.differing = len(new.differing) + (len(new.differing_stories) if is_settled else 0)
+    else:
+        run.notes["decisions"] = "not compared"
     buried = find_buried(new.letters, run.may_die)
     if buried:
         reasons = {letter.reason for letter in buried}

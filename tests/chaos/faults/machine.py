@@ -1,0 +1,125 @@
+"""The machine has a wrong clock, or no more memory or disk space."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.pipeline import Pipeline
+from tests.chaos.registry import Place, SkippedError, Traffic, fault
+from tests.chaos.rounds import Round
+
+SPARE_BYTES = 3_000_000
+"""A process gets so many more bytes than it has."""
+DISK_MEGABYTES = 1500
+FULL_SECONDS = 40
+LIBRARIES = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
+PAST, FUTURE = "-30d", "+2h"
+RETENTION_SECONDS = 660
+"""Kafka looks for messages to remove every five minutes, and takes the files away a minute later."""
+
+
+@fault(messages=60, rate=3)
+def out_of_memory(run: Round) -> None:
+    """A worker and dedup can get no more memory for 25 seconds."""
+    limited = []
+    for name in ("worker-1", "dedup"):
+        pid = run.pipeline.pid(name)
+        limit = psutil.Process(pid).memory_info().vms + SPARE_BYTES
+        _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (limit, hard))
+        limited.append((pid, hard))
+    run.wait(25)
+    for pid, hard in limited:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (hard, hard))
+
+
+@fault(traffic=Traffic.OWN, place=Place.OWN, patience=300)
+def disk_full(run: Round) -> None:
+    """The disk of Kafka, Elasticsearch and all stores is full for 40 seconds."""
+    disk = run.cleanup.enter_context(small_disk(DISK_MEGABYTES))
+    run.stack = run.cleanup.enter_context(Pipeline(disk / "home"))
+    run.stack.start()
+    run.replay(100, 2)
+    run.wait(5)
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free)
+    run.wait(FULL_SECONDS)
+    ballast.unlink()
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """A file system in memory. SkippedError if this user may not mount one."""
+    folder = Path(tempfile.mkdtemp(prefix="dragoman-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if mounted.returncode:
+            raise SkippedError(f"no file system can be mounted here: {mounted.stderr.strip()[:100]}")
+        try:
+            yield folder
+        finally:
+            if subprocess.run(["umount", str(folder)], capture_output=True, check=False).returncode:
+                subprocess.run(["umount", "--lazy", str(folder)], check=False)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@fault(traffic=Traffic.OWN)
+def clock_of_a_replay_behind(run: Round) -> None:
+    """The clock of a replay is thirty days behind."""
+    run.replay(60, 8, **wrong_clock(PAST))
+
+
+@fault(traffic=Traffic.OWN)
+def clock_of_a_replay_ahead(run: Round) -> None:
+    """The clock of a replay is two hours ahead."""
+    run.replay(60, 8, **wrong_clock(FUTURE))
+
+
+@fault(messages=80, rate=4)
+def clock_of_a_worker_ahead(run: Round) -> None:
+    """The clock of a worker is two hours ahead, for 20 seconds."""
+    clock = wrong_clock(FUTURE)
+    name = "worker-1"
+    with (
+        run.pipeline.stopped(name),
+        run.pipeline.beside("-m", "services.worker", log="wrong-clock", DRAGOMAN_INSTANCE=name, **clock) as worker,
+    ):
+        run.wait(20)
+        run.notes["worker_exit"] = worker.poll()
+
+
+@fault(traffic=Traffic.OWN, place=Place.FRESH, by_name=True)
+def clock_behind_and_retention(run: Round) -> None:
+    """The clock of a replay is thirty days behind, and the workers come after eleven minutes."""
+    clock = wrong_clock(PAST)
+    with run.pipeline.stopped("worker-1", "worker-2"):
+        run.replay(60, 8, **clock)
+        run.wait(RETENTION_SECONDS)
+
+
+def wrong_clock(shift: str) -> dict[str, str]:
+    """The variables that shift the clock of one process. SkippedError if libfaketime is not installed."""
+    given = os.environ.get("LIBFAKETIME")
+    found = [Path(given)] if given else [path for name in LIBRARIES for path in find_library(Path(name))]
+    if not found or not found[0].is_file():
+        raise SkippedError("libfaketime is not installed (Debian: apt-get install libfaketime)")
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def find_library(folder: Path) -> list[Path]:
+    """Where libfaketime lies below a folder of libraries."""
+    return sorted([*folder.glob("faketime/libfaketime*.1"), *folder.glob("*/faketime/libfaketime.so.1")])
