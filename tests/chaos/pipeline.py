@@ -45,6 +45,17 @@ def forget_settings() -> None:
             del os.environ[name]
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are ignored inside the block, so that nothing is left running."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 class Pipeline:
     """One stack in a home of its own. `code` is the folder of the code that runs it."""
 
@@ -66,11 +77,12 @@ class Pipeline:
 
     def stop(self) -> None:
         """Stop it with `down`. Then end by pid what is left, which are only processes of this home."""
-        with suppress(subprocess.TimeoutExpired):
-            self.run("down", timeout=180)
-        for process in self.processes():
-            with suppress(psutil.Error):
-                process.kill()
+        with uninterrupted():
+            with suppress(subprocess.TimeoutExpired):
+                self.run("down", timeout=180)
+            for process in self.processes():
+                with suppress(psutil.Error):
+                    process.kill()
 
     def close(self) -> None:
         """Stop it, and remove a temporary home."""
@@ -116,6 +128,7 @@ class Pipeline:
             text=True,
             timeout=timeout,
             check=False,
+            start_new_session=True,  # Ctrl-C ends this program, which then stops everything
         )
 
     @contextmanager
@@ -129,6 +142,7 @@ class Pipeline:
                 env=self.environment(**more),
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
         try:
             yield process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -12,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from elasticsearch import ApiError, TransportError
 from kafka.errors import KafkaError
 
@@ -24,6 +26,7 @@ from tests.chaos.verdict import Findings, find_buried, judge
 
 S = TypeVar("S", bound=Sending)
 LOOK_SECONDS = 1.0
+SHORT_MESSAGES = 40
 UNREADABLE = (KafkaError, ApiError, TransportError, OSError, LookupError, sqlite3.Error, RejectedMessage)
 """Errors of reading while something is broken."""
 
@@ -132,10 +135,11 @@ def run_round(fault: Fault, run: Round, seed: int, before: Findings) -> tuple[Re
     result = Result(fault.name, seed, needs=run.needs, notes=run.notes)
     exits = run.stack.exits() if run.stack else None
     try:
+        messages = min(fault.messages, SHORT_MESSAGES) if run.is_short else fault.messages
         if fault.traffic is Traffic.REPLAY:
-            run.replay(fault.messages, fault.rate)
+            run.replay(messages, fault.rate)
         elif fault.traffic is Traffic.PUSH:
-            run.push(fault.messages, fault.rate)
+            run.push(messages, fault.rate)
         fault.act(run)
         lifted = time.monotonic()
         run.finish_sending()
@@ -149,7 +153,7 @@ def run_round(fault: Fault, run: Round, seed: int, before: Findings) -> tuple[Re
         result.verdict = Verdict.SKIPPED
         run.notes["reason"] = str(skipped)
         return result, before
-    except (*UNREADABLE, PipelineError) as error:
+    except (*UNREADABLE, PipelineError, psutil.Error, subprocess.SubprocessError) as error:
         result.verdict = Verdict.ERROR
         run.needs.append(f"{type(error).__name__}: {error}"[:400])
         return result, before

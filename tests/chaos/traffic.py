@@ -88,6 +88,7 @@ class Replay:
                 env=self.pipeline.environment(**self.variables),
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
 
     def finish(self) -> dict[str, object]:

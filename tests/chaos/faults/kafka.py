@@ -6,7 +6,7 @@ from tests.chaos.registry import fault
 from tests.chaos.rounds import Round
 
 
-@fault(short=True)
+@fault()
 def baseline(run: Round) -> None:
     """Nothing happens: the oracle must not find anything."""
     run.wait(0)

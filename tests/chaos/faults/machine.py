@@ -121,5 +121,6 @@ def wrong_clock(shift: str) -> dict[str, str]:
 
 
 def find_library(folder: Path) -> list[Path]:
-    """Where libfaketime lies below a folder of libraries."""
-    return sorted([*folder.glob("faketime/libfaketime*.1"), *folder.glob("*/faketime/libfaketime.so.1")])
+    """Where libfaketime lies below a folder of libraries. The variant for several threads comes first."""
+    places = [*folder.glob("faketime/libfaketime*.1*"), *folder.glob("*/faketime/libfaketime*.so.1")]
+    return sorted(places, key=lambda path: ("MT" not in path.name, path))
