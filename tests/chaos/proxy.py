@@ -19,8 +19,8 @@ JSON_TYPE = "application/vnd.elasticsearch+json;compatible-with=9"
 class Answer:
     """A kind of bad answer. With a `status`, `body` is sent and Elasticsearch does not get the request.
 
-    Without a status, Elasticsearch gets the request, and its answer is spoiled. An `item` is the status, the error and its
-    reason that replace the result of every third document.
+    Without a status, Elasticsearch gets the request, and its answer is spoiled. An `item` is the status, the error and
+    its reason that replace the result of every third document.
     """
 
     says: str
