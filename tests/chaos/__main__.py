@@ -93,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         detail = "; ".join(result.needs) or result.notes.get("reason", "")
         console.print(f"  {result.verdict.value} {detail}", markup=False, highlight=False, soft_wrap=True)
 
-    campaign = Campaign(lambda text: console.print(text, markup=False, highlight=False), options.short, deadline)
+    campaign = Campaign(
+        lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True), options.short, deadline
+    )
     try:
         check_oracle(note, campaign, seed)
         for result in campaign.run(choose(split(options.classes), short=options.short), options.rounds, seed):

@@ -15,6 +15,7 @@ PICTURES = 900
 PICTURES_SHORT = 250
 PICTURE_RATE = 200.0
 COPIES = 3
+LATEST = 100
 
 
 @fault(messages=40, rate=4, patience=120)
@@ -37,13 +38,14 @@ def picture(guid: str) -> dict[str, str]:
 
 @fault(messages=80, rate=20)
 def duplicates_in_another_order(run: Round) -> None:
-    """Every message of articles.raw and articles.enriched comes three times more, in a random order."""
+    """The latest messages of articles.raw and articles.enriched come three times more, in a random order."""
     run.finish_sending()
     settings = run.pipeline.settings
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, max_request_size=settings.max_request_bytes)
     try:
         for topic in (RAW, ENRICHED):
-            records = list(read_topic(settings, topic)) * COPIES
+            latest = sorted(read_topic(settings, topic), key=lambda record: record.timestamp)[-LATEST:]
+            records = latest * COPIES
             run.random.shuffle(records)
             for record in records:
                 producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
