@@ -81,6 +81,10 @@ class Campaign:
 
 
 def hide_paths(result: Result, run: Round) -> None:
-    """Leave the paths of this machine out of the sentences."""
-    home = str(run.stack.home) if run.stack else str(run.folder)
-    result.needs = [need.replace(home, "$DRAGOMAN_HOME") for need in result.needs]
+    """Leave the paths of this machine out of what is written."""
+    places = {str(run.folder): "$FOLDER"} | ({str(run.stack.home): "$DRAGOMAN_HOME"} if run.stack else {})
+    for place, name in places.items():
+        result.needs = [need.replace(place, name) for need in result.needs]
+        for key, note in result.notes.items():
+            if isinstance(note, str):
+                result.notes[key] = note.replace(place, name)

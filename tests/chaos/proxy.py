@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -78,14 +78,46 @@ ANSWERS: dict[str, Answer] = {
 DELAYS = {"slow": 15.0, "hang": 90.0}
 
 
+@dataclass(slots=True)
+class Turns:
+    """Whose turn it is. Each kind has a turn, and after it good answers have one.
+
+    A turn ends with the first request after `seconds`, so that every kind has at least one request.
+    """
+
+    kinds: Sequence[str]
+    seconds: float
+    now: Callable[[], float] = time.monotonic
+    finished: int = 0
+    _is_good: bool = False
+    _requests: int = 0
+    _began: float = 0.0
+
+    def take(self) -> str | None:
+        """The kind for this request, or None for a good answer."""
+        if self._requests and self.now() - self._began >= self.seconds:
+            self.finished += self._is_good
+            self._is_good = not self._is_good
+            self._requests = 0
+        if not self._requests:
+            self._began = self.now()
+        self._requests += 1
+        return None if self._is_good else self.kinds[self.finished % len(self.kinds)]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every kind has had its turn."""
+        return self.finished >= len(self.kinds)
+
+
 class Proxy:
-    """Serves on a free port of the loopback. Each kind has its turn of `seconds`, then good answers have theirs."""
+    """Serves on a free port of the loopback, and spoils the answers to bulk requests in turns."""
 
     def __init__(self, target_port: int, kinds: Sequence[str], seconds: float) -> None:
         self.port = 0
         self.given: Counter[str] = Counter()
-        self._target, self._kinds, self._seconds = target_port, kinds, seconds
-        self._began = time.monotonic()
+        self.turns = Turns(kinds, seconds)
+        self._target = target_port
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -93,7 +125,6 @@ class Proxy:
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait(10)
-        self._began = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,11 +144,6 @@ class Proxy:
         self._loop.run_until_complete(asyncio.gather(*open_exchanges, return_exceptions=True))
         self._loop.close()
 
-    def _turn(self) -> str | None:
-        """The kind whose turn it is now, or None when good answers have their turn."""
-        turn = int((time.monotonic() - self._began) / self._seconds)
-        return None if turn % 2 else self._kinds[turn // 2 % len(self._kinds)]
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._exchange(reader, writer):
@@ -131,7 +157,7 @@ class Proxy:
         """One request and its answer. Returns whether the connection goes on."""
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(_length(head))
-        kind = self._turn() if b"/_bulk" in head.partition(b"\r\n")[0] else None
+        kind = self.turns.take() if b"/_bulk" in head.partition(b"\r\n")[0] else None
         if kind is not None:
             self.given[kind] += 1
             answer = ANSWERS[kind]
@@ -151,7 +177,7 @@ class Proxy:
         await writer.drain()
         answer_head, _, answer_body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
-        return answer_head + b"\r\n\r\n", answer_body
+        return _with_length(answer_head, answer_body)
 
     async def _pass_on(self, writer: asyncio.StreamWriter, kind: str | None, head: bytes, body: bytes) -> bool:
         """Send the answer, spoiled as the kind says. Returns whether the connection goes on."""
@@ -181,6 +207,30 @@ def _length(head: bytes) -> int:
         if name.lower() == b"content-length":
             return int(value)
     return 0
+
+
+def _with_length(head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """An answer with its length in its head, and not in chunks."""
+    lines = head.split(b"\r\n")
+    if any(line.lower().replace(b" ", b"") == b"transfer-encoding:chunked" for line in lines):
+        body = _join_chunks(body)
+    framing = (b"transfer-encoding:", b"content-length:", b"connection:")
+    kept = [line for line in lines if not line.lower().startswith(framing)]
+    length = f"content-length: {len(body)}".encode()
+    return b"\r\n".join([*kept, length, b"connection: close"]) + b"\r\n\r\n", body
+
+
+def _join_chunks(body: bytes) -> bytes:
+    """The body of an answer that came in chunks (RFC 9112, 7.1)."""
+    joined = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size.split(b";")[0], 16)
+        if length == 0:
+            break
+        joined += rest[:length]
+        body = rest[length + 2 :]
+    return joined
 
 
 async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, content_type: str) -> None:

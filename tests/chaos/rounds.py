@@ -124,10 +124,10 @@ class Round:
     def finish_sending(self) -> None:
         """Wait until everything was sent."""
         while self.sendings:
-            for name, note in self.sendings.pop(0).finish().items():
-                self.notes[name] = note
-                if name == "replay_exit" and note not in {0, 1}:
-                    self.needs.append(f"the replay ended with {note} each time")
+            notes = self.sendings.pop(0).finish()
+            self.notes |= notes
+            if notes.get("replay_exit", 0) not in {0, 1}:
+                self.needs.append(f"the replay ended with {notes['replay_exit']}: {notes['replay_said']}")
 
 
 def run_round(fault: Fault, run: Round, seed: int, before: Findings) -> tuple[Result, Findings]:

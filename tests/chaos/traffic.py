@@ -100,7 +100,9 @@ class Replay:
             self.launch()
             code = self._wait()
             tries += 1
-        return {"replay_exit": code, "replay_runs": tries}
+        said = self.path.with_suffix(".out").read_text(encoding="utf8", errors="replace").strip()
+        last = said.splitlines()[-1][-300:] if said else ""
+        return {"replay_exit": code, "replay_runs": tries} | ({"replay_said": last} if code else {})
 
     def abort(self) -> None:
         """End it with kill -9."""

@@ -16,10 +16,13 @@ import psutil
 from tests.chaos.pipeline import Pipeline
 from tests.chaos.registry import Place, SkippedError, Traffic, fault
 from tests.chaos.rounds import Round
+from tests.chaos.traffic import Replay, articles_of, write_lines
 
-SPARE_BYTES = 3_000_000
-"""A process gets so many more bytes than it has."""
+LARGE_ARTICLES = 6
+LARGE_COPIES = 40
+"""A large article is an ordinary one so many times, about 60 kB. It needs memory that a process does not have yet."""
 DISK_MEGABYTES = 1500
+BLOCK_BYTES = 2**20
 FULL_SECONDS = 40
 LIBRARIES = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
 PAST, FUTURE = "-30d", "+2h"
@@ -29,14 +32,17 @@ RETENTION_SECONDS = 660
 
 @fault(messages=60, rate=3)
 def out_of_memory(run: Round) -> None:
-    """A worker and dedup can get no more memory for 25 seconds."""
+    """A worker and dedup can get no memory at all for 25 seconds, while large articles come."""
     limited = []
     for name in ("worker-1", "dedup"):
         pid = run.pipeline.pid(name)
-        limit = psutil.Process(pid).memory_info().vms + SPARE_BYTES
         _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
-        resource.prlimit(pid, resource.RLIMIT_AS, (limit, hard))
+        resource.prlimit(pid, resource.RLIMIT_AS, (psutil.Process(pid).memory_info().vms // 2, hard))
         limited.append((pid, hard))
+    path = run.new_file()
+    articles = articles_of(run.make_seed(), LARGE_ARTICLES)
+    large = ({**article, "content": "\n".join([article["content"]] * LARGE_COPIES)} for article in articles)
+    run.send(Replay(run.pipeline, path, write_lines(path, large), 1), 1)
     run.wait(25)
     for pid, hard in limited:
         with suppress(ProcessLookupError):
@@ -52,10 +58,19 @@ def disk_full(run: Round) -> None:
     run.replay(100, 2)
     run.wait(5)
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free)
-    run.wait(FULL_SECONDS)
-    ballast.unlink()
+    try:
+        fill(ballast)
+        run.notes["free_bytes"] = shutil.disk_usage(disk).free
+        run.wait(FULL_SECONDS)
+    finally:
+        ballast.unlink()
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
+    with path.open("wb") as file, suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(BLOCK_BYTES))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.chaos.proxy import ANSWERS, Proxy
+from tests.chaos.proxy import ANSWERS, Proxy, Turns, _with_length
 
 BULK = {"errors": False, "items": [{"index": {"_id": str(number), "status": 201}} for number in range(4)]}
 
@@ -87,19 +87,33 @@ def test_an_answer_in_pieces_is_whole(port: int) -> None:
         assert json.loads(ask(proxy.port)) == BULK
 
 
-def test_good_answers_have_their_turn(port: int) -> None:
-    with Proxy(port, ("503",), 0.0000001) as proxy:
-        answers = {status(proxy.port) for _ in range(60)}
-    assert answers == {200, 503}
+def test_each_kind_has_a_turn_and_good_answers_between_them() -> None:
+    clock = iter(range(1000))
+    turns = Turns(("a", "b"), 2, lambda: next(clock))
+    taken = []
+    while not turns.is_done:
+        taken.append(turns.take())
+    assert list(dict.fromkeys(taken)) == ["a", None, "b"]
+    assert taken.index("b") > taken.index(None)
+    assert taken[-2:] == [None, "a"]
 
 
-def status(port: int) -> int:
-    try:
-        ask(port)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
-    return 200
+def test_a_turn_waits_for_its_first_request() -> None:
+    now = [0.0]
+    turns = Turns(("a", "b"), 2, lambda: now[0])
+    taken = []
+    for _ in range(5):
+        taken.append(turns.take())
+        now[0] += 100
+    assert taken == ["a", None, "b", None, "a"]
+
+
+def test_an_answer_in_chunks_gets_a_length() -> None:
+    head, body = _with_length(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-a: b", b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    )
+    assert body == b"abcde"
+    assert head == b"HTTP/1.1 200 OK\r\nX-a: b\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"
 
 
 def test_every_kind_says_what_it_is() -> None:
