@@ -138,7 +138,10 @@ def _decoded(record: type[Any], value: bytes | None) -> Any:
 
 
 def read_topic(settings: ElasticsearchSettings, topic: Topic) -> Iterator[Any]:
-    """Every record of a topic up to its end as it is now. The records of a partition come in their order."""
+    """Every record of a topic up to its end as it is now. The records of a partition come in their order.
+
+    A topic that somebody has deleted has none.
+    """
     name = settings.topic(topic)
     consumer: Any = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap.split(","),
@@ -149,7 +152,7 @@ def read_topic(settings: ElasticsearchSettings, topic: Topic) -> Iterator[Any]:
     try:
         partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or ())]
         if not partitions:
-            raise LookupError(f"there is no topic {topic.name}")
+            return
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         consumer.seek_to_beginning(*partitions)
@@ -179,7 +182,7 @@ def waiting(pipeline: Pipeline) -> dict[str, int]:
 
 
 def _lag(admin: KafkaAdminClient, group: str, *topics: str) -> int:
-    partitions = read_lag(admin, group, topics)
+    partitions = read_lag(admin, group, topics)  # a topic is missing while Kafka starts, or when it was deleted
     if {partition.topic for partition in partitions} != set(topics):
         raise LookupError(f"a topic of {group} is missing")
     return sum(partition.messages for partition in partitions)

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -217,12 +217,14 @@ def wait_until_settled(
     """
     deadline, left = time.monotonic() + patience, "nothing could be read"
     while time.monotonic() < deadline:
-        with suppress(*UNREADABLE, PipelineError):
+        try:
             counts = waiting(pipeline)
             ill = pipeline.unhealthy() if is_well is None else [] if is_well() else ["a service"]
             if not any(counts.values()) and not ill:
                 return time.monotonic(), ""
             behind = ", ".join(f"{count} for {name}" for name, count in counts.items() if count)
             left = f"waiting: {behind or 'nothing'}; not healthy: {', '.join(ill) or 'none'}"
+        except (*UNREADABLE, PipelineError) as error:
+            left = f"not readable: {type(error).__name__}: {error}"[:200]
         time.sleep(LOOK_SECONDS)
     return None, left
