@@ -45,6 +45,15 @@ def forget_settings() -> None:
             del os.environ[name]
 
 
+def with_clock(seconds: int, code: str) -> str:
+    """Python code that runs with `time.time` wrong by some seconds. Kafka's clients stamp messages with it.
+
+    libfaketime would shift every clock, but with it `time.sleep` of Python 3.11 and later fails (EINVAL).
+    """
+    shifted = f"import time; true = time.time; time.time = lambda: true() + {seconds}; "
+    return shifted + code if seconds else code
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C and SIGTERM are ignored inside the block, so that nothing is left running."""
@@ -114,9 +123,9 @@ class Pipeline:
         own = {"DRAGOMAN_HOME": str(self.home), "PYTHONPATH": str(self.code), **self.variables}
         return {**os.environ, **own, **more}
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line `dragoman …`."""
-        return [sys.executable, "-P", "-c", COMMAND, *arguments]
+    def command(self, *arguments: str, clock: int = 0) -> list[str]:
+        """The command line `dragoman …`, with a clock that is wrong by some seconds."""
+        return [sys.executable, "-P", "-c", with_clock(clock, COMMAND), *arguments]
 
     def run(self, *arguments: str, timeout: float = 400, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `dragoman …` to its end. A failure is not an error here."""

@@ -103,11 +103,11 @@ class Round:
         self._files += 1
         return self.folder / f"articles-{self._files}.jsonl"
 
-    def replay(self, messages: int, rate: float, **variables: str) -> Replay:
+    def replay(self, messages: int, rate: float, clock: int = 0) -> Replay:
         """Start a replay in the background. The round waits for its end."""
         path = self.new_file()
         count = write_lines(path, articles_of(self.make_seed(), messages))
-        return self.send(Replay(self.pipeline, path, count, rate, variables), rate)
+        return self.send(Replay(self.pipeline, path, count, rate, clock), rate)
 
     def push(self, messages: int, rate: float) -> Push:
         """Start to push articles in the background. The round waits for its end."""

@@ -61,13 +61,13 @@ def write_lines(path: Path, articles: Iterable[dict[str, str]]) -> int:
 
 @dataclass(slots=True)
 class Replay:
-    """`dragoman replay` of a file, in the background."""
+    """`dragoman replay` of a file, in the background, with a clock that is wrong by `clock` seconds."""
 
     pipeline: Pipeline
     path: Path
     messages: int
     rate: float
-    variables: dict[str, str] = field(default_factory=dict)
+    clock: int = 0
     _process: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
@@ -83,9 +83,9 @@ class Replay:
         """Start it."""
         with self.path.with_suffix(".out").open("ab") as output:
             self._process = subprocess.Popen(
-                self.pipeline.command("replay", str(self.path), "--rate", str(self.rate)),
+                self.pipeline.command("replay", str(self.path), "--rate", str(self.rate), clock=self.clock),
                 cwd=self.pipeline.code,
-                env=self.pipeline.environment(**self.variables),
+                env=self.pipeline.environment(),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -13,19 +13,18 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.pipeline import Pipeline
+from tests.chaos.pipeline import Pipeline, with_clock
 from tests.chaos.registry import Place, SkippedError, Traffic, fault
 from tests.chaos.rounds import Round
 from tests.chaos.traffic import Replay, articles_of, write_lines
 
-LARGE_ARTICLES = 6
-LARGE_COPIES = 40
-"""A large article is an ordinary one so many times, about 60 kB. It needs memory that a process does not have yet."""
+LARGE_ARTICLES = 4
+LARGE_COPIES = 200
+"""A large article is an ordinary one so many times, about 250 kB. It needs memory that a process does not have yet."""
 DISK_MEGABYTES = 1500
 BLOCK_BYTES = 2**20
 FULL_SECONDS = 40
-LIBRARIES = ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
-PAST, FUTURE = "-30d", "+2h"
+PAST_SECONDS, FUTURE_SECONDS = -30 * 24 * 3600, 2 * 3600
 RETENTION_SECONDS = 660
 """Kafka looks for messages to remove every five minutes, and takes the files away a minute later."""
 
@@ -95,23 +94,23 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 @fault(traffic=Traffic.OWN)
 def clock_of_a_replay_behind(run: Round) -> None:
     """The clock of a replay is thirty days behind."""
-    run.replay(60, 8, **wrong_clock(PAST))
+    run.replay(60, 8, PAST_SECONDS)
 
 
 @fault(traffic=Traffic.OWN)
 def clock_of_a_replay_ahead(run: Round) -> None:
     """The clock of a replay is two hours ahead."""
-    run.replay(60, 8, **wrong_clock(FUTURE))
+    run.replay(60, 8, FUTURE_SECONDS)
 
 
 @fault(messages=80, rate=4)
 def clock_of_a_worker_ahead(run: Round) -> None:
     """The clock of a worker is two hours ahead, for 20 seconds."""
-    clock = wrong_clock(FUTURE)
     name = "worker-1"
+    code = with_clock(FUTURE_SECONDS, "from services.worker.app import main; main()")
     with (
         run.pipeline.stopped(name),
-        run.pipeline.beside("-m", "services.worker", log="wrong-clock", DRAGOMAN_INSTANCE=name, **clock) as worker,
+        run.pipeline.beside("-c", code, log="wrong-clock", DRAGOMAN_INSTANCE=name) as worker,
     ):
         run.wait(20)
         run.notes["worker_exit"] = worker.poll()
@@ -120,22 +119,6 @@ def clock_of_a_worker_ahead(run: Round) -> None:
 @fault(traffic=Traffic.OWN, place=Place.FRESH, by_name=True)
 def clock_behind_and_retention(run: Round) -> None:
     """The clock of a replay is thirty days behind, and the workers come after eleven minutes."""
-    clock = wrong_clock(PAST)
     with run.pipeline.stopped("worker-1", "worker-2"):
-        run.replay(60, 8, **clock)
+        run.replay(60, 8, PAST_SECONDS)
         run.wait(RETENTION_SECONDS)
-
-
-def wrong_clock(shift: str) -> dict[str, str]:
-    """The variables that shift the clock of one process. SkippedError if libfaketime is not installed."""
-    given = os.environ.get("LIBFAKETIME")
-    found = [Path(given)] if given else [path for name in LIBRARIES for path in find_library(Path(name))]
-    if not found or not found[0].is_file():
-        raise SkippedError("libfaketime is not installed (Debian: apt-get install libfaketime)")
-    return {"LD_PRELOAD": str(found[0]), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-
-def find_library(folder: Path) -> list[Path]:
-    """Where libfaketime lies below a folder of libraries. The variant for several threads comes first."""
-    places = [*folder.glob("faketime/libfaketime*.1*"), *folder.glob("*/faketime/libfaketime*.so.1")]
-    return sorted(places, key=lambda path: ("MT" not in path.name, path))
