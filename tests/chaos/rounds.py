@@ -146,6 +146,7 @@ def run_round(fault: Fault, run: Round, seed: int, before: Findings) -> tuple[Re
         settled, left = wait_until_settled(run.pipeline, fault.patience)
         if settled is None:
             run.needs.append(f"not finished after {fault.patience:.0f} s: {left}")
+            result.verdict = Verdict.PERSON
         else:
             result.recovery_seconds = round(max(0.0, settled - max(lifted, run.ends_at)), 1)
         findings = look(run)
@@ -154,7 +155,8 @@ def run_round(fault: Fault, run: Round, seed: int, before: Findings) -> tuple[Re
         run.notes["reason"] = str(skipped)
         return result, before
     except (*UNREADABLE, PipelineError, psutil.Error, subprocess.SubprocessError) as error:
-        result.verdict = Verdict.ERROR
+        if result.verdict is not Verdict.PERSON:  # else a stack that does not come back cannot be read either
+            result.verdict = Verdict.ERROR
         run.needs.append(f"{type(error).__name__}: {error}"[:400])
         return result, before
     finally:

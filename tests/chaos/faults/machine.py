@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.chaos.faults.kills import up_again
 from tests.chaos.pipeline import Pipeline, with_clock
 from tests.chaos.registry import Place, SkippedError, Traffic, fault
 from tests.chaos.rounds import Round
@@ -24,6 +25,7 @@ LARGE_COPIES = 200
 DISK_MEGABYTES = 1500
 BLOCK_BYTES = 2**20
 FULL_SECONDS = 40
+UP_AGAIN_SECONDS = 20
 PAST_SECONDS, FUTURE_SECONDS = -30 * 24 * 3600, 2 * 3600
 RETENTION_SECONDS = 660
 """Kafka looks for messages to remove every five minutes, and takes the files away a minute later."""
@@ -63,6 +65,10 @@ def disk_full(run: Round) -> None:
         run.wait(FULL_SECONDS)
     finally:
         ballast.unlink()
+    run.wait(UP_AGAIN_SECONDS)
+    if not run.stack.supervisor.is_running():
+        run.needs.append("the supervisor ended, so that nothing starts again until a person runs `up`")
+        up_again(run)
 
 
 def fill(path: Path) -> None:
