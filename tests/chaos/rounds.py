@@ -126,7 +126,7 @@ class Round:
         while self.sendings:
             notes = self.sendings.pop(0).finish()
             self.notes |= notes
-            if notes.get("replay_exit", 0) not in {0, 1}:
+            if notes.get("replay_exit"):
                 self.needs.append(f"the replay ended with {notes['replay_exit']}: {notes['replay_said']}")
 
 

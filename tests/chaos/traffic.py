@@ -95,7 +95,7 @@ class Replay:
         """Wait for its end. A cut replay is run again, because its message asks for that."""
         code = self._wait()
         tries = 1
-        while code not in {0, 1} and tries < REPLAY_TRIES:
+        while code and tries < REPLAY_TRIES:
             time.sleep(5)
             self.launch()
             code = self._wait()
