@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.chaos.registry import fault
+from tests.chaos.registry import SkippedError, fault
 from tests.chaos.rounds import Round
 
 FLIPPED_BYTES = 8
@@ -57,7 +57,7 @@ def dedup_log_cut(run: Round) -> None:
 def dedup_store_flipped(run: Round) -> None:
     """Bytes of dedup's store are flipped, in its tables and logs."""
     flipped = 0
-    with run.pipeline.stopped("dedup"):
+    with run.pipeline.away("dedup"):
         for path in files_of(run, (".sst", ".log")):
             data = bytearray(path.read_bytes())
             for _ in range(FLIPPED_BYTES):
@@ -75,12 +75,15 @@ def store_of(run: Round) -> Path:
 def files_of(run: Round, kinds: tuple[str, ...]) -> list[Path]:
     """The files of the store whose names begin or end so, and that are not empty."""
     files = (path for path in sorted(store_of(run).rglob("*")) if path.is_file() and path.stat().st_size > 1)
-    return [path for path in files if path.name.startswith(kinds) or path.name.endswith(kinds)]
+    found = [path for path in files if path.name.startswith(kinds) or path.name.endswith(kinds)]
+    if not found:
+        raise SkippedError(f"the store of dedup has no file {' or '.join(kinds)}")
+    return found
 
 
 def cut(run: Round, kinds: tuple[str, ...]) -> None:
-    """Cut files to half their length while dedup is stopped."""
-    with run.pipeline.stopped("dedup"):
+    """Cut files to half their length while dedup is away. Killed, it leaves more files than at an orderly end."""
+    with run.pipeline.away("dedup"):
         files = files_of(run, kinds)
         for path in files:
             os.truncate(path, path.stat().st_size // 2)
