@@ -24,7 +24,8 @@ from rich.console import Console
 
 from tests.chaos import faults as _all_classes  # noqa: F401 - importing them registers them
 from tests.chaos.campaign import Campaign
-from tests.chaos.pipeline import ROOT, Pipeline, PipelineError, forget_settings
+from tests.chaos.environment import ROOT, forget_settings
+from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import FAULTS, Fault
 from tests.chaos.report import append, commit_of, is_good, make_table, to_line
 from tests.chaos.rounds import Result, Round, Verdict

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tests.chaos.pipeline import ROOT
+from tests.chaos.environment import ROOT
 from tests.chaos.rounds import Result, Verdict
 
 GOOD = frozenset({Verdict.HELD, Verdict.FOUND, Verdict.SKIPPED})

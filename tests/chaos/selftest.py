@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.pipeline import ROOT, Pipeline, PipelineError
+from tests.chaos.environment import ROOT
+from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.rounds import Result, Round, Verdict, look, wait_until_settled
 from tests.chaos.traffic import wait_until
 from tests.chaos.verdict import Findings

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tests.chaos.proxy import ANSWERS, Proxy
+from tests.chaos.bad_answers import ANSWERS
+from tests.chaos.proxy import Proxy
 from tests.chaos.registry import fault
 from tests.chaos.rounds import Round
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.chaos.pipeline import COMMAND, Pipeline
+from tests.chaos.environment import COMMAND
+from tests.chaos.pipeline import Pipeline
 from tests.chaos.registry import fault
 from tests.chaos.rounds import Round
 from tests.chaos.traffic import wait_until

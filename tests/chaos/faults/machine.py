@@ -12,8 +12,9 @@ from pathlib import Path
 
 import psutil
 
+from tests.chaos.environment import with_clock
 from tests.chaos.faults.kills import up_again
-from tests.chaos.pipeline import Pipeline, with_clock
+from tests.chaos.pipeline import Pipeline
 from tests.chaos.registry import Place, SkippedError, Traffic, fault
 from tests.chaos.rounds import Round
 from tests.chaos.traffic import wait_until

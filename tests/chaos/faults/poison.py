@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import DEAD, RAW, TOPICS, Topic
 from services.common.dead_letters import letter_id, read_letters
-from tests.chaos.pipeline import ROOT
+from tests.chaos.environment import ROOT
 from tests.chaos.registry import fault
 from tests.chaos.rounds import Round, wait_until_settled
 

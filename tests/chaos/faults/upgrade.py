@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.pipeline import ROOT, Pipeline, PipelineError
+from tests.chaos.environment import ROOT
+from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import Place, SkippedError, Traffic, fault
 from tests.chaos.rounds import Round
 from tests.chaos.traffic import articles_of, write_lines

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.chaos.proxy import ANSWERS, Proxy, Turns, _with_length
+from tests.chaos.bad_answers import ANSWERS
+from tests.chaos.proxy import Proxy, Turns, _with_length
 
 BULK = {"errors": False, "items": [{"index": {"_id": str(number), "status": 201}} for number in range(4)]}
 
