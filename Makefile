@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos fuzz check format up down bench eval eval-gate train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos chaos chaos-short fuzz fuzz-growth check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -48,6 +48,13 @@ test-e2e: setup ## Run the tests of the whole pipeline, without the kills
 
 test-chaos: setup ## Kill and restart the services of the pipeline under load. Nothing may be lost
 	@$(BIN)/python -m pytest tests/e2e/test_kill.py
+
+chaos: setup ## Break a real stack in many ways and count what was lost. CLASS=a,b ROUNDS=1 MINUTES= SEED=
+	@$(BIN)/python -m tests.chaos $(if $(CLASS),--classes $(CLASS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+chaos-short: setup ## Test the oracle of `make chaos`, and run a few classes of faults. At most five minutes
+	@$(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED))
 
 test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival
 	@$(BIN)/python -m pytest tests/properties

@@ -1,0 +1,90 @@
+"""Runs rounds one after another, on one stack as long as it stays whole."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.pipeline import Pipeline, PipelineError
+from tests.chaos.registry import Fault, Place
+from tests.chaos.rounds import Result, Round, Verdict, run_round
+from tests.chaos.verdict import Findings
+
+MAX_ARTICLES = 1200
+"""A stack with more articles is not used for another round, because the oracle reads all of them."""
+
+
+@dataclass(slots=True)
+class Campaign:
+    """`say` prints a line. After `deadline` (of time.monotonic) no new round starts."""
+
+    say: Callable[[str], None]
+    is_short: bool = False
+    deadline: float = float("inf")
+    _stack: Pipeline | None = None
+    _findings: Findings = field(default_factory=Findings)
+
+    def run(self, faults: Sequence[Fault], rounds: int, seed: int) -> Iterator[Result]:
+        """Yield the result of every round. The stack is stopped at the end, also after an error."""
+        try:
+            for number in range(rounds):
+                for fault in faults:
+                    if time.monotonic() > self.deadline:
+                        self.say("The time is over: no further round starts.")
+                        return
+                    yield self.run_one(fault, seed + number)
+        finally:
+            self.renew()
+
+    def run_one(self, fault: Fault, seed: int) -> Result:
+        """Run one round of a class, on the right stack."""
+        self.say(f"{time.strftime('%H:%M:%S')} {fault.name}, seed {seed}: {fault.says}")
+        if fault.place is not Place.SHARED:
+            self.renew()
+        folder = Path(tempfile.mkdtemp(prefix="dragoman-articles-"))
+        try:
+            with ExitStack() as cleanup:
+                run = Round(folder, random.Random(f"{fault.name} {seed}"), self.is_short, cleanup)
+                if fault.place is not Place.OWN:
+                    try:
+                        run.stack = self.stack()
+                    except PipelineError as error:
+                        return Result(fault.name, seed, Verdict.ERROR, needs=[str(error)])
+                result, self._findings = run_round(fault, run, seed, self._findings)
+                hide_paths(result, run)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        is_whole = result.verdict in {Verdict.HELD, Verdict.SKIPPED}
+        if not is_whole or fault.place is not Place.SHARED or len(self._findings.accepted) > MAX_ARTICLES:
+            self.renew()
+        return result
+
+    def stack(self) -> Pipeline:
+        """The running stack. It is started when there is none."""
+        if self._stack is None:
+            self._stack = Pipeline()
+            self._stack.start()
+        return self._stack
+
+    def renew(self) -> None:
+        """Stop the stack. The next round gets a new one."""
+        if self._stack is not None:
+            self._stack.close()
+        self._stack = None
+        self._findings = Findings()
+
+
+def hide_paths(result: Result, run: Round) -> None:
+    """Leave the paths of this machine out of what is written."""
+    places = {str(run.folder): "$FOLDER"} | ({str(run.stack.home): "$DRAGOMAN_HOME"} if run.stack else {})
+    for place, name in places.items():
+        result.needs = [need.replace(place, name) for need in result.needs]
+        for key, note in result.notes.items():
+            if isinstance(note, str):
+                result.notes[key] = note.replace(place, name)

@@ -1,0 +1,31 @@
+"""All classes of faults. Importing this package registers them, in this order."""
+
+from tests.chaos.faults import (  # isort: skip
+    kafka,
+    kills,
+    workers,
+    dedup,
+    producer,
+    elasticsearch,
+    answers,
+    poison,
+    content,
+    topics,
+    machine,
+    upgrade,
+)
+
+__all__ = [
+    "answers",
+    "content",
+    "dedup",
+    "elasticsearch",
+    "kafka",
+    "kills",
+    "machine",
+    "poison",
+    "producer",
+    "topics",
+    "upgrade",
+    "workers",
+]

@@ -1,0 +1,1 @@
+"""Services that do harm on purpose. They test the oracle."""

@@ -1,0 +1,76 @@
+"""The classes of faults and the report of a campaign."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.chaos import faults as _all_classes  # noqa: F401 - importing them registers them
+from tests.chaos.__main__ import choose, parse
+from tests.chaos.registry import FAULTS, fault
+from tests.chaos.report import is_good, make_table, to_line
+from tests.chaos.rounds import Result, Round, Verdict, verdict_of
+
+NOW = datetime(2023, 6, 1, 12, tzinfo=UTC)
+
+
+def test_a_class_is_registered_once_and_with_a_docstring() -> None:
+    def no_docstring(run: Round) -> None:
+        run.wait(0)
+
+    def baseline(run: Round) -> None:
+        """Say something."""
+        run.wait(0)
+
+    for act in (no_docstring, baseline):
+        with pytest.raises(ValueError, match="is registered twice, or has no docstring"):
+            fault()(act)
+
+
+def test_long_classes_run_only_by_name() -> None:
+    assert FAULTS["elasticsearch_down_600"] not in choose([], short=False)
+    assert choose(["elasticsearch_down_600"], short=False) == [FAULTS["elasticsearch_down_600"]]
+
+
+def test_the_short_campaign_has_a_few_quick_classes() -> None:
+    chosen = choose([], short=True)
+    assert 3 <= len(chosen) <= 8
+    assert not any(item.by_name for item in chosen)
+
+
+def test_an_unknown_class_is_refused() -> None:
+    with pytest.raises(SystemExit):
+        parse(["--classes", "no_such_class"])
+
+
+def test_a_loss_is_worse_than_a_need_for_a_person() -> None:
+    assert verdict_of(Result("x", 1, lost=1, needs=["help"])) is Verdict.LOST
+    assert verdict_of(Result("x", 1, needs=["help"])) is Verdict.PERSON
+    assert verdict_of(Result("x", 1)) is Verdict.HELD
+
+
+def test_only_rounds_that_held_or_were_skipped_are_good() -> None:
+    assert is_good([Result("x", 1), Result("y", 1, Verdict.SKIPPED)])
+    assert not is_good([Result("x", 1), Result("x", 2, Verdict.PERSON)])
+
+
+def test_a_round_is_one_line_of_json() -> None:
+    line = json.loads(to_line(Result("x", 7, messages=60, recovery_seconds=1.5), "abc", NOW))
+    assert line | {"at": "2023-06-01T12:00:00+00:00", "commit": "abc", "class": "x", "seed": 7} == line
+    assert (line["messages"], line["lost"], line["recovery_seconds"], line["verdict"]) == (60, 0, 1.5, "held")
+
+
+def test_the_table_shows_the_worst_recovery_of_each_class() -> None:
+    results = [
+        Result("x", 1, messages=60, recovery_seconds=3),
+        Result("x", 2, messages=60, recovery_seconds=9),
+        Result("y", 1, Verdict.LOST, messages=60, lost=2),
+    ]
+    table = make_table(results)
+    rows = list(zip(*(list(column.cells) for column in table.columns), strict=True))
+    assert rows == [
+        ("x", "2", "120", "0", "0", "0", "9", "held"),
+        ("y", "1", "60", "2", "0", "0", "never", "lost"),
+    ]
