@@ -11,6 +11,8 @@ from schemas.dead_letter import DeadLetter
 from schemas.story import Story, StoryEdit
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
+BROKER_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
+"""The clock of a producer may be wrong: retention would remove a record unread, or Kafka would refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,7 @@ class Topic:
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(retention),
             "max.message.bytes": str(max_message_bytes),
-            # The clock of a producer may be wrong: retention would remove a record unread, or refuse it.
-            "message.timestamp.type": "LogAppendTime",
+            **BROKER_TIME,
         }
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from schemas.topics import Topic
+from schemas.topics import BROKER_TIME, Topic
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
-BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
 log = get_logger(__name__)
 
 
@@ -32,7 +31,7 @@ def admin_client(settings: Settings) -> KafkaAdminClient:
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     """Create missing topics and check the partitions of the others. TopicMismatchError says what to do."""
     wanted = {settings.topic(topic): topic for topic in topics}
-    existing: dict[str, Topic] = {}
+    existing: list[str] = []
     admin = admin_client(settings)
     try:
         for name, topic in wanted.items():
@@ -44,7 +43,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
             try:
                 admin.create_topics({name: new}, wait_for_metadata=True)
             except TopicAlreadyExistsError:
-                existing[name] = topic
+                existing.append(name)
         if existing:
             use_broker_time(admin, existing)
         found = {item["name"]: len(item["partitions"]) for item in admin.describe_topics(list(wanted))}

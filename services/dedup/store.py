@@ -9,7 +9,7 @@ import faust
 from faust.tables.table import Table
 from pydantic import BaseModel
 
-from schemas.topics import DAY_MS, ENRICHED
+from schemas.topics import BROKER_TIME, DAY_MS, ENRICHED
 from services.common.exits import EXIT_TEMPORARY, UnusableProcessError
 from services.common.messages import decode, encode
 from services.common.settings import Settings
@@ -69,7 +69,7 @@ class RecordTable(MutableMapping[str, R]):
                 "max.message.bytes": settings.max_request_bytes,
                 "delete.retention.ms": DAY_MS,
                 "cleanup.policy": "compact",
-                "message.timestamp.type": "LogAppendTime",
+                **BROKER_TIME,
             },
         )
         app.tables.add(self._table)

@@ -134,7 +134,6 @@ class Poller:
             gathered.cut_off = None
             gathered.notes.append("the server ends its answer wrongly; the document is whole")
         if gathered.cut_off is not None and fetched.body_hash == state.cut_hash:
-            gathered.updates["cut_hash"] = state.cut_hash
             gathered.changed, gathered.entries, gathered.cut_off = False, state.entries, None
             return gathered
         gathered.updates["cut_hash"] = fetched.body_hash if gathered.cut_off is not None else None

@@ -42,7 +42,6 @@ class RawRecord:
 
     header: bytes
     block: bytes | None
-    size: int
 
     @property
     def data(self) -> bytes:
@@ -55,18 +54,6 @@ class Damage:
     """A part of the archive that is no record. `reason` is for a person."""
 
     reason: str
-
-
-class _Stored:
-    """The interface of a decompressor for bytes that are not compressed."""
-
-    eof = False
-    unused_data = b""
-
-    @staticmethod
-    def decompress(data: bytes) -> bytes:
-        """The data."""
-        return data
 
 
 Decompressor = Any
@@ -204,23 +191,20 @@ class RecordReader:
             if not (self._fill(len(START)) and self._buffer.startswith(START)):
                 yield Damage(f"{self._skip_to_record():,} bytes are no WARC record and were skipped")
                 continue
-            self._fill(MAX_HEADER_BYTES)
+            is_filled = self._fill(MAX_HEADER_BYTES)
             ended = HEADER_END.search(self._buffer, 0, MAX_HEADER_BYTES)
             if ended is None:
-                yield self._cut() if self._at_end(MAX_HEADER_BYTES) else self._skip_one()
+                yield self._skip_one() if is_filled else self._cut()
                 continue
             yield self._read_record(ended.end())
         self._buffer.clear()
-
-    def _at_end(self, size: int) -> bool:
-        return not self._fill(size)
 
     def _read_record(self, header_size: int) -> RawRecord | Damage:
         header = bytes(self._buffer[:header_size])
         stated = LENGTH.search(header)
         length = int(stated[1]) if stated else 0
         if stated and length > self._limit and self._pass_over(header_size, length):
-            return RawRecord(header, None, length)
+            return RawRecord(header, None)
         self._fill(header_size + min(length, self._limit) + 4 + len(START))
         end = header_size + length
         if stated is None or not self._is_followed(end):
@@ -232,7 +216,7 @@ class RecordReader:
         if end != header_size + length:
             block = block.rstrip(b"\r\n")
         del self._buffer[:end]
-        return RawRecord(_with_length(header, len(block)), block, len(block))
+        return RawRecord(_with_length(header, len(block)), block)
 
     def _last_end(self, stated: int) -> int:
         """The end of the last record before a gap or the end of the archive. Its stated length is wrong."""
