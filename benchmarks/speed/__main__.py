@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.corpus import open_corpus
-from benchmarks.speed import pipeline, stages, tables
+from benchmarks.speed import hostile, pipeline, stages, tables
 from benchmarks.speed.measures import TARGETS, conditions
 
 RESULTS = Path(__file__).with_name("results.json")
-PARTS = ("stages", "pipeline", "producer", "indexer", "feeds")
+PARTS = ("stages", "hostile", "pipeline", "producer", "indexer", "feeds")
 EXAMPLES = """examples:
   python -m benchmarks.speed                            everything, 2,000 articles
   python -m benchmarks.speed --articles 200 --only stages
@@ -64,7 +64,10 @@ def measure(articles: int, only: str | None, console: Console) -> dict[str, Any]
             with console.status("stages") as status:
                 results["stages"] = stages.measure_all(folder / "corpus.jsonl", folder, status.update)
             results["conditions"]["found"] = stages.found_in(folder)
-        if only != "stages":
+        if only in (None, "hostile"):
+            with console.status("hostile texts") as status:
+                results["hostile"] = hostile.measure_all(on_text=status.update)
+        if only not in ("stages", "hostile"):
             with console.status("embedded stack"):
                 results |= pipeline.run(pipeline.Material(corpus, articles, folder), only)
     return results

@@ -23,6 +23,8 @@ def print_all(results: dict[str, Any]) -> None:
     console.print(_conditions(results["conditions"]), highlight=False)
     if "stages" in results:
         console.print(milliseconds(results["stages"]), "")
+    if "hostile" in results:
+        console.print(hostile_texts(results["hostile"]), "")
     for run in results.get("pipeline", ()):
         console.print(processes(run), "")
         console.print(running_stages(run), "")
@@ -46,6 +48,23 @@ def _table(title: str, left: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def hostile_texts(figures: list[dict[str, Any]]) -> Table:
+    """Seconds of each stage on texts that are made to be slow, at 10k / 100k / 1M characters."""
+    sizes = sorted({figure["characters"] for figure in figures})
+    names = list(dict.fromkeys(stage for figure in figures for stage in figure["seconds"] if stage != "refused"))
+    title = f"Seconds for texts that are made to be slow ({' / '.join(f'{size:,}' for size in sizes)} characters)"
+    table = _table(title, "text", *names)
+    for text in dict.fromkeys(figure["text"] for figure in figures):
+        rows = {figure["characters"]: figure["seconds"] for figure in figures if figure["text"] == text}
+        cells = [[_seconds(rows.get(size, {}).get(name)) for size in sizes] for name in names]
+        table.add_row(text, *(" / ".join(cell) if set(cell) != {"–"} else "–" for cell in cells))
+    return table
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.2f}"
 
 
 def milliseconds(steps: Iterable[dict[str, Any]]) -> Table:

@@ -61,7 +61,8 @@ Handler = Callable[[Received], Handled]
 class StreamLoop:
     """The safe loop on one topic. It confirms and acknowledges one event at a time, in the order of the offsets.
 
-    Outcomes are counted under the name `label`. `send` gives one message to the producer of the app.
+    Outcomes are counted under the name `label`. `send` gives one message to the producer of the app. With `on_thread`
+    the handler runs on a thread, still one message at a time, so that heartbeats go on while an article takes long.
     """
 
     settings: Settings
@@ -71,6 +72,7 @@ class StreamLoop:
     handle: Handler
     halt: Halt
     send: Callable[[Outgoing], Awaitable[Awaitable[object]]]
+    on_thread: bool = False
     is_running: bool = field(init=False, default=False)
     is_handling: bool = field(init=False, default=False)
 
@@ -94,7 +96,7 @@ class StreamLoop:
         received = receive(event)
         try:
             self.is_handling = True
-            handled = self.outcome(received)
+            handled = await asyncio.to_thread(self.outcome, received) if self.on_thread else self.outcome(received)
             self.is_handling = False
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
             confirmations += [await self.send(message) for message in handled.outgoing]
@@ -135,7 +137,10 @@ class StreamLoop:
 
 @dataclass(slots=True)
 class StreamWorker:
-    """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label."""
+    """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label.
+
+    `on_thread` is for a handler that works long and touches nothing of the app.
+    """
 
     settings: Settings
     service: str
@@ -143,6 +148,7 @@ class StreamWorker:
     source: Topic
     handle: Handler
     beside: tuple[tuple[Topic, Handler, str], ...] = ()
+    on_thread: bool = False
     halt: Halt = field(init=False)
     loops: tuple[StreamLoop, ...] = field(init=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
@@ -152,7 +158,7 @@ class StreamWorker:
         self.halt = Halt(self.settings, self.service)
         wanted = ((self.source, self.handle, self.service), *self.beside)
         self.loops = tuple(
-            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send)
+            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send, self.on_thread)
             for topic, handle, label in wanted
         )
         for loop in self.loops:

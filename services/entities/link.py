@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+import ahocorasick_rs
 
 from schemas.article import (
     ArticleDraft,
@@ -17,6 +20,7 @@ from schemas.article import (
     Place,
     Unlinked,
 )
+from services.common.time_limit import timed
 from services.entities.evidence import Evidence, Judgement, judge
 from services.entities.gazetteer import Gazetteer
 from services.entities.mentions import Field, Span, find_demonyms, find_spans
@@ -33,6 +37,7 @@ SHORT_TEXT = 60
 like any language."""
 FAMILY_NAME_FIRST = frozenset({"CN", "TW", "HK", "KP", "KR", "VN"})
 CAPITALISED_NEXT = re.compile(r"[ \u00a0][^\W\d_a-zß-öø-ÿа-яё]", re.UNICODE)
+WORD_CHARACTER = re.compile(r"\w")
 PREVIOUS_WORD = re.compile(r"([\w.'’-]+)[ \u00a0]$")
 TITLES = frozenset(
     [
@@ -53,6 +58,7 @@ class LinkedEntity:
     spans: list[Span] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     score: float = 0.0
+    starts: set[tuple[Field, int]] = field(default_factory=set)
 
 
 def link(draft: ArticleDraft, gazetteer: Gazetteer, finder: NameFinder | None = None) -> ArticleDraft:
@@ -100,14 +106,14 @@ class Linker:
             for demonym in find_demonyms(self.gazetteer, name, text, self.language, spans)
         ]
         evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.language, self.at)
-        for span in spans:
+        for span in timed(spans):
             self._take(span, judge(span, evidence))
         for name, text in fields.items():
             self._family_names(name, text, spans)
             for start, end, index in find_descriptions(text, self.language, self.gazetteer, list(self.found)):
                 span = Span(name, start, end, text[start:end], (), "description")
                 self._add(index, span, 0.0, "office and country after the full name", MentionKind.DESCRIPTION)
-        for demonym in demonyms:
+        for demonym in timed(demonyms):
             country = self.gazetteer.country(demonym.country)
             candidates = (Candidate(id=country.id, name=country.name, score=1.0),) if country else ()
             self._leave(demonym.field, demonym.start, demonym.end, demonym.surface, "adjective", candidates)
@@ -158,7 +164,8 @@ class Linker:
 
     def _add(self, index: int, span: Span, score: float, reason: str, kind: MentionKind) -> None:
         found = self.found[index]
-        if all((taken.field, taken.start) != (span.field, span.start) for taken in found.spans):
+        if (span.field, span.start) not in found.starts:
+            found.starts.add((span.field, span.start))
             found.spans.append(Span(span.field, span.start, span.end, span.surface, span.candidates, kind.value))
         found.score = max(found.score, score)
         if reason not in found.reasons:
@@ -167,29 +174,22 @@ class Linker:
     def _family_names(self, name: Field, text: str, spans: list[Span]) -> None:
         """Link a family name alone to the person whose full name is in the article, unless two persons share it."""
         owners: dict[str, set[int]] = defaultdict(set)
+        linked: set[tuple[Field, int, int]] = set()
         for index, found in self.found.items():
+            linked.update((span.field, span.start, span.end) for span in found.spans)
             if self.gazetteer.entities[index].type == EntityType.PERSON:
-                for span in found.spans:
-                    owners[self._family_name(index, span.surface)].add(index)
-        covered = [(span.start, span.end) for span in spans if span.field == name and self._is_linked(span)]
-        for family, indexes in owners.items():
-            if len(indexes) > 1 or not family:
-                continue
-            for match in re.finditer(rf"(?<!\w){re.escape(family)}(?!\w)", text):
-                if not any(start < match.end() and match.start() < end for start, end in covered) and _stands_alone(
-                    text, match.start(), match.end()
-                ):
-                    span = Span(name, match.start(), match.end(), match[0], (), "family name")
-                    self._add(
-                        next(iter(indexes)), span, 0.0, "family name after the full name", MentionKind.FAMILY_NAME
-                    )
-
-    def _is_linked(self, span: Span) -> bool:
-        return any(
-            taken.start == span.start and taken.end == span.end and taken.field == span.field
-            for found in self.found.values()
-            for taken in found.spans
-        )
+                for surface in {span.surface for span in found.spans}:
+                    owners[self._family_name(index, surface)].add(index)
+        covered = bytearray(len(text))
+        for span in spans:
+            if span.field == name and (span.field, span.start, span.end) in linked:
+                covered[span.start : span.end] = b"\x01" * (span.end - span.start)
+        families = {family: indexes for family, indexes in owners.items() if family and len(indexes) == 1}
+        for family, start, end in timed(_find_words(families, text)):
+            if not any(covered[start:end]) and _stands_alone(text, start, end):
+                span = Span(name, start, end, text[start:end], (), "family name")
+                (index,) = families[family]
+                self._add(index, span, 0.0, "family name after the full name", MentionKind.FAMILY_NAME)
 
     def _family_name(self, index: int, surface: str) -> str:
         words = surface.split()
@@ -216,6 +216,18 @@ class Linker:
                 for span in spans
             ),
         )
+
+
+def _find_words(words: Iterable[str], text: str) -> list[tuple[str, int, int]]:
+    """(word, start, end) of each of these words where it stands as a whole word, in one pass over the text."""
+    every = list(words)
+    if not every:
+        return []
+    return [
+        (every[pattern], start, end)
+        for pattern, start, end in ahocorasick_rs.AhoCorasick(every).find_matches_as_indexes(text, overlapping=True)
+        if not (start and WORD_CHARACTER.match(text, start - 1)) and not WORD_CHARACTER.match(text, end)
+    ]
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from rapidfuzz import fuzz
 
+from services.common.time_limit import timed
 from services.entities.gazetteer import FAMOUS, Gazetteer
 from services.entities.records import Alias
 from services.entities.spellings import FAMILY, WORD, basic_phrases, consonant_key, in_latin
@@ -62,7 +63,7 @@ def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> l
     proposed += [span for span in _alike(gazetteer, name, text, language, covered) if " " in span.surface]
     covered = bytearray(len(text))
     taken = []
-    for span in sorted(proposed, key=lambda span: (span.start - span.end, span.kind != "name", span.start)):
+    for span in timed(sorted(proposed, key=lambda span: (span.start - span.end, span.kind != "name", span.start))):
         if not any(covered[span.start : span.end]):
             covered[span.start : span.end] = b"\x01" * (span.end - span.start)
             taken.append(span)
@@ -77,7 +78,7 @@ def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, s
         if span.field == name:
             inside[span.start : span.end] = b"\x01" * (span.end - span.start)
     found = []
-    for match in WORD.finditer(text):
+    for match in timed(WORD.finditer(text)):
         if match.end() - match.start() < DEMONYM_STEMS[0] or inside[match.start()]:
             continue
         folded = match[0].casefold()
@@ -97,7 +98,7 @@ def speaks(alias: Alias, language: str) -> bool:
 def _exact(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
     return [
         Span(name, match.start, match.end, text[match.start : match.end], candidates)
-        for match in gazetteer.find(text)
+        for match in timed(gazetteer.find(text))
         if (candidates := _meant(match.aliases, language))
     ]
 
@@ -108,7 +109,7 @@ def _meant(aliases: tuple[Alias, ...], language: str) -> tuple[int, ...]:
 
 def _inflected(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
     found = []
-    for run in _runs(text, bytearray(len(text))):
+    for run in timed(_runs(text, bytearray(len(text)))):
         candidates: dict[int, None] = {}
         for phrase in basic_phrases([match[0] for match in run], language, gazetteer.vocabulary):
             candidates |= dict.fromkeys(_meant(gazetteer.by_text.get(phrase, ()), language))
@@ -123,7 +124,7 @@ def _alike(gazetteer: Gazetteer, name: Field, text: str, language: str, covered:
     runs = _runs(text, covered)
     if UNCASED.search(text):
         runs = _runs(text, covered, cased=False)
-    for run in runs:
+    for run in timed(runs):
         start, end = run[0].start(), run[-1].end()
         words = text[start:end]
         is_cased = bool(CASED.match(words[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from services.common.time_limit import timed
 from services.entities.gazetteer import Gazetteer
 
 OFFICES: dict[str, dict[str, str]] = {
@@ -27,12 +28,15 @@ def find_descriptions(text: str, language: str, gazetteer: Gazetteer, linked: li
     pattern = _pattern(language)
     if pattern is None:
         return []
-    people = [(index, gazetteer.entities[index]) for index in linked if gazetteer.entities[index].roles]
+    people: dict[str, list[int]] = {}
+    for index in linked:
+        if gazetteer.entities[index].roles:
+            people.setdefault(gazetteer.entities[index].country, []).append(index)
     found = []
-    for match in pattern.finditer(text) if people else ():
+    for match in timed(pattern.finditer(text) if people else ()):
         role = OFFICES[language][match["office"].casefold()]
         country = _country(match["adjective"].casefold(), language, gazetteer)
-        holders = [index for index, known in people if known.country == country and _holds(role, known.roles)]
+        holders = [index for index in people.get(country or "", ()) if _holds(role, gazetteer.entities[index].roles)]
         if country and len(holders) == 1:
             found.append((match.start(), match.end(), holders[0]))
     return found

@@ -10,6 +10,7 @@ from functools import cache
 from rapidfuzz import fuzz
 
 from schemas.article import Entity, EntityType, Mention
+from services.common.time_limit import timed
 from services.entities.mentions import Field
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
 from services.entities.spellings import consonant_key, in_latin
@@ -51,28 +52,51 @@ def find_names(
     finder: NameFinder, texts: dict[Field, str], language: str, known: Iterable[tuple[Field, int, int]]
 ) -> tuple[Entity, ...]:
     """Names that do not overlap `known` (field, start, end), in order of mention. Spellings of one name are grouped."""
-    taken = list(known)
-    names: list[Name] = []
+    taken = {place: bytearray(len(text)) for place, text in texts.items()}
+    for place, start, end in known:
+        taken[place][start:end] = b"\x01" * (end - start)
+    names = Names()
     for place, text in texts.items():
-        for span in finder.find(text, language):
-            overlaps = any(where == place and start < span.end and span.start < end for where, start, end in taken)
+        for span in timed(finder.find(text, language)):
             surface = text[span.start : span.end]
             needed = MIN_CONFIDENCE if " " in surface or span.type == "PER" else MIN_SINGLE_CONFIDENCE
+            overlaps = any(taken[place][span.start : span.end])
             if not overlaps and span.confidence >= needed and len(surface) <= MAX_NAME:
-                _put(names, surface, place, span)
-    entities = [_entity(name, texts) for name in names if _is_whole(name)]
+                names.put(surface, place, span)
+    entities = [_entity(name, texts) for name in names.every if _is_whole(name)]
     return tuple(entities[:MAX_NAMES])
 
 
-def _put(names: list[Name], surface: str, place: Field, span: NameSpan) -> None:
-    """Add a span to a name if it is a spelling or a part of that name. Otherwise make a new name."""
-    for name in names:
-        if _is_same(surface, name.surface):
+@dataclass(slots=True)
+class Names:
+    """The names of one article in order of mention, and where to look for the spellings of a name.
+
+    `places` holds the positions of the names that have, or had, this word or these consonants.
+    """
+
+    every: list[Name] = field(default_factory=list)
+    places: dict[str, list[int]] = field(default_factory=dict)
+
+    def put(self, surface: str, place: Field, span: NameSpan) -> None:
+        """Add a span to the first name that it is a spelling or a part of. Otherwise make a new name."""
+        wanted = {index for key in _keys(surface) for index in self.places.get(key, ())}
+        found = next((index for index in sorted(wanted) if _is_same(surface, self.every[index].surface)), None)
+        if found is None:
+            found = len(self.every)
+            self.every.append(Name(surface, [(place, span)]))
+        else:
+            name = self.every[found]
             name.spans.append((place, span))
-            if len(surface) > len(name.surface):
-                name.surface = surface
-            return
-    names.append(Name(surface, [(place, span)]))
+            if len(surface) <= len(name.surface):
+                return
+            name.surface = surface
+        for key in _keys(surface):
+            self.places.setdefault(key, []).append(found)
+
+
+def _keys(surface: str) -> set[str]:
+    """The whole name, its words, and its consonants behind a tab: two names that are the same share one of them."""
+    return {surface, *surface.split(), f"\t{consonant_key(surface)}"}
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.article import ArticleDraft, DateSource, Normalized, Paragraph, RejectedDate, StatedDate
+from services.common.time_limit import timed
 from services.normalizer import dates
 from services.normalizer.agencies import AGENCY_DATELINE, AGENCY_TOLD, MAX_CREDIT_WORDS, byline_of, credited_agency
 from services.normalizer.dates import DateLine
@@ -99,7 +100,7 @@ class ArticleLines:
 
     def read(self) -> None:
         """Apply the rules in order. Each rule sees only the lines that earlier rules kept."""
-        self.lines = [Line(line) for raw in self.text.split("\n") if (line := " ".join(raw.split()))]
+        self.lines = [Line(line) for raw in timed(self.text.split("\n")) if (line := " ".join(raw.split()))]
         self._glued_dates()
         self._date_lines()
         self._plain_furniture()
@@ -141,7 +142,7 @@ class ArticleLines:
         """Read dates in the first and last lines. Dates beside teasers belong to the other articles."""
         kept = self.kept()
         announced, sentences = False, 0
-        for index, line in enumerate(kept):
+        for index, line in enumerate(timed(kept)):
             sentences += line.is_sentence
             in_header, from_end = index < HEADER_LINES and sentences <= 2, len(kept) - index
             if (not in_header and from_end > MAX_TAIL_LINES) or (
@@ -164,7 +165,7 @@ class ArticleLines:
     def _plain_furniture(self) -> None:
         """Drop furniture at any position: a line that is a phrase, or a short line that begins with a phrase."""
         kept = self.kept()
-        for index, line in enumerate(kept):
+        for index, line in enumerate(timed(kept)):
             is_inside = HEADER_LINES <= index < len(kept) - TRAILER_LINES
             if line.words > (MAX_STARTED_WORDS if is_inside and line.is_sentence else MAX_NOTICE_WORDS):
                 continue
@@ -194,13 +195,14 @@ class ArticleLines:
         """Drop repeated short lines. Two equal lines (also with other quotes) are text and caption of a picture."""
         kept = self.kept()
         keys = [key_of(line.text) for line in kept]
-        counts = Counter(keys)
-        for index, (line, key) in enumerate(zip(kept, keys, strict=True)):
+        counts, seen = Counter(keys), set[str]()
+        for index, (line, key) in enumerate(timed(zip(kept, keys, strict=True))):
             beside = key in (keys[index - 1] if index else None, keys[index + 1] if index + 1 < len(keys) else None)
             if counts[key] > 1 and beside and len(line.text) <= MAX_TITLE and index > 0:
                 line.reason = "caption" if index > 1 or keys[0] != key else "repeated"
-            elif counts[key] > 1 and keys.index(key) < index:
+            elif key in seen:
                 line.reason = "repeated"
+            seen.add(key)
 
     def _title(self) -> None:
         """Set the title: the stated one, or the line in the head that looks most like a title.
@@ -302,11 +304,11 @@ class ArticleLines:
     def _tail(self) -> None:
         """Drop the lines below the last sentence of the body. The search starts at the end and skips furniture."""
         self._cut_at_announcement()
-        kept = self.kept()
-        first = self._body_start(kept)
+        places = [index for index, line in enumerate(self.lines) if line.reason is None]
+        first = self._body_start([self.lines[index] for index in places])
         below = False
-        for line in reversed(kept[first + 1 :]):
-            above = self.lines[self.lines.index(line) - 1].reason is not None
+        for index in timed(reversed(places[first + 1 :])):
+            line, above = self.lines[index], self.lines[index - 1].reason is not None
             reason = self._tail_reason(line, below=below, above=above)
             if reason is None:
                 return
@@ -339,16 +341,17 @@ class ArticleLines:
 
     def _cut_at_announcement(self) -> None:
         """Drop all lines from an announcement on, when almost no sentence follows it."""
-        sentences = 0
-        for index in range(len(self.lines) - 1, MIN_BODY_LINES - 1, -1):
+        sentences, end = 0, len(self.lines)
+        for index in timed(range(len(self.lines) - 1, MIN_BODY_LINES - 1, -1)):
             line = self.lines[index]
             if line.reason is None and line.is_sentence and not NUMBERED.match(line.text):
                 sentences += 1
                 if sentences > MAX_SENTENCES_CUT or line.words >= LONG_WORDS:
                     return
             if _announces(line) and (line.reason or _is_started(line)):
-                for after in self.lines[index:]:
+                for after in self.lines[index:end]:
                     after.reason = after.reason or "furniture"
+                end = index
 
     def _keep_something(self) -> None:
         """Keep the text from being empty. When all lines were dropped, the title line comes back, or else all lines."""

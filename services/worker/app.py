@@ -14,11 +14,10 @@ from services.common.extras import install_hint
 from services.common.faust_app import make_app, run_app
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
-from services.common.settings import Settings
 from services.common.stream import Handled, Handler, StreamWorker, prepare
 from services.fingerprint import is_encoder_installed
 from services.worker.settings import WorkerSettings
-from services.worker.stages import STAGE_NAMES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up
+from services.worker.stages import STAGE_NAMES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up, within
 
 SERVICE = "worker"
 VECTORS = Gauge("dragoman_vectors", "1 when the worker makes vectors, 0 when it runs without them.")
@@ -37,15 +36,16 @@ def target_of(stages: tuple[Stage, ...], *, vectors: bool) -> Topic:
     return ENRICHED if stages[-1].name == last else intermediate(stages[-1].name)
 
 
-def make_handler(settings: Settings, stages: tuple[Stage, ...], source: Topic, target: Topic) -> Handler:
+def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: Topic, target: Topic) -> Handler:
     """A function that turns one message into the message for the next topic."""
     topic = settings.topic(target)
 
     def handle(received: Received) -> Handled:
         value = received.value
         draft = to_draft(decode(RawArticle, value)) if source is RAW else decode(ArticleDraft, value)
-        draft = run_stages(draft, stages)
-        record = to_enriched(draft) if target is ENRICHED else draft
+        draft = run_stages(draft, stages, seconds=settings.stage_seconds)
+        with within(settings.stage_seconds, SERVICE):
+            record = to_enriched(draft) if target is ENRICHED else draft
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
         return Handled("enriched", (Outgoing(topic, draft.article_id.encode(), encode(record), headers),))
 
@@ -77,6 +77,7 @@ def main(stage_names: str | None = None) -> None:
         sys.exit(error.exit_code)
     group = settings.name(SERVICE if not names else f"{SERVICE}-{stages[0].name}-{stages[-1].name}")
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))
-    worker = StreamWorker(settings, SERVICE, app, source, make_handler(settings, stages, source, target))
+    handler = make_handler(settings, stages, source, target)
+    worker = StreamWorker(settings, SERVICE, app, source, handler, on_thread=True)
     worker.start_probes()
     run_app(app)

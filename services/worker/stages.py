@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,7 +27,9 @@ from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProc
 from services.common.extras import install_hint
 from services.common.messages import RejectedMessage
 from services.common.metrics import STAGE_SECONDS
+from services.common.time_limit import TooSlowError, time_limit, timed
 from services.entities import EntityLinker, EntitySettings
+from services.worker.settings import STAGE_LIMIT_SECONDS
 
 Transform = Callable[[ArticleDraft], ArticleDraft]
 
@@ -79,24 +82,38 @@ def stage_slice(names: tuple[str, ...], *, vectors: bool, settings: EntitySettin
     return every[first : first + len(names)]
 
 
-def run_stages(draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "worker") -> ArticleDraft:
-    """Run some stages on one article. RejectedMessage names the stage that failed on it.
+def run_stages(
+    draft: ArticleDraft, stages: tuple[Stage, ...], service: str = "worker", seconds: float = STAGE_LIMIT_SECONDS
+) -> ArticleDraft:
+    """Run some stages on one article, each for at most `seconds` of processor time.
 
-    Raises UnusableProcessError if the process is at fault, not the article.
+    RejectedMessage names the stage that failed on the article. UnusableProcessError: the process is at fault.
     """
     for stage in stages:
         started = time.perf_counter()
-        draft = run_stage(draft, stage)
+        with within(seconds, stage.name):
+            draft = run_stage(draft, stage)
         draft.stage_versions[stage.name] = stage.version
         STAGE_SECONDS.labels(service, stage.name).observe(time.perf_counter() - started)
     return draft
 
 
+@contextmanager
+def within(seconds: float, stage: str) -> Iterator[None]:
+    """Allow `seconds` of processor time. An article that needs more is rejected."""
+    try:
+        with time_limit(seconds):
+            yield
+    except TooSlowError as error:
+        reason = f"the stage needed more than {seconds:g} seconds of processor time"
+        raise RejectedMessage(stage, ErrorClass.TOO_SLOW, reason) from error
+
+
 def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
-    """Run one stage on one article. Raises the same errors as `run_stages`."""
+    """Run one stage on one article. Raises the same errors as `run_stages`, and TooSlowError inside a limit."""
     try:
         return stage.run(draft)
-    except RejectedMessage:
+    except (RejectedMessage, TooSlowError):
         raise
     except ImportError as error:
         what = f"The stage {stage.name} cannot run"
@@ -150,7 +167,7 @@ def with_languages(paragraphs: tuple[Paragraph, ...], found: Language) -> tuple[
     if not found.mixed:
         return paragraphs
     known = {share.code for share in found.mixed}
-    codes = [language.language_of(paragraph.text).code for paragraph in paragraphs]
+    codes = [language.language_of(paragraph.text).code for paragraph in timed(paragraphs)]
     return tuple(
         paragraph.model_copy(update={"language": code}) if code in known - {found.code} else paragraph
         for paragraph, code in zip(paragraphs, codes, strict=True)
@@ -187,4 +204,6 @@ def warm_up(stages: tuple[Stage, ...]) -> None:
 
 def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:
     """Run all stages on one raw article."""
-    return to_enriched(run_stages(to_draft(raw), stages))
+    draft = run_stages(to_draft(raw), stages)
+    with within(STAGE_LIMIT_SECONDS, "worker"):
+        return to_enriched(draft)

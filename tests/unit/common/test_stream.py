@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable
 from pathlib import Path
 from types import SimpleNamespace
@@ -253,3 +254,28 @@ def test_a_long_recovery_is_no_stall_and_a_halt_neither(app: Any, tmp_path: Path
     assert not loop.is_excused()
     loop.halt._halt(60)
     assert loop.is_excused()
+
+
+@pytest.mark.parametrize("on_thread", [True, False])
+def test_heartbeats_go_on_while_a_handler_on_a_thread_works(app: Any, tmp_path: Path, on_thread: bool) -> None:  # noqa: FBT001
+    """The loop of the process beats while the handler waits for a beat. Without the thread none comes."""
+    beat = threading.Event()
+    seen: list[bool] = []
+
+    def handle(_: Received) -> Handled:
+        seen.append(beat.wait(0.5))
+        return Handled("done")
+
+    async def heartbeat() -> None:
+        beat.set()
+
+    async def scenario() -> None:
+        events: Any = Events(app)
+        service = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, handle, on_thread=on_thread)
+        taking = asyncio.ensure_future(service.loops[0].take(events.event(1), asyncio.Queue(5)))
+        await asyncio.sleep(0)
+        asyncio.ensure_future(heartbeat())  # noqa: RUF006 - it ends at once
+        await taking
+
+    asyncio.run(scenario())
+    assert seen == [on_thread]

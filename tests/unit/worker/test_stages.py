@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from schemas.topics import ENRICHED, RAW
 from services.common.dead_letters import Received
 from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
 from services.common.messages import REVISION_HEADER, RejectedMessage, decode, encode
+from services.common.time_limit import timed
 from services.worker.app import make_handler, source_of, target_of
 from services.worker.settings import WorkerSettings
 from services.worker.stages import STAGE_NAMES, Stage, enrich, run_stages, stage_slice, to_draft, to_enriched
@@ -81,6 +85,41 @@ def test_an_exception_in_a_stage_names_the_stage(raw_article: Make) -> None:
         run_stages(to_draft(raw_article("x")), broken)
     assert (caught.value.stage, caught.value.error_class) == ("language", ErrorClass.STAGE_FAILED)
     assert "KeyError" in caught.value.reason
+
+
+def test_an_article_that_takes_too_long_is_rejected_in_the_middle_of_a_stage(raw_article: Make) -> None:
+    rounds = 0
+
+    def work_for_ever(_: ArticleDraft) -> ArticleDraft:
+        nonlocal rounds
+        for _ in timed(repeat(0)):
+            rounds += 1
+        raise AssertionError("there is no end")
+
+    with pytest.raises(RejectedMessage, match=r"more than 0\.05 seconds of processor time") as caught:
+        run_stages(to_draft(raw_article("x")), (Stage("entities", "entities@0", work_for_ever),), seconds=0.05)
+    assert (caught.value.stage, caught.value.error_class) == ("entities", ErrorClass.TOO_SLOW)
+    assert rounds > 1
+
+
+def test_a_stage_without_loops_of_ours_is_asked_at_its_end(raw_article: Make) -> None:
+    def work(draft: ArticleDraft) -> ArticleDraft:
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 200_000)
+        return draft
+
+    with pytest.raises(RejectedMessage) as caught:
+        run_stages(to_draft(raw_article("x")), (Stage("extraction", "extraction@0", work),), seconds=0.001)
+    assert caught.value.error_class is ErrorClass.TOO_SLOW
+
+
+def test_waiting_is_not_slow(raw_article: Make) -> None:
+    """A paused process or a busy machine takes time from an article, and the article is not at fault."""
+
+    def wait(draft: ArticleDraft) -> ArticleDraft:
+        time.sleep(0.2)
+        return draft
+
+    run_stages(to_draft(raw_article("x")), (Stage("extraction", "extraction@0", wait),), seconds=0.1)
 
 
 def test_every_enriched_part_says_which_version_made_it(raw_article: Make) -> None:
