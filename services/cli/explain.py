@@ -116,7 +116,7 @@ def ask_dedup(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
 
 def dedup_address() -> str | None:
     """The metrics address of dedup, from the settings or from the stack that `up` started in this home."""
-    from services.cli.stack import metrics_urls
+    from services.cli.status import metrics_urls
     from services.common.settings import Settings
 
     settings = Settings()

@@ -20,7 +20,9 @@ from services.cli import (
     replay,
     search,
     stack,
+    status,
     stories,
+    verify,
 )
 from services.cli.output import fail
 
@@ -35,8 +37,8 @@ app = typer.Typer(
 
 app.command()(stack.up)
 app.command()(stack.down)
-app.command()(stack.status)
-app.command()(stack.verify)
+app.command()(status.status)
+app.command()(verify.verify)
 app.command()(stack.setup)
 app.command()(replay.replay)
 app.command()(reindex.reindex)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from services.cli.servers import answering
 
 if TYPE_CHECKING:
     from schemas.feed import Columns
+    from services.producer.replay.origin import ReplayOrigin
     from services.producer.replay.replayer import Replayed
     from services.producer.settings import ProducerSettings
     from services.producer.sources import Source
@@ -57,26 +59,27 @@ def replay(
     `dragoman replay 2023.csv --columns guid=id,content=body --speed 3600`; `dragoman replay CC-NEWS.warc.gz`.
     """
     from services.common.producer import DeliveryError
-    from services.producer.replay.replayer import name_of
+    from services.producer.replay.origin import ReplayOrigin
     from services.producer.settings import ProducerSettings
-    from services.producer.sources import SourceError, SourceOptions, open_place
+    from services.producer.sources import SourceError
 
     if rate is not None and speed is not None:
         fail("Use either --rate or --speed: --rate is articles per second, --speed follows their dates.", code=2)
     settings = ProducerSettings()
-    options = SourceOptions(
-        source_id, settings.max_article_bytes, to_columns(columns), max_document_bytes=settings.max_document_bytes
+    # messages of several partitions come in a different order each time, so a position cannot be kept
+    is_of_files = not any("://" in path for path in paths)
+    origin = ReplayOrigin(
+        paths=tuple(str(Path(path).absolute()) if is_of_files else path for path in paths),
+        source_id=source_id,
+        columns=to_columns(columns),
+        loops=loop,
+        by_time=speed is not None,
+        kafka_bootstrap=settings.kafka_bootstrap,
     )
     started = datetime.now(UTC)
     try:
-        sources = [open_place(path, options) for path in paths]
-        # messages of several partitions come in a different order each time, so a position cannot be kept
-        name = (
-            None
-            if any("://" in path for path in paths)
-            else name_of(paths, [source_id, columns, loop, speed is not None, settings.kafka_bootstrap])
-        )
-        result = _send(settings, sources, Manner(rate, loop, speed, name, restart))
+        sources = origin.open(settings)
+        result = _send(settings, sources, Manner(rate, loop, speed, origin if is_of_files else None, restart))
     except SourceError as error:
         fail(str(error), code=2)
     except (OSError, sqlite3.Error) as error:
@@ -92,12 +95,12 @@ def replay(
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """The options of a replay, and the name under which its position is stored."""
+    """The options of a replay, and the files that its positions are in."""
 
     rate: float | None
     loops: int
     speed: float | None
-    name: str | None
+    origin: ReplayOrigin | None
     restart: bool
 
 
@@ -136,10 +139,10 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
                 when = f"  {at:%Y-%m-%d %H:%M}" if at else ""
                 bar.update(task, rate=f"{speed:,.0f} articles/s{when}" if speed else when)
 
-            if manner.restart and manner.name is not None:
+            replayer = Replayer(settings, store, producer, advance, manner.origin)
+            if manner.restart and replayer.checkpoint is not None:
                 with store.transaction():
-                    store.drop_checkpoint(manner.name)
-            replayer = Replayer(settings, store, producer, advance, manner.name)
+                    store.drop_checkpoint(replayer.checkpoint)
             return replayer.replay(sources, manner.rate, manner.loops, manner.speed)
     finally:
         store.close()

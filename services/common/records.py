@@ -1,4 +1,4 @@
-"""Reads a whole topic with one partition, for commands that need all of its records."""
+"""Reads whole topics and single records, for commands that need them."""
 
 from __future__ import annotations
 
@@ -17,28 +17,26 @@ READ_TIMEOUT_SECONDS = 30.0
 
 
 def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
-    """Yield every record up to the current end, oldest first. Raises KafkaTimeoutError if the end is not reached."""
-    partition = TopicPartition(settings.topic(topic), 0)
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=settings.max_request_bytes,
-        fetch_max_bytes=settings.max_request_bytes * 2,
-        bootstrap_timeout_ms=10_000,
-        check_crcs=False,
-    )
+    """Yield every record up to the current end, oldest first in each partition.
+
+    Raises KafkaTimeoutError if the end is not reached.
+    """
+    name = settings.topic(topic)
+    consumer = _consumer(settings)
     deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     try:
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek_to_beginning(partition)
-        while consumer.position(partition) < end:
-            records = consumer.poll(timeout_ms=1000).get(partition, ())
-            if records:
+        partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or {0})]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        consumer.seek_to_beginning(*partitions)
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            polled = consumer.poll(timeout_ms=1000)
+            if polled:
                 deadline = time.monotonic() + READ_TIMEOUT_SECONDS
             elif time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{partition.topic} could not be read to its end")
-            yield from records
+                raise KafkaTimeoutError(f"{name} could not be read to its end")
+            for records in polled.values():
+                yield from records
     finally:
         consumer.close()
 
@@ -46,14 +44,7 @@ def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
 def read_record(settings: Settings, topic: str, partition: int, offset: int) -> Any | None:
     """The record at one place of a topic. None when it is not there any more."""
     place = TopicPartition(topic, partition)
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.max_request_bytes * 2,
-        fetch_max_bytes=settings.max_request_bytes * 2,
-        bootstrap_timeout_ms=10_000,
-    )
+    consumer = _consumer(settings)
     try:
         consumer.assign([place])
         if not consumer.beginning_offsets([place])[place] <= offset < consumer.end_offsets([place])[place]:
@@ -66,3 +57,16 @@ def read_record(settings: Settings, topic: str, partition: int, offset: int) -> 
     finally:
         consumer.close()
     return None
+
+
+def _consumer(settings: Settings) -> Any:
+    """A consumer without a group, for records of the largest size."""
+    return KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=settings.max_request_bytes,
+        fetch_max_bytes=settings.max_request_bytes * 2,
+        bootstrap_timeout_ms=10_000,
+        check_crcs=False,
+    )

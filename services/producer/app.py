@@ -25,6 +25,7 @@ from services.producer.fetch.client import Client
 from services.producer.fetch.robots import Robots
 from services.producer.ingest import Ingest, read_token
 from services.producer.ledger.store import Store
+from services.producer.ledger.sweep import KeptSweeper
 from services.producer.ledger.writer import SERVICE, OutboxWriter
 from services.producer.settings import ProducerSettings
 
@@ -63,18 +64,21 @@ async def run(settings: ProducerSettings) -> int:
                 settings, client, Robots(client, settings.user_agent), writer, store.seen, settings.feeds.parent
             )
             collector = Collector(settings, poller, writer, states)
+            sweeper = KeptSweeper(settings, writer.drop_kept)
             try:
                 runner = await serve_ingest(settings, writer)
             except OSError as error:
                 log.error("the ingest port cannot be used", port=settings.ingest_port, error=str(error))  # noqa: TRY400 - a traceback would not help
                 return EXIT_UNAVAILABLE
             server = serve_metrics(settings.metrics_host, settings.metrics_port, lambda: health(collector, writer))
+            sweeper.start()
             try:
                 await collector.run(stopping)
             except RuntimeError:
                 log.exception("the producer ends; nothing is lost")
                 os._exit(EXIT_BUG)
             finally:
+                sweeper.stop()
                 server.shutdown()
                 await runner.cleanup()
     return 0

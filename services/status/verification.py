@@ -1,16 +1,21 @@
-"""Compares the ledger with the index and the dead letters, article by article."""
+"""Compares what was sent with the index and the dead letters: article by article, and story by story."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+import orjson
 from elasticsearch import Elasticsearch
 
-from services.common.dead_letters import dead_articles, read_letters
+from schemas.dead_letter import DeadLetter
+from schemas.topics import STORIES
+from services.common.dead_letters import dead_articles, read_letters, stated_revision
 from services.common.elastic import make_client
+from services.common.producer import SafeProducer
+from services.common.records import read_records
 from services.common.settings import ElasticsearchSettings
 
 CHUNK = 1000
@@ -18,13 +23,23 @@ CHUNK = 1000
 
 @dataclass(slots=True)
 class Verification:
-    """The result. `different` articles are indexed at another revision or with another content hash."""
+    """The result. `different` articles are indexed at another revision or with another content hash.
+
+    `missing_stories` are not in the index at their last revision, although dedup sent it or an article names the story.
+    """
 
     articles: int = 0
     indexed: int = 0
     dead: int = 0
     missing: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
+    stories: int = 0
+    missing_stories: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was sent is indexed or dead."""
+        return not (self.missing or self.different or self.missing_stories)
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
@@ -34,13 +49,105 @@ class Verification:
             "dead": self.dead,
             "missing": self.missing,
             "different": self.different,
+            "stories": self.stories,
+            "missing_stories": self.missing_stories,
         }
 
 
-def verify_ledger(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]]) -> Verification:
+def verify(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]]) -> Verification:
+    """Check every article of the ledger, and every story that dedup has sent or that an indexed article names."""
+    letters = list(read_letters(settings))
+    found = verify_ledger(settings, ledger, letters)
+    client = make_client(settings)
+    try:
+        wanted = sent_stories(settings)
+        for story_id in named_stories(client, settings.name("articles")):
+            wanted.setdefault(story_id, SentStory(0, None))
+        dead = dead_stories(settings, letters)
+        found.stories = len(wanted)
+        found.missing_stories = [
+            story_id
+            for story_id in absent_stories(client, settings.name("stories"), wanted)
+            if dead.get(story_id, 0) < max(1, wanted[story_id].revision)
+        ]
+    finally:
+        client.close()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SentStory:
+    """The last message of a story. `value` is None when no message is known."""
+
+    revision: int
+    value: bytes | None
+
+
+def sent_stories(settings: ElasticsearchSettings) -> dict[str, SentStory]:
+    """The last message of each story in the topic, by id. The topic is compacted, so it has all of them."""
+    stories: dict[str, SentStory] = {}
+    for record in read_records(settings, STORIES):
+        try:
+            read = orjson.loads(record.value or b"")
+            story_id, revision = str(read["story_id"]), int(read["revision"])
+        except (ValueError, KeyError, TypeError):
+            continue  # poison: its dead letter accounts for it
+        if story_id not in stories or revision >= stories[story_id].revision:
+            stories[story_id] = SentStory(revision, record.value)
+    return stories
+
+
+def resend_stories(settings: ElasticsearchSettings, producer: SafeProducer, story_ids: Iterable[str]) -> None:
+    """Send the last message of these stories again. A story without one comes with the next of its articles."""
+    wanted = set(story_ids)
+    for story_id, sent in sent_stories(settings).items() if wanted else ():
+        if story_id in wanted and sent.value is not None:
+            producer.send(settings.topic(STORIES), story_id.encode(), sent.value)
+    producer.flush()
+
+
+def named_stories(client: Elasticsearch, index: str) -> Iterator[str]:
+    """The ids of all stories that articles name."""
+    after: dict[str, Any] = {}
+    while True:
+        composite = {"size": CHUNK, "sources": [{"story": {"terms": {"field": "story_id"}}}], **after}
+        answer: Any = client.search(index=index, size=0, aggs={"stories": {"composite": composite}})
+        buckets = answer["aggregations"]["stories"]["buckets"]
+        yield from (bucket["key"]["story"] for bucket in buckets)
+        if len(buckets) < CHUNK:
+            return
+        after = {"after": answer["aggregations"]["stories"]["after_key"]}
+
+
+def absent_stories(client: Elasticsearch, index: str, wanted: Mapping[str, SentStory]) -> Iterator[str]:
+    """The stories that the index does not have at their last revision."""
+    ids = iter(wanted)
+    while chunk := list(islice(ids, CHUNK)):
+        answer: Any = client.mget(index=index, ids=chunk, source_includes=["revision"])
+        revisions = {doc["_id"]: doc["_source"]["revision"] for doc in answer["docs"] if doc.get("found")}
+        for story_id in chunk:
+            if revisions.get(story_id, -1) < wanted[story_id].revision:
+                yield story_id
+
+
+def dead_stories(settings: ElasticsearchSettings, letters: Iterable[DeadLetter]) -> dict[str, int]:
+    """The largest revision of each story that is a dead letter."""
+    dead: dict[str, int] = {}
+    topic = settings.topic(STORIES)
+    for letter in letters:
+        if letter.source_topic == topic and letter.original_key is not None:
+            revision = letter.revision or stated_revision(letter) or 0
+            story_id = letter.original_key.decode("utf8", "replace")
+            dead[story_id] = max(revision, dead.get(story_id, 0))
+    return dead
+
+
+def verify_ledger(
+    settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]], letters: Iterable[DeadLetter] | None = None
+) -> Verification:
     """Check that every (article id, revision, content hash) of the ledger is indexed exactly so, or dead."""
     dead: dict[str, int] = {}
-    for article_id, revision in dead_articles(settings, read_letters(settings)):
+    for article_id, revision in dead_articles(settings, read_letters(settings) if letters is None else letters):
         dead[article_id] = max(revision, dead.get(article_id, 0))
     found = Verification()
     client = make_client(settings)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from schemas.article import EnrichedArticle
 from services.common.elastic import make_client
@@ -211,6 +213,51 @@ def test_a_wiped_store_and_a_restart_decide_the_same(fragile: Stack, tmp_path: P
 def _all(stack: Stack) -> list[dict[str, Any]]:
     hits: list[dict[str, Any]] = stack.json("search", "*", "--limit", "1000", "--duplicates")["hits"]
     return hits
+
+
+def test_what_kafka_removed_unread_is_brought_back(fragile: Stack, tmp_path: Path) -> None:
+    """Retention under lag: files are read again at their places, and pushes were kept."""
+    pids = [pid for name in ("worker-1", "worker-2") if (pid := pid_of(fragile, name))]
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        fragile.run("replay", str(write_articles(tmp_path / "lag.jsonl", 40, seed=991)))
+        pushed = [push(fragile, f"expired-push-{number}") for number in range(5)]
+        remove_everything(fragile, "articles.raw")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    wait_for_no_lag(fragile)
+    found = json.loads(fragile.run("verify", "--json", check=False).stdout)
+    assert len(found["missing"]) == 45
+    assert set(pushed) <= set(found["missing"])
+    assert fragile.run("verify", "--repair", check=False).returncode == 0
+    settle(fragile)
+
+
+def push(stack: Stack, guid: str) -> str:
+    """Push an article, and return its id."""
+    token = (stack.home / "ingest.token").read_text(encoding="ascii").strip()
+    port = json.loads((stack.home / "stack.json").read_text())["ingest_port"]
+    body = json.dumps({"guid": guid, "content": f"A pushed report on the lighthouse, number {guid}."}).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/articles", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        article_id: str = json.loads(answer.read())["article_id"]
+    return article_id
+
+
+def remove_everything(stack: Stack, topic: str) -> None:
+    """What retention does: move the beginning of each partition to its end."""
+    admin = KafkaAdminClient(bootstrap_servers=stack.json("status")["kafka_bootstrap"])
+    consumer = KafkaConsumer(bootstrap_servers=stack.json("status")["kafka_bootstrap"])
+    try:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        admin.delete_records(consumer.end_offsets(partitions))
+    finally:
+        consumer.close()
+        admin.close()
 
 
 def test_a_worker_that_loses_articles_is_found(fragile: Stack, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ It knows what Dragoman asks. Anything else raises AssertionError, so that no tes
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -281,6 +281,9 @@ class FakeElasticsearch:
         if "collapse" in content:
             for hit in hits:
                 hit["inner_hits"] = {"copies": {"hits": {"total": {"value": folded[hit["_id"]]}}}}
+        for wanted, aggregation in content.get("aggs", {}).items():
+            if "composite" in aggregation:
+                answer["aggregations"] = {wanted: _composite(matching, aggregation["composite"])}
         answer["hits"] = {"total": {"value": total, "relation": "eq"}, "hits": hits[: content.get("size", 10)]}
         return 200, answer
 
@@ -317,6 +320,17 @@ def _sorts(stated: Any) -> list[tuple[str, str]]:
             ((name, order),) = one.items()
             found.append((name, order if isinstance(order, str) else order["order"]))
     return [(name, order) for name, order in found if name != "_score"]
+
+
+def _composite(matching: list[tuple[str, Json]], asked: Json) -> Json:
+    """A composite aggregation over the values of one field, page by page."""
+    ((source, how),) = asked["sources"][0].items()
+    field = how["terms"]["field"]
+    counts = Counter(value for _, document in matching for value in _values(document, field))
+    after = asked.get("after", {}).get(source, "")
+    keys = sorted(key for key in counts if key > after)[: asked["size"]]
+    answer: Json = {"buckets": [{"key": {source: key}, "doc_count": counts[key]} for key in keys]}
+    return answer | ({"after_key": {source: keys[-1]}} if keys else {})
 
 
 def _collapse(matching: list[tuple[str, Json]], name: str) -> tuple[list[tuple[str, Json]], dict[str, int]]:

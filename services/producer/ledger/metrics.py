@@ -7,3 +7,4 @@ from prometheus_client import Gauge
 OUTBOX = Gauge(
     "dragoman_outbox_messages", "Messages that are stored durably here and that Kafka has not confirmed yet."
 )
+KEPT = Gauge("dragoman_kept_messages", "Confirmed messages of feeds and pushes that are kept until they are indexed.")

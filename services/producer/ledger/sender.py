@@ -22,11 +22,12 @@ class Confirmed:
     line: OutboxLine
     delivered: Delivered
 
-    def to_ledger(self) -> LedgerLine:
-        """The ledger line of an article."""
+    def to_ledger(self, replay: str | None = None) -> LedgerLine:
+        """The ledger line of an article. `replay` names the replay that it belongs to."""
         line, place = self.line, self.delivered
         identity = (line.article_id, line.guid, line.source_id, line.revision, line.content_hash)
-        return LedgerLine(*identity, place.topic, place.partition, place.offset)
+        position = line.line if replay is not None else None
+        return LedgerLine(*identity, place.topic, place.partition, place.offset, replay, position)
 
 
 NoteDone = Callable[[Store, Sequence[Confirmed]], None]
@@ -35,10 +36,14 @@ NoteDone = Callable[[Store, Sequence[Confirmed]], None]
 
 @dataclass(slots=True)
 class LedgerSender:
-    """Sends lines in order. `in_flight` counts the lines that Kafka has not confirmed yet."""
+    """Sends lines in order. `in_flight` counts the lines that Kafka has not confirmed yet.
+
+    In a replay, the ledger lines note its name and the position of each item.
+    """
 
     settings: Settings
     producer: SafeProducer
+    replay: str | None = None
     in_flight: int = 0
     _confirmed: list[Confirmed] = field(default_factory=list)
 
@@ -70,6 +75,6 @@ class LedgerSender:
         confirmed, self._confirmed = self._confirmed, []
         if confirmed:
             with store.transaction():
-                store.append(entry.to_ledger() for entry in confirmed if not entry.line.is_letter)
+                store.append(entry.to_ledger(self.replay) for entry in confirmed if not entry.line.is_letter)
                 note_done(store, confirmed)
         return confirmed

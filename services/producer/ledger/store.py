@@ -15,80 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.article import RawArticle
+from services.producer.ledger.tables import SCHEMA, add_columns
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS articles (
-    article_id TEXT PRIMARY KEY,
-    content_hash TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    feeds TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ledger (
-    line INTEGER PRIMARY KEY,
-    article_id TEXT NOT NULL,
-    guid TEXT,
-    source_id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    content_hash TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    "offset" INTEGER NOT NULL,
-    acked_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
-);
-CREATE INDEX IF NOT EXISTS ledger_article ON ledger (article_id);
-CREATE TABLE IF NOT EXISTS aliases (
-    address_id TEXT PRIMARY KEY,
-    article_id TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS shared (
-    name_id TEXT PRIMARY KEY
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS replaced (
-    article_id TEXT PRIMARY KEY,
-    replaced_by TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS replaced_by ON replaced (replaced_by);
-CREATE TABLE IF NOT EXISTS outbox (
-    line INTEGER PRIMARY KEY AUTOINCREMENT,
-    article_id TEXT NOT NULL,
-    guid TEXT,
-    source_id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    content_hash TEXT NOT NULL,
-    message BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS outbox_article ON outbox (article_id);
-CREATE TABLE IF NOT EXISTS feeds (
-    feed_id TEXT PRIMARY KEY,
-    state TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-    feed_id TEXT NOT NULL,
-    guid TEXT NOT NULL,
-    entry_hash TEXT NOT NULL,
-    article_id TEXT NOT NULL,
-    published_at TEXT,
-    tries INTEGER NOT NULL,
-    first_seen_at INTEGER NOT NULL,
-    last_seen_day INTEGER NOT NULL,
-    title_hash TEXT,
-    address_hash TEXT,
-    PRIMARY KEY (feed_id, guid)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS entries_first_seen ON entries (feed_id, first_seen_at);
-CREATE INDEX IF NOT EXISTS entries_article ON entries (feed_id, article_id);
-CREATE TABLE IF NOT EXISTS checkpoints (
-    replay TEXT PRIMARY KEY,
-    position INTEGER NOT NULL,
-    saved_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
-) WITHOUT ROWID;
-"""
 DAY = 24 * 60 * 60
+NEWER_IS_KEPT = (
+    "ON CONFLICT (article_id) DO UPDATE SET guid = excluded.guid, source_id = excluded.source_id, "
+    "revision = excluded.revision, content_hash = excluded.content_hash, message = excluded.message, "
+    "kept_at = excluded.kept_at WHERE excluded.revision >= kept.revision"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """One message that Kafka has confirmed."""
+    """One message that Kafka has confirmed. A replay notes its name and the position of the item in it."""
 
     article_id: str
     guid: str | None
@@ -98,6 +37,8 @@ class LedgerLine:
     topic: str
     partition: int
     offset: int
+    replay: str | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +57,15 @@ class OutboxLine:
     def is_letter(self) -> bool:
         """Whether the line is a dead letter and not an article. Dead letters have no source."""
         return not self.source_id
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The replay and the position in it that a revision of an article came from."""
+
+    replay: str
+    position: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +110,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
-        self._add_columns()
-
-    def _add_columns(self) -> None:
-        """Add the columns that version 0.1 did not have. Two processes may do this at the same time."""
         with self.transaction():
-            names = {row[1] for row in self._db.execute("PRAGMA table_info(entries)")}
-            for name in ("title_hash", "address_hash"):
-                if name not in names:
-                    self._db.execute(f"ALTER TABLE entries ADD COLUMN {name} TEXT")
+            add_columns(self._db)
 
     def close(self) -> None:
         """Close the connection."""
@@ -214,8 +157,8 @@ class Store:
     def append(self, lines: Iterable[LedgerLine]) -> None:
         """Write ledger lines. Only messages that the broker has confirmed may be written."""
         self._db.executemany(
-            'INSERT INTO ledger (article_id, guid, source_id, revision, content_hash, topic, partition, "offset") '
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ledger (article_id, guid, source_id, revision, content_hash, topic, partition, "
+            '"offset", replay, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
             [
                 (
                     line.article_id,
@@ -226,6 +169,8 @@ class Store:
                     line.topic,
                     line.partition,
                     line.offset,
+                    line.replay,
+                    line.position,
                 )
                 for line in lines
             ],
@@ -286,6 +231,7 @@ class Store:
     def replace(self, article_id: str, by: str) -> None:
         """Note that two ids are one article. Its next message takes the first id out of the index."""
         self._db.execute("INSERT OR REPLACE INTO replaced VALUES (?, ?)", (article_id, by))
+        self._db.execute("DELETE FROM kept WHERE article_id = ?", (article_id,))
         self._db.execute("UPDATE aliases SET article_id = ? WHERE article_id = ?", (by, article_id))
         self._db.execute("UPDATE entries SET article_id = ? WHERE article_id = ?", (by, article_id))
         # An unknown hash makes the next message a new revision, which is always sent.
@@ -343,9 +289,52 @@ class Store:
         """The number of messages that wait in the outbox."""
         return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
-    def redeem(self, lines: Iterable[int]) -> None:
-        """Remove confirmed messages from the outbox. Call it in the transaction that writes their ledger lines."""
-        self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in lines])
+    def redeem(self, lines: Iterable[int], now: int) -> None:
+        """Move confirmed messages from the outbox to what is kept until it is indexed. Dead letters are removed.
+
+        Call it in the transaction that writes their ledger lines. `now` is in Unix seconds.
+        """
+        confirmed = list(lines)
+        query = "SELECT article_id, guid, source_id, revision, content_hash, message, ? FROM outbox WHERE line = ?"
+        for line in confirmed:
+            self._db.execute(f"INSERT INTO kept {query} AND source_id != '' {NEWER_IS_KEPT}", (now, line))
+        self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in confirmed])
+
+    # --- what is kept until it is indexed -----------------------------------------------------------------------------
+
+    def keep(self, lines: Iterable[OutboxLine], now: int) -> None:
+        """Keep messages that come from where they cannot be read again. `now` is in Unix seconds."""
+        self._db.executemany(
+            f"INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?, ?) {NEWER_IS_KEPT}",  # noqa: S608 - a constant
+            [
+                (line.article_id, line.guid, line.source_id, line.revision, line.content_hash, line.message, now)
+                for line in lines
+            ],
+        )
+
+    def kept(self, before: int, after: str, limit: int) -> list[tuple[str, int]]:
+        """Article id and revision of messages that were kept before a Unix second, in the order of their ids."""
+        rows = self._db.execute(
+            "SELECT article_id, revision FROM kept WHERE kept_at < ? AND article_id > ? ORDER BY article_id LIMIT ?",
+            (before, after, limit),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def kept_line(self, article_id: str) -> OutboxLine | None:
+        """The message that is kept for an article, ready to be sent again."""
+        row = self._db.execute(
+            "SELECT 0, article_id, guid, source_id, revision, content_hash, message FROM kept WHERE article_id = ?",
+            (article_id,),
+        ).fetchone()
+        return OutboxLine(*row) if row else None
+
+    def drop_kept(self, indexed: Iterable[tuple[str, int]]) -> None:
+        """Remove what the index has: article ids and revisions."""
+        self._db.executemany("DELETE FROM kept WHERE article_id = ? AND revision <= ?", indexed)
+
+    def count_kept(self) -> int:
+        """The number of messages that are kept until they are indexed."""
+        return int(self._db.execute("SELECT count(*) FROM kept").fetchone()[0])
 
     # --- feeds --------------------------------------------------------------------------------------------------------
 
@@ -414,3 +403,23 @@ class Store:
     def drop_checkpoint(self, replay: str) -> None:
         """Delete the checkpoint of a complete replay."""
         self._db.execute("DELETE FROM checkpoints WHERE replay = ?", (replay,))
+
+    # --- where replays came from --------------------------------------------------------------------------------------
+
+    def note_replay(self, replay: str, origin: str) -> None:
+        """Note where the items of a replay came from, as JSON."""
+        self._db.execute("INSERT OR REPLACE INTO replays VALUES (?, ?)", (replay, origin))
+
+    def origin(self, replay: str) -> str | None:
+        """Where the items of a replay came from, as JSON."""
+        row = self._db.execute("SELECT origin FROM replays WHERE replay = ?", (replay,)).fetchone()
+        return row[0] if row else None
+
+    def place(self, article_id: str) -> Place | None:
+        """Where the last confirmed message of an article came from. None when it came from no replay."""
+        row = self._db.execute(
+            "SELECT replay, position, revision FROM ledger WHERE article_id = ? "
+            "ORDER BY revision DESC, replay IS NULL, line DESC LIMIT 1",
+            (article_id,),
+        ).fetchone()
+        return Place(*row) if row and row[0] is not None else None

@@ -2,7 +2,8 @@
 
 A kill at any point loses nothing from a poll. The first transaction writes identity, revision, the message (outbox),
 the seen entries and the state of the feed. Then the message is sent. The second transaction writes the ledger line and
-removes the message from the outbox. The next start sends all messages that were not confirmed.
+moves the message from the outbox to what is kept until it is indexed. The next start sends all messages that were not
+confirmed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from services.producer.identity import article_id_of
 from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.earlier import earlier_content_hash, earlier_entry_hash
 from services.producer.ledger.jobs import Counted, Item, ItemOutcome, Job, Written
-from services.producer.ledger.metrics import OUTBOX
+from services.producer.ledger.metrics import KEPT, OUTBOX
 from services.producer.ledger.quarantine import is_kept, quarantine_letter
 from services.producer.ledger.sender import Confirmed, LedgerSender
 from services.producer.ledger.store import SeenEntry, Store
@@ -76,6 +77,7 @@ class OutboxWriter:
         self._sent_line = 0
         self._backoff = Backoff()
         self._next_try = 0.0
+        self._indexed: queue.SimpleQueue[list[tuple[str, int]]] = queue.SimpleQueue()
         self.outbox = 0
 
     def __enter__(self) -> Self:
@@ -105,17 +107,23 @@ class OutboxWriter:
         self._jobs.put(job)
         return job.done
 
+    def drop_kept(self, indexed: list[tuple[str, int]]) -> None:
+        """Remove what the index has from what is kept: article ids and revisions. It is done in the writer's thread."""
+        self._indexed.put(indexed)
+
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         store = Store(self._settings.store_file)
         try:
             self._recount(store)
+            KEPT.set(store.count_kept())
             while True:
                 jobs = self._take()
                 if jobs:
                     self._promise(store, jobs)
                 self._deliver(store)
+                self._drop_kept(store)
                 if self._stopping.is_set() and self._jobs.empty():
                     break
             self._finish(store)
@@ -165,6 +173,13 @@ class OutboxWriter:
             for outcome, number in count.counts.items():
                 OUTCOMES.labels(SERVICE, outcome.value).inc(number)
             job.done.set_result(count)
+
+    def _drop_kept(self, store: Store) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                indexed = self._indexed.get_nowait()
+                with store.transaction():
+                    store.drop_kept(indexed)
 
     def _recount(self, store: Store) -> None:
         self.outbox = store.count_promised()
@@ -300,8 +315,8 @@ class OutboxWriter:
 
 
 def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:
-    """Remove confirmed lines from the outbox."""
-    store.redeem(entry.line.line for entry in confirmed)
+    """Move confirmed lines from the outbox to what is kept until it is indexed."""
+    store.redeem((entry.line.line for entry in confirmed), int(time.time()))
 
 
 def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:

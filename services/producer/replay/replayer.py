@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 
 from schemas.article import RawArticle
 from services.common.messages import encode
@@ -18,6 +16,7 @@ from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.quarantine import is_kept, quarantine_letter
 from services.producer.ledger.sender import Confirmed, LedgerSender
 from services.producer.ledger.store import OutboxLine, Store
+from services.producer.replay.origin import ReplayOrigin, items_of
 from services.producer.replay.pace import Clock, Pace
 from services.producer.replay.timeline import by_time
 from services.producer.settings import ProducerSettings
@@ -46,21 +45,24 @@ class Replayed:
 class Replayer:
     """Sends entries. `on_progress(done, at)` is called as items are read, with their original time if known.
 
-    `checkpoint` names the replay, so that an interrupted replay continues where it stopped. Without a name it starts
-    from the beginning.
+    With an `origin`, an interrupted replay continues where it stopped, and each ledger line notes the position of its
+    item in the files. Without one it starts from the beginning, and what it sends is kept until it is indexed.
     """
 
     settings: ProducerSettings
     store: Store
     producer: SafeProducer
     on_progress: Callable[[int, datetime | None], None] = lambda _, __: None
-    checkpoint: str | None = None
+    origin: ReplayOrigin | None = None
     result: Replayed = field(default_factory=Replayed)
+    checkpoint: str | None = field(init=False, default=None)
     _sender: LedgerSender = field(init=False)
     _read: int = 0
 
     def __post_init__(self) -> None:
-        self._sender = LedgerSender(self.settings, self.producer)
+        if self.origin is not None:
+            self.checkpoint = self.origin.name()
+        self._sender = LedgerSender(self.settings, self.producer, self.checkpoint)
 
     def replay(
         self, sources: Iterable[Source], rate: float | None = None, loops: int = 1, speed: float | None = None
@@ -69,8 +71,10 @@ class Replayer:
 
         Sends at most `rate` articles per second, or oldest first and `speed` times as fast as the original time.
         """
-        sources = list(sources)
-        items = (item for _ in range(loops) for source in sources for item in source.entries())
+        items = items_of(sources, loops)
+        if self.origin is not None and self.checkpoint is not None:
+            with self.store.transaction():
+                self.store.note_replay(self.checkpoint, self.origin.model_dump_json())
         try:
             if speed is None:
                 self._replay_at_rate(items, rate)
@@ -119,6 +123,9 @@ class Replayer:
     def _send(self, batch: list[Entry | Problem]) -> None:
         with self.store.transaction():
             made = [to_raw_article(item, self.store) if isinstance(item, Entry) else item for item in batch]
+            if self.origin is None:
+                lines = (to_line(article, 0) for article in made if isinstance(article, RawArticle))
+                self.store.keep(lines, int(time.time()))
         self.result.notes.update(item.note for item in batch if isinstance(item, Entry) and item.note)
         for article in made:
             self._read += 1
@@ -158,21 +165,6 @@ def to_line(article: RawArticle, position: int) -> OutboxLine:
 def letter_line(letter_id: str, message: bytes, position: int) -> OutboxLine:
     """A dead letter as a line to send."""
     return OutboxLine(position, letter_id, guid="", source_id="", revision=0, content_hash="", message=message)
-
-
-def name_of(places: Iterable[str], options: object) -> str:
-    """A name for a replay. The same paths with the same content and options have the same name.
-
-    A changed file gives another name, because a position in the old file is not valid in the new one.
-    """
-    signatures = [_signature(Path(place)) if "://" not in place else place for place in places]
-    return hashlib.sha256(json.dumps([signatures, options], default=str, sort_keys=True).encode()).hexdigest()
-
-
-def _signature(path: Path) -> list[object]:
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    stats = [(str(file), file.stat()) for file in files]
-    return [str(path.absolute()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
 
 
 def count_items(sources: Iterable[Source], loops: int) -> int | None:

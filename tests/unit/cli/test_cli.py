@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services import __version__
 from services.cli.main import app
-from services.cli.stack import exit_code
+from services.cli.status import exit_code
 
 run = CliRunner().invoke
 COMMANDS = [

@@ -266,7 +266,7 @@ def test_without_an_address_it_says_which_setting_is_missing(dragoman: Run) -> N
 
 @pytest.mark.usefixtures("home")
 def test_dedup_of_the_local_stack_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.cli.stack.metrics_urls", lambda _: {"dedup": "http://127.0.0.1:7/metrics"})
+    monkeypatch.setattr("services.cli.status.metrics_urls", lambda _: {"dedup": "http://127.0.0.1:7/metrics"})
     assert explain.dedup_address() == "http://127.0.0.1:7"
     monkeypatch.setenv("DRAGOMAN_DEDUP_URL", "http://dedup/")
     assert explain.dedup_address() == "http://dedup"

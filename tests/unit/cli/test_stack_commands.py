@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 
 from schemas.dead_letter import DeadLetter
 from schemas.topics import TOPICS
-from services.cli import stack
+from services.cli import status
 from services.common.messages import encode
 from services.embedded.artifacts import Artifact
 from services.embedded.errors import StackError
 from services.embedded.stack import AlreadyRunningError
 from services.embedded.state import Stack
 from services.embedded.supervisor import ProcessState
-from services.producer.ledger.store import LedgerLine, Store
+from services.producer.ledger.store import LedgerLine, OutboxLine, Store
 from tests.fakes import FakeElasticsearch, FakeKafka
 
 Run = Callable[..., Any]
@@ -389,16 +390,16 @@ def test_watch_shows_it_again(
         if len(naps) == 2:
             raise SystemExit(130)
 
-    monkeypatch.setattr("services.cli.stack.time.sleep", sleep)
+    monkeypatch.setattr("services.cli.status.time.sleep", sleep)
     result = dragoman("status", "--watch")
-    assert (result.exit_code, naps) == (130, [stack.WATCH_SECONDS] * 2)
+    assert (result.exit_code, naps) == (130, [status.WATCH_SECONDS] * 2)
     assert "articles.raw" in result.stdout
 
 
 def test_metrics_addresses_of_the_home(supervised: Callable[..., FakeSupervisor], home: Path) -> None:
-    assert stack.metrics_urls(home) == {}
+    assert status.metrics_urls(home) == {}
     supervised([state("kafka"), state("dedup")])
-    assert stack.metrics_urls(home) == {"dedup": "http://127.0.0.1:9006/metrics"}
+    assert status.metrics_urls(home) == {"dedup": "http://127.0.0.1:9006/metrics"}
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------
@@ -412,7 +413,15 @@ def test_a_ledger_whose_articles_are_indexed_or_dead_is_well(
     put_letter(kafka, example, IDS[1], revision=2)
     result = dragoman("verify", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {"articles": 2, "indexed": 1, "dead": 1, "missing": [], "different": []}
+    assert json.loads(result.stdout) == {
+        "articles": 2,
+        "indexed": 1,
+        "dead": 1,
+        "missing": [],
+        "different": [],
+        "stories": 0,
+        "missing_stories": [],
+    }
 
 
 @pytest.mark.usefixtures("kafka")
@@ -426,9 +435,11 @@ def test_missing_and_different_articles_are_named_with_exit_code_4(
     assert result.exit_code == 4
     assert result.stdout.splitlines() == [
         "3 articles in the ledger: 1 indexed, 0 dead, 1 missing, 1 with other content.",
-        f"  {IDS[1]}",
-        f"  {IDS[2]}",
+        "0 stories: 0 missing or not at their last revision.",
+        f"  article {IDS[1]}",
+        f"  article {IDS[2]}",
     ]
+    assert "verify --repair" in result.stderr
     as_json = dragoman("verify", "--json")
     assert as_json.exit_code == 4
     assert json.loads(as_json.stdout)["missing"] == [IDS[1]]
@@ -454,3 +465,40 @@ def test_verify_needs_elasticsearch(dragoman: Run, home: Path, elastic: FakeElas
     result = dragoman("verify")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Elasticsearch at http://127.0.0.1:9200 does not answer correctly")
+
+
+def test_repair_sends_again_what_is_kept_and_says_why_not_the_rest(
+    dragoman: Run, home: Path, kafka: FakeKafka, elastic: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing indexes here, so it gives up waiting; tests/e2e/test_kill.py sees the articles come back."""
+    monkeypatch.setattr("services.cli.verify.REPAIR_PATIENCE_SECONDS", 0.1)
+    write_ledger(home, {IDS[0]: 1, IDS[1]: 1})
+    store = Store(home / "producer.sqlite")
+    with store.transaction():
+        store.keep([OutboxLine(0, IDS[0], "g", "s", 1, "hash", b"kept")], now=0)
+    store.close()
+    story = json.dumps({"story_id": IDS[2], "revision": 3}).encode()
+    kafka.append("stories", IDS[2].encode(), story)
+    elastic.put("articles", "another", {"revision": 1, "content_hash": "hash"})
+    elastic.put("stories", "another", {"revision": 1})
+    result = dragoman("verify", "--repair", "--json")
+    assert result.exit_code == 4
+    report = json.loads(result.stdout)
+    assert report["repaired"] == [IDS[0]]
+    assert list(report["not_repaired"]) == [IDS[1]]
+    assert report["missing_stories"] == [IDS[2]]
+    assert [record.value for record in kafka.logs[TopicPartition("articles.raw", 0)]] == [b"kept"]
+    assert [record.value for record in kafka.logs[TopicPartition("stories", 0)]] == [story] * 2
+    shown = dragoman("verify", "--repair").stdout
+    assert "1 articles were sent again." in shown
+    assert f"article {IDS[1]}: it was sent by a version" in shown
+
+
+@pytest.mark.usefixtures("kafka")
+def test_repair_has_nothing_to_do_where_nothing_is_missing(
+    dragoman: Run, home: Path, elastic: FakeElasticsearch
+) -> None:
+    write_ledger(home, {IDS[0]: 1})
+    put_article(elastic, IDS[0])
+    result = dragoman("verify", "--repair", "--json")
+    assert (result.exit_code, "repaired" in json.loads(result.stdout)) == (0, False)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import elasticsearch
 import pytest
 
 from services.status import verification
-from services.status.verification import verify_ledger
+from services.status.verification import resend_stories, verify, verify_ledger
+from tests.fakes import FakeProducer
 from tests.unit.status.conftest import Installation, article_id
 
 
@@ -107,6 +111,8 @@ def test_a_long_ledger_is_looked_up_in_chunks(installation: Installation, monkey
         "dead": 1,
         "missing": [article_id(5), article_id(6)],
         "different": [article_id(4)],
+        "stories": 0,
+        "missing_stories": [],
     }
     asked = [content["ids"] for _, path, content in installation.server.requests if path.endswith("_mget")]
     assert [len(ids) for ids in asked] == [2, 2, 2, 1]
@@ -128,3 +134,73 @@ def test_without_elasticsearch_there_is_no_verdict(installation: Installation) -
     installation.server.is_down = True
     with pytest.raises(elasticsearch.ConnectionError):
         verify_ledger(installation.settings, [(article_id(1), 1, "a")])
+
+
+STORY, OTHER = article_id(100), article_id(101)
+
+
+@pytest.fixture
+def storied(installation: Installation) -> Installation:
+    """An installation with the topic and the index of stories."""
+    installation.kafka.make_topic("news.stories", partitions=2)
+    installation.server.answer("PUT", "/news.stories", None)
+    return installation
+
+
+def send_story(installation: Installation, story_id: str, revision: int, partition: int = 0) -> None:
+    """Put a message of a story into its topic."""
+    value = json.dumps({"story_id": story_id, "revision": revision}).encode()
+    installation.kafka.append("news.stories", story_id.encode(), value, partition=partition)
+
+
+def missing_stories(installation: Installation) -> list[str]:
+    return sorted(verify(installation.settings, []).missing_stories)
+
+
+def test_a_story_must_be_indexed_at_its_last_revision(storied: Installation) -> None:
+    send_story(storied, STORY, revision=4)
+    send_story(storied, STORY, revision=5)
+    send_story(storied, OTHER, revision=1, partition=1)
+    assert missing_stories(storied) == sorted([STORY, OTHER])
+    storied.server.put("news.stories", STORY, {"revision": 4})
+    storied.server.put("news.stories", OTHER, {"revision": 1})
+    assert missing_stories(storied) == [STORY]
+    storied.server.put("news.stories", STORY, {"revision": 6})
+    assert missing_stories(storied) == []
+
+
+def test_a_story_that_an_article_names_must_exist(storied: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "CHUNK", 2)
+    stories = [article_id(number) for number in range(200, 205)]
+    for number, story_id in enumerate(stories):
+        storied.server.put("news.articles", article_id(number), {"revision": 1, "story_id": story_id})
+        storied.server.put("news.stories", story_id, {"revision": 1})
+    assert missing_stories(storied) == []
+    del storied.server.documents("news.stories")[stories[3]]
+    storied.server.put("news.articles", article_id(9), {"revision": 1, "story_id": OTHER})
+    assert OTHER in missing_stories(storied)
+
+
+def test_a_dead_story_is_accounted_for(storied: Installation) -> None:
+    send_story(storied, STORY, revision=5)
+    storied.bury(STORY, revision=4, topic="news.stories")
+    assert missing_stories(storied) == [STORY]
+    storied.bury(STORY, revision=5, topic="news.stories")
+    assert missing_stories(storied) == []
+
+
+def test_poison_among_the_stories_is_passed_over(storied: Installation) -> None:
+    storied.kafka.append("news.stories", b"x", b"no JSON")
+    storied.kafka.append("news.stories", b"x", b"[]")
+    storied.kafka.append("news.stories", b"x", None)
+    assert verify(storied.settings, []).stories == 0
+
+
+def test_missing_stories_are_sent_again_as_they_were(storied: Installation) -> None:
+    send_story(storied, STORY, revision=4)
+    send_story(storied, STORY, revision=5)
+    send_story(storied, OTHER, revision=1)
+    producer: Any = FakeProducer()
+    resend_stories(storied.settings, producer, [STORY, article_id(300)])
+    ((topic, key, value),) = producer.sent
+    assert (topic, key, json.loads(value)["revision"]) == ("news.stories", STORY.encode(), 5)

@@ -14,8 +14,9 @@ from schemas.dead_letter import DeadLetter
 from services.common.messages import decode
 from services.common.producer import DeliveryError
 from services.producer.ledger.store import Store
+from services.producer.replay.origin import ReplayOrigin
 from services.producer.replay.pace import Clock, Pace
-from services.producer.replay.replayer import Replayer, name_of
+from services.producer.replay.replayer import Replayer
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from tests.fakes import FakeProducer
@@ -160,26 +161,31 @@ def test_a_replay_that_is_cut_off_goes_on_where_it_stopped(
     parts: tuple[ProducerSettings, Store], speed: float | None
 ) -> None:
     source = Dated(*range(600))
+    origin = origin_of(Path(__file__), by_time=speed is not None)
 
     def run(producer: FakeProducer) -> Replayer:
         made: Any = producer
-        return Replayer(parts[0], parts[1], made, checkpoint="name")
+        return Replayer(parts[0], parts[1], made, origin=origin)
 
     with pytest.raises(DeliveryError):
         run(FakeProducer(confirms=300)).replay([source], speed=speed)
-    assert parts[1].checkpoint("name") == 300
+    assert parts[1].checkpoint(origin.name()) == 300
     rest = FakeProducer()
     result = run(rest).replay([source], speed=speed)
     assert (result.skipped, result.sent, len(rest.sent)) == (300, 300, 300)
-    assert (parts[1].totals().articles, parts[1].checkpoint("name")) == (600, 0), "complete: its checkpoint goes"
+    assert (parts[1].totals().articles, parts[1].checkpoint(origin.name())) == (600, 0), "complete: its checkpoint goes"
     assert run(FakeProducer()).replay([source], speed=speed).sent == 600
+
+
+def origin_of(path: Path, **options: Any) -> ReplayOrigin:
+    return ReplayOrigin(paths=(str(path),), kafka_bootstrap="kafka:9092", **options)
 
 
 def test_a_changed_file_is_another_replay(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("{}")
-    before = name_of([str(path)], [1])
-    assert name_of([str(path)], [1]) == before
-    assert name_of([str(path)], [2]) != before
+    before = origin_of(path).name()
+    assert origin_of(path).name() == before
+    assert origin_of(path, loops=2).name() != before
     path.write_text("{ }")
-    assert name_of([str(path)], [1]) != before
+    assert origin_of(path).name() != before
