@@ -76,7 +76,7 @@ class Watched:
     """Both phases, the counters that do not begin at 0, and our metrics that nothing asks for."""
 
     phases: tuple[Phase, Phase]
-    late: list[tuple[str, float]]
+    late: list[tuple[str, int]]
     unused: list[str]
 
 

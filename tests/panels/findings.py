@@ -82,7 +82,7 @@ class Phase:
     errors: Mapping[str, str]
 
 
-def find_wrong(healthy: Phase, trouble: Phase, poison: int, late: Sequence[tuple[str, float]] = ()) -> list[str]:
+def find_wrong(healthy: Phase, trouble: Phase, poison: int, late: Sequence[tuple[str, int]] = ()) -> list[str]:
     """A sentence for each thing that is wrong. It names the panel or the rule, and the expression."""
     wrong = [_sentence(phase, shown, "has no data") for phase in (healthy, trouble) for shown in _without_data(phase)]
     for shown in trouble.shown:
@@ -90,7 +90,7 @@ def find_wrong(healthy: Phase, trouble: Phase, poison: int, late: Sequence[tuple
             wrong.append(_sentence(trouble, shown, f"shows {shown.verdict}"))
         elif shown.query.panel == DEAD_LETTERS and round(shown.top) < poison:
             wrong.append(_sentence(trouble, shown, f"shows {shown.top:.3g} dead letters of {poison}"))
-    wrong += [f"{name} begins at {value:.3g}, so `increase` and `rate` miss as many" for name, value in late]
+    wrong += [f"{name} begins at {value}, so `increase` and `rate` miss as many" for name, value in late]
     wrong += [f"healthy: the alert {name} was {state}" for name, state in sorted(healthy.alerts.items())]
     wrong += [f"trouble: the alert {name} did not fire" for name in sorted(MUST_FIRE - _firing(trouble))]
     for phase in (healthy, trouble):

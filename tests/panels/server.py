@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,11 +86,14 @@ class Prometheus:
         declared = {name + suffix for name, kind in self.declared().items() for suffix in suffixes.get(kind, ("",))}
         return declared | set(self.ask("label/__name__/values"))
 
-    def late_counters(self, seconds: float, end: float) -> list[tuple[str, float]]:
-        """The counters whose first sample is not 0, and that sample: `increase` and `rate` never see so much."""
+    def late_counters(self, seconds: float, end: float) -> list[tuple[str, int]]:
+        """The counters whose first sample is not 0, and that sample of all processes: `increase` never sees so much."""
         window = f"{math.ceil(seconds)}s"
         found = self.at(f'{{__name__=~"dragoman_.+_total"}}[{window}]', end)
-        return sorted({(_selector(one.labels), one.values[0]) for one in found if one.values and one.values[0] > 0})
+        late: Counter[str] = Counter()
+        for one in found:
+            late[_selector(one.labels)] += int(one.values[0]) if one.values else 0
+        return sorted((name, value) for name, value in late.items() if value)
 
     def broken_rules(self) -> dict[str, str]:
         """The last error of each rule that could not be evaluated, by name."""

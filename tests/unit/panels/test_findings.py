@@ -97,7 +97,7 @@ def test_a_finding_names_the_panel_or_rule_and_its_expression(
 
 
 def test_a_counter_that_begins_late_is_wrong() -> None:
-    (said,) = find_wrong(phase("healthy"), phase("trouble"), 3, [('a_total{b="c"}', 3.0)])
+    (said,) = find_wrong(phase("healthy"), phase("trouble"), 3, [('a_total{b="c"}', 3)])
     assert said == 'a_total{b="c"} begins at 3, so `increase` and `rate` miss as many'
 
 

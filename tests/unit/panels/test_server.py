@@ -38,14 +38,14 @@ def test_values_that_are_no_numbers_are_left_out() -> None:
     assert answering({"resultType": "scalar", "result": [1, "2"]}).at("x", 1) == [Series({}, (2.0,))]
 
 
-def test_a_counter_that_does_not_begin_at_0_is_late() -> None:
+def test_a_counter_that_does_not_begin_at_0_is_late_by_that_in_all_processes() -> None:
     def counter(first: str, **labels: str) -> dict[str, Any]:
         known = {"__name__": "dragoman_a_total", "instance": "x:1", "job": "dragoman"}
         return {"metric": known | labels, "values": [[1, first], [2, "9"]]}
 
     rows = (counter("3", stage="s", error_class="e"), counter("0", stage="t"), counter("3", stage="s", error_class="e"))
     assert answering(result("matrix", *rows)).late_counters(60, 100) == [
-        ('dragoman_a_total{error_class="e", stage="s"}', 3.0)
+        ('dragoman_a_total{error_class="e", stage="s"}', 6)
     ]
 
 
