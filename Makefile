@@ -56,7 +56,7 @@ chaos: setup ## Break a real stack in many ways and count what was lost. CLASS=a
 chaos-short: setup ## Test the oracle of `make chaos`, and run a few classes of faults. At most five minutes
 	@$(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED))
 
-prometheus: setup ## Ask a real Prometheus what every panel and rule shows, healthy and in trouble. Three minutes
+prometheus: setup ## Ask a real Prometheus what every panel and rule shows, healthy and in trouble. About four minutes
 	@$(BIN)/python -m tests.panels
 
 test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival

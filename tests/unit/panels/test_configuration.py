@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import yaml
 
 from tests.panels.configuration import BOOKS, make_configuration, make_short_books, shorten
-from tests.panels.server import DEPLOYED, PROGRAMS, write_files
+from tests.panels.expressions import read_rules
+from tests.panels.server import DEPLOYED, PROGRAMS, RULE_TESTS, write_files
 
 NAMES = ("producer", "worker-1", "worker-2", "dedup", "indexer")
 ADDRESSES = {name: f"127.0.0.1:{9000 + number}" for number, name in enumerate(NAMES)}
@@ -49,6 +51,13 @@ def test_the_short_books_have_no_name_and_no_long_time_of_the_deployed_ones() ->
     assert not any(long in text for long in ("1h]", "65m]", "offset 1h", "3900"))
     assert "> 39" in text
     assert all("record" in rule for rule in group["rules"])
+
+
+def test_each_alert_has_a_test_that_sees_it_fire() -> None:
+    tested = yaml.safe_load(RULE_TESTS.read_text(encoding="utf8"))["tests"]
+    samples = [one for test in tested for asked in test["promql_expr_test"] for one in asked["exp_samples"]]
+    fired = {name for one in samples for name in re.findall(r'alertname="(\w+)", alertstate="firing"', one["labels"])}
+    assert fired == {rule.name for rule in read_rules(DEPLOYED / "alerts.yml") if rule.is_alert}
 
 
 @pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason="Prometheus is not installed (make prometheus)")
