@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos chaos chaos-short fuzz fuzz-growth check format up down bench eval eval-gate train-stories schemas
+.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos chaos chaos-short prometheus fuzz fuzz-growth check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ chaos: setup ## Break a real stack in many ways and count what was lost. CLASS=a
 
 chaos-short: setup ## Test the oracle of `make chaos`, and run a few classes of faults. At most five minutes
 	@$(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED))
+
+prometheus: setup ## Ask a real Prometheus what every panel and rule shows, healthy and in trouble. About four minutes
+	@$(BIN)/python -m tests.panels
 
 test-properties: setup ## Run property tests that take longer than a unit test: every order of arrival
 	@$(BIN)/python -m pytest tests/properties

@@ -8,7 +8,6 @@ import json
 import pkgutil
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from services.producer.ledger.jobs import ItemOutcome
 from services.producer.ledger.writer import SERVICE as PRODUCER
 from services.producer.settings import ProducerSettings
 from services.worker import app as worker
+from tests.panels.expressions import read_expression
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -350,52 +350,6 @@ def test_the_example_environment_is_complete() -> None:
 
 
 # --- Prometheus and Grafana -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """What a PromQL expression names: each selector's metric and matchers, and the labels of groupings."""
-
-    selectors: tuple[tuple[str, dict[str, str]], ...]
-    grouping: frozenset[str]
-
-    @property
-    def metrics(self) -> set[str]:
-        """The metrics, once each."""
-        return {metric for metric, _ in self.selectors}
-
-
-STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-WORD = re.compile(r"(?<![\w.:$])[a-zA-Z_:][\w:]*")
-KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset"})
-
-
-def read_expression(text: str) -> Expression:
-    """Read a PromQL expression: every word that is no keyword, function, label or duration is a metric."""
-    assert all(text.count(left) == text.count(right) for left, right in ("()", "{}", "[]")), text
-    selectors: list[tuple[str, dict[str, str]]] = []
-    for name, body in re.findall(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}", text):
-        matchers = re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"', body)
-        selectors.append((name, dict(matchers)))
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", STRING.sub('""', text))
-    clause = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-    grouping = {label.strip() for labels in clause.findall(bare) for label in labels.split(",") if label.strip()}
-    bare = clause.sub(" ", bare)
-    bare = re.sub(r"\boffset\s+\w+", " ", bare)
-    words = [word.group() for word in WORD.finditer(bare) if not bare[word.end() :].lstrip().startswith("(")]
-    selectors += [(word, {}) for word in words if word not in KEYWORDS]
-    return Expression(tuple(selectors), frozenset(grouping))
-
-
-def test_expressions_are_read_right() -> None:
-    """The reader of expressions finds metrics, matchers and groupings, and takes nothing else for a metric."""
-    read = read_expression(
-        'histogram_quantile(0.95, sum by (le, stage) (rate(a_bucket{service="x", stage=~"y|z"}[5m]))) > 1e3 '
-        "and on (job) time() - max(b offset 1h) > scalar(2 * c:d) or vector(0) unless e"
-    )
-    assert read.selectors[0] == ("a_bucket", {"service": "x", "stage": "y|z"})
-    assert read.metrics == {"a_bucket", "b", "c:d", "e"}
-    assert read.grouping == {"le", "stage", "job"}
 
 
 def _code_metrics() -> dict[str, frozenset[str]]:
