@@ -11,16 +11,20 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from kafka.admin import KafkaAdminClient
+
 from services.common.exits import EXIT_TEMPORARY
-from services.common.lag import PartitionLag, read_lag
+from services.common.lag import PartitionLag, read_ages, read_lag, read_retention
 from services.common.logging import get_logger
-from services.common.metrics import LAG, PROGRESS
+from services.common.metrics import LAG, LAG_AGE, PROGRESS, RETENTION
 from services.common.settings import Settings
 from services.common.topics import admin_client
 
 INTERVAL_SECONDS = 5.0
 START_SECONDS = 40.0
 """If Kafka answers, a service joins its group and begins within this time (usually in 4 s). If not, it never will."""
+AGE_SECONDS = 30.0
+"""Time between two looks at the age of the lag: it reads messages, so it costs more than the lag itself."""
 log = get_logger(__name__)
 
 
@@ -82,6 +86,7 @@ class LivenessProbe:
     assigned: Callable[[], set[tuple[str, int]]]
     is_excused: Callable[[], bool]
     has_begun: Callable[[], bool] = lambda: True
+    _next_age: float = field(init=False, default=0.0)
     _start: StartDetector = field(init=False, default_factory=lambda: StartDetector(START_SECONDS))
 
     def start(self) -> None:
@@ -95,7 +100,9 @@ class LivenessProbe:
                 admin = admin_client(self.settings)
                 try:
                     while True:
-                        self._measure(read_lag(admin, self.group, self.topics), detector)
+                        lags = read_lag(admin, self.group, self.topics)
+                        self._measure(lags, detector)
+                        self._measure_age(admin, lags)
                         time.sleep(INTERVAL_SECONDS)
                 finally:
                     admin.close()
@@ -104,6 +111,23 @@ class LivenessProbe:
                 self._start.pause()
                 detector = StallDetector(self.settings.stall_seconds)
                 time.sleep(INTERVAL_SECONDS)
+
+    def _measure_age(self, admin: KafkaAdminClient, lags: list[PartitionLag]) -> None:
+        """Publish how old the lag is, and at which age Kafka removes it. Nothing depends on it, so it may fail."""
+        if not any(lag.messages for lag in lags):
+            for topic in self.topics:
+                LAG_AGE.labels(self.service, topic).set(0)
+        if time.monotonic() < self._next_age:
+            return
+        self._next_age = time.monotonic() + AGE_SECONDS
+        try:
+            ages, retention = read_ages(self.settings, lags), read_retention(admin, self.topics)
+        except Exception as error:  # noqa: BLE001 - the probe must go on after any error
+            log.warning("the age of the lag is unknown", error=type(error).__name__)
+            return
+        for topic in self.topics:
+            LAG_AGE.labels(self.service, topic).set(ages.get(topic, 0.0))
+            RETENTION.labels(topic).set(retention[topic])
 
     def _measure(self, lags: list[PartitionLag], detector: StallDetector) -> None:
         for topic in self.topics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +23,14 @@ STAGE_SECONDS = Histogram(
     buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 LAG = Gauge("dragoman_lag_messages", "Messages not yet committed by the service's group.", ["service", "topic"])
+LAG_AGE = Gauge(
+    "dragoman_lag_age_seconds",
+    "Age of the oldest message that is not yet committed; 0 without lag.",
+    ["service", "topic"],
+)
+RETENTION = Gauge(
+    "dragoman_retention_seconds", "Age at which Kafka removes messages of a topic; +Inf if it keeps them.", ["topic"]
+)
 PROGRESS = Gauge(
     "dragoman_last_progress_timestamp_seconds", "Unix time of the last commit or of being idle.", ["service"]
 )
@@ -30,6 +38,16 @@ RETRIES = Counter(
     "dragoman_infrastructure_retries_total", "Retries because another system did not answer.", ["service", "target"]
 )
 HALTED = Gauge("dragoman_halted", "1 when the service stopped itself: too many dead letters.", ["service"])
+
+Known = Iterable[tuple[str, ...]]
+"""The values of the labels of each series that is known before its first event."""
+
+
+def begin_at_zero(counter: Counter, known: Known) -> None:
+    """Make series that stand at 0. `increase` does not see the first event of a series that begins with it."""
+    for values in known:
+        counter.labels(*values)
+
 
 LATENCY_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 

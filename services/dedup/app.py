@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from prometheus_client import Counter, Gauge
 
-from schemas.article import EnrichedArticle, GroupedArticle
+from schemas.article import DuplicateLevel, EnrichedArticle, GroupedArticle
+from schemas.dead_letter import ErrorClass
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
@@ -21,10 +22,11 @@ from services.common.exits import EXIT_TEMPORARY
 from services.common.faust_app import make_app, run_app
 from services.common.logging import get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
-from services.common.metrics import STAGE_SECONDS
+from services.common.metrics import DEAD_LETTERS, OUTCOMES, STAGE_SECONDS, begin_at_zero
 from services.common.settings import Settings
 from services.common.stream import Handled, StreamWorker, prepare
-from services.dedup.grouping import Grouper, GroupingResult
+from services.dedup.checked_store import RESTORED
+from services.dedup.grouping import Grouper, GroupingOutcome, GroupingResult
 from services.dedup.outbox import Send, StoryOutbox
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -37,7 +39,17 @@ LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the window of dedup
 LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the window of dedup.")
 DUPLICATES = Counter("dragoman_duplicates_total", "Near-duplicates found, by level.", ["level"])
 MERGED_STORIES = Counter("dragoman_merged_stories_total", "Stories that were merged into another.")
+KNOWN_LETTERS = ((SERVICE, "decode", ErrorClass.INVALID_MESSAGE), (SERVICE, "size", ErrorClass.TOO_LARGE))
+"""Service, stage and error class of the dead letters that dedup can make."""
 log = get_logger(__name__)
+
+
+def known_outcomes() -> Iterator[tuple[str, ...]]:
+    """Service and outcome of everything that dedup counts."""
+    for outcome in (GroupingOutcome.GROUPED, GroupingOutcome.REPEATED, GroupingOutcome.SUPERSEDED, "dead"):
+        yield SERVICE, outcome
+    for outcome in (GroupingOutcome.EDITED, GroupingOutcome.PENDING, "dead"):
+        yield EDIT_SERVICE, outcome
 
 
 @dataclass(slots=True)
@@ -186,6 +198,10 @@ def main() -> None:
     worker = StreamWorker(
         settings, SERVICE, app, ENRICHED, service.handle, beside=((EDITS, service.handle_edit, EDIT_SERVICE),)
     )
+    begin_at_zero(OUTCOMES, known_outcomes())
+    begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)
+    begin_at_zero(RESTORED, (("articles",), ("edits",)))
+    begin_at_zero(DUPLICATES, ((level,) for level in DuplicateLevel))
     worker.start_probes({"/explain": service.explain})
 
     app.task(outbox.run)

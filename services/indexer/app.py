@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,12 +24,20 @@ from services.common.halt import UNREADABLE, Halt, source_of
 from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
 from services.common.messages import RejectedMessage
-from services.common.metrics import LATENCY_BUCKETS, OUTCOMES, STAGE_SECONDS, serve_metrics
+from services.common.metrics import (
+    DEAD_LETTERS,
+    LATENCY_BUCKETS,
+    OUTCOMES,
+    RETRIES,
+    STAGE_SECONDS,
+    begin_at_zero,
+    serve_metrics,
+)
 from services.common.producer import SafeProducer
 from services.common.retries import Backoff
 from services.common.stream import prepare
 from services.indexer.bulk import Action, ItemAnswer, Verdict
-from services.indexer.documents import to_action
+from services.indexer.documents import Fetched, to_action
 from services.indexer.indices import ARTICLES, ensure_indices, write_alias
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
@@ -41,10 +49,27 @@ STORY_SERVICE = "indexer_stories"
 POLL_MS = 500
 LATENCY = Histogram(
     "dragoman_end_to_end_seconds",
-    "Seconds from fetching an article to writing it to Elasticsearch (searchable after the next refresh).",
+    "Seconds from fetching an article to writing it to Elasticsearch (searchable after the next refresh), by origin.",
+    ["origin"],
     buckets=LATENCY_BUCKETS,
 )
+FEED, OTHER = "feed", "other"
+"""Origins of an article: a feed that is read as it grows, or a replay or a push."""
+KNOWN_LETTERS = (
+    (SERVICE, "decode", ErrorClass.INVALID_MESSAGE),
+    (SERVICE, "document", ErrorClass.INVALID_MESSAGE),
+    (SERVICE, "elasticsearch", ErrorClass.REJECTED_DOCUMENT),
+    (SERVICE, "elasticsearch", ErrorClass.TOO_LARGE),
+)
+"""Service, stage and error class of the dead letters that the indexer can make."""
 log = get_logger(__name__)
+
+
+def known_outcomes() -> Iterator[tuple[str, ...]]:
+    """Service and outcome of everything that the indexer counts."""
+    for service in (SERVICE, STORY_SERVICE):
+        for outcome in (Verdict.INDEXED, Verdict.UNCHANGED, "dead"):
+            yield service, outcome
 
 
 @dataclass(slots=True)
@@ -96,7 +121,7 @@ class Indexer:
 
     def _process(self, received: Sequence[Received]) -> None:
         """Give every message its outcome, in the order of the messages, because the halt rule depends on the order."""
-        made: list[tuple[Action, datetime | None] | RejectedMessage] = []
+        made: list[tuple[Action, Fetched | None] | RejectedMessage] = []
         with STAGE_SECONDS.labels(SERVICE, "document").time():
             for message in received:
                 try:
@@ -112,13 +137,14 @@ class Indexer:
             if isinstance(document, RejectedMessage):
                 self._bury(message, document)
                 continue
-            answer, fetched_at = next(answers), document[1]
+            answer, fetched = next(answers), document[1]
             self._settle(message, answer)
-            if fetched_at is not None and answer.verdict is Verdict.INDEXED:
-                LATENCY.observe(max(0.0, (now - fetched_at).total_seconds()))
+            if fetched is not None and answer.verdict is Verdict.INDEXED:
+                seconds = max(0.0, (now - fetched.at).total_seconds())
+                LATENCY.labels(FEED if fetched.by_feed else OTHER).observe(seconds)
         self.producer.flush()
 
-    def _action(self, message: Received) -> tuple[Action, datetime | None]:
+    def _action(self, message: Received) -> tuple[Action, Fetched | None]:
         is_story = message.topic == self.settings.topic(STORIES)
         index = write_alias(self.settings, STORIES_ALIAS if is_story else ARTICLES)
         return to_action(message, index, is_story=is_story)
@@ -214,6 +240,11 @@ def main() -> None:
     indexer = Indexer(settings, make_consumer(settings), SafeProducer(settings), make_client(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: indexer.stopping.set())
+    begin_at_zero(OUTCOMES, known_outcomes())
+    begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)
+    begin_at_zero(RETRIES, ((SERVICE, "elasticsearch"),))
+    for origin in (FEED, OTHER):
+        LATENCY.labels(origin)
     serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
     topics = (settings.topic(GROUPED), settings.topic(STORIES))
     assigned = lambda: {(part.topic, part.partition) for part in indexer.consumer.assignment()}  # noqa: E731

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -45,8 +46,16 @@ def to_story_document(story: Story) -> dict[str, Any]:
     return document
 
 
-def to_action(message: Received, index: str, *, is_story: bool) -> tuple[Action, datetime | None]:
-    """The write for a grouped article or a story, and the time at which the article was fetched (None for a story).
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """When an article was fetched, and whether a feed had it."""
+
+    at: datetime
+    by_feed: bool
+
+
+def to_action(message: Received, index: str, *, is_story: bool) -> tuple[Action, Fetched | None]:
+    """The write for a grouped article or a story, and when the article was fetched (None for a story).
 
     A tombstone of an article becomes a delete. Raises RejectedMessage if the message is none of these.
     """
@@ -59,7 +68,8 @@ def to_action(message: Received, index: str, *, is_story: bool) -> tuple[Action,
             return make_action(index, story.story_id, story.revision, to_story_document(story)), None
         article = decode(GroupedArticle, value)
         document = to_article_document(article, value or b"")
-        return make_action(index, article.article_id, article.document_version, document), article.fetched_at
+        fetched = Fetched(article.fetched_at, by_feed=bool(article.feeds))
+        return make_action(index, article.article_id, article.document_version, document), fetched
     except (TypeError, ValueError, OverflowError) as error:  # a number over 64 bits, for example
         raise RejectedMessage("document", ErrorClass.INVALID_MESSAGE, f"cannot be written as JSON: {error}") from error
 

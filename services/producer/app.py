@@ -15,18 +15,21 @@ from prometheus_client import REGISTRY
 
 from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE
 from services.common.logging import configure_logging, get_logger
-from services.common.metrics import serve_metrics
+from services.common.metrics import DEAD_LETTERS, OUTCOMES, RETRIES, begin_at_zero, serve_metrics
 from services.common.quality import QualityCollector
 from services.producer.feeds.collect import Collector
 from services.producer.feeds.file import make_first_file
+from services.producer.feeds.metrics import POLL_OUTCOMES, POLLS
 from services.producer.feeds.poll import Poller
 from services.producer.feeds.state import parse_states
-from services.producer.fetch.client import Client
+from services.producer.fetch.client import Client, Failure
 from services.producer.fetch.robots import Robots
 from services.producer.ingest import Ingest, read_token
+from services.producer.ledger.jobs import ItemOutcome
+from services.producer.ledger.quarantine import LETTER_CLASSES
 from services.producer.ledger.store import Store
 from services.producer.ledger.sweep import KeptSweeper
-from services.producer.ledger.writer import SERVICE, OutboxWriter
+from services.producer.ledger.writer import REPLAYED, SERVICE, SUPERSEDED, OutboxWriter
 from services.producer.settings import ProducerSettings
 
 RESOLVER_THREADS: Final = 32
@@ -57,6 +60,10 @@ async def run(settings: ProducerSettings) -> int:
     loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    begin_at_zero(OUTCOMES, ((SERVICE, outcome) for outcome in (*ItemOutcome, SUPERSEDED, REPLAYED)))
+    begin_at_zero(POLLS, ((outcome,) for outcome in (*POLL_OUTCOMES, *Failure)))
+    begin_at_zero(RETRIES, ((SERVICE, "kafka"),))
+    begin_at_zero(DEAD_LETTERS, ((SERVICE, "source", error) for error in LETTER_CLASSES))
     with closing(Store(settings.store_file)) as store, OutboxWriter(settings) as writer:
         states = parse_states(store.feed_states())
         async with Client(settings) as client:

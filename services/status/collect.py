@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,28 +18,57 @@ from prometheus_client.samples import Sample
 from schemas.topics import ENRICHED, GROUPED, RAW, STORIES
 from services.common.dead_letters import dead_articles, read_letters
 from services.common.elastic import make_client
-from services.common.lag import read_lag
+from services.common.lag import PartitionLag, read_ages, read_lag, read_retention
 from services.common.settings import ElasticsearchSettings
 from services.common.topics import admin_client
 from services.status.books import Books
 
 GROUPS = {"worker": (RAW,), "dedup": (ENRICHED,), "indexer": (GROUPED, STORIES)}
 """Consumer groups and the topics they read."""
+RISKY_SHARE = 0.5
+"""Share of the retention from which the age of lag is told. The alert DragomanLagNearRetention has the same."""
 ON_THE_WAY = (RAW, ENRICHED, GROUPED)
+
+
+@dataclass(frozen=True, slots=True)
+class LagAge:
+    """Seconds: the age of the oldest unread message of a topic, and the age at which Kafka removes it (None: never)."""
+
+    seconds: float
+    retention_seconds: float | None
+
+    @property
+    def is_risky(self) -> bool:
+        """Whether the message may soon be removed unread."""
+        return self.retention_seconds is not None and self.seconds > RISKY_SHARE * self.retention_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerState:
+    """Messages in the outbox, messages that are kept until they are indexed, and whether polls pause."""
+
+    outbox: int
+    kept: int
+    polls_paused: bool
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """The state at one moment: lag by topic, outcomes by service, the books, and the parts that did not answer.
+    """The state at one moment: lag by topic, outcomes by service, the books, and what is wrong, in sentences.
 
-    `books` is None if Kafka or Elasticsearch did not answer. `vectors` is whether the workers make vectors, or None if
-    no worker answers.
+    `lag_age` has, for each topic with lag, the age of its oldest unread message and the age at which Kafka removes it
+    (None if it keeps them), in seconds. `books` is None if Kafka or Elasticsearch did not answer. `vectors` is whether
+    the workers make vectors, or None if no worker answers. `restored_stores` counts stores of running processes that
+    were damaged and restored. `producer` is None if no producer answers.
     """
 
     lag: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
     books: Books | None = None
     vectors: bool | None = None
+    lag_age: dict[str, LagAge] = field(default_factory=dict)
+    restored_stores: int = 0
+    producer: ProducerState | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -48,12 +78,22 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
     samples = read_samples(metrics_urls)
     snapshot.outcomes = count_outcomes(samples)
     snapshot.vectors = makes_vectors(samples)
+    snapshot.restored_stores = int(total(samples, "dragoman_restored_stores_total") or 0)
+    snapshot.producer = producer_state(samples)
+    if snapshot.producer is not None and snapshot.producer.polls_paused:
+        snapshot.problems.append("No feed is polled and pushes are refused, because the outbox is full")
     try:
-        snapshot.lag = _lag(settings)
+        snapshot.lag, snapshot.lag_age = _lag(settings)
         dead = _dead_articles(settings)
     except KafkaError:
         snapshot.problems.append(f"Kafka at {settings.kafka_bootstrap} does not answer")
         return snapshot
+    snapshot.problems += [
+        f"The oldest unread message of {topic} is {age.seconds / 3600:,.1f} hours old, and Kafka removes it at "
+        f"{age.retention_seconds / 3600:,.1f} hours"
+        for topic, age in snapshot.lag_age.items()
+        if age.is_risky and age.retention_seconds is not None
+    ]
     try:
         indexed, dead_and_absent = _indexed(settings, dead)
     except (ApiError, TransportError):
@@ -86,23 +126,48 @@ def count_outcomes(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
     return {service: dict(counts) for service, counts in sorted(outcomes.items())}
 
 
+def total(samples: Iterable[Sample], name: str) -> float | None:
+    """The sum of all samples with a name. None if there are none."""
+    values = [sample.value for sample in samples if sample.name == name]
+    return sum(values) if values else None
+
+
+def producer_state(samples: list[Sample]) -> ProducerState | None:
+    """What the producer says of itself. None if no producer answers."""
+    outbox = total(samples, "dragoman_outbox_messages")
+    if outbox is None:
+        return None
+    kept, paused = total(samples, "dragoman_kept_messages"), total(samples, "dragoman_polls_paused")
+    return ProducerState(int(outbox), int(kept or 0), bool(paused))
+
+
 def makes_vectors(samples: Iterable[Sample]) -> bool | None:
     """Whether every worker makes vectors, or None if no worker says."""
     stated = [sample.value for sample in samples if sample.name == "dragoman_vectors"]
     return all(stated) if stated else None
 
 
-def _lag(settings: ElasticsearchSettings) -> dict[str, int]:
+def _lag(settings: ElasticsearchSettings) -> tuple[dict[str, int], dict[str, LagAge]]:
+    """The messages that wait in each topic, and how old the oldest one is where some wait."""
     admin = admin_client(settings)
-    lag: dict[str, int] = {}
+    lags: list[PartitionLag] = []
     try:
         for service, topics in GROUPS.items():
-            names = [settings.topic(topic) for topic in topics]
-            for partition in read_lag(admin, settings.group(service), names):
-                lag[partition.topic] = lag.get(partition.topic, 0) + partition.messages
+            lags += read_lag(admin, settings.group(service), [settings.topic(topic) for topic in topics])
+        counts: dict[str, int] = {}
+        for lag in lags:
+            counts[lag.topic] = counts.get(lag.topic, 0) + lag.messages
+        behind = [topic for topic, messages in counts.items() if messages]
+        retention = read_retention(admin, behind) if behind else {}
     finally:
         admin.close()
-    return lag
+    ages = read_ages(settings, lags) if behind else {}
+    return counts, {topic: to_lag_age(ages[topic], retention[topic]) for topic in behind}
+
+
+def to_lag_age(seconds: float, retention: float) -> LagAge:
+    """The age of lag in whole seconds. An infinite retention becomes None."""
+    return LagAge(round(seconds), None if math.isinf(retention) else round(retention))
 
 
 def _dead_articles(settings: ElasticsearchSettings) -> list[str]:

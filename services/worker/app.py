@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from prometheus_client import Gauge
 
 from schemas.article import ArticleDraft, RawArticle
+from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
 from services.common.dead_letters import Received
 from services.common.exits import UnusableProcessError
@@ -14,6 +16,7 @@ from services.common.extras import install_hint
 from services.common.faust_app import make_app, run_app
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
+from services.common.metrics import DEAD_LETTERS, OUTCOMES, begin_at_zero
 from services.common.stream import Handled, Handler, StreamWorker, prepare
 from services.fingerprint import is_encoder_installed
 from services.worker.settings import WorkerSettings
@@ -52,6 +55,19 @@ def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: To
     return handle
 
 
+def known_letters(stages: tuple[Stage, ...]) -> Iterator[tuple[str, ...]]:
+    """Service, stage and error class of the dead letters that a worker with these stages can make."""
+    yield SERVICE, "decode", ErrorClass.INVALID_MESSAGE
+    yield SERVICE, "size", ErrorClass.TOO_LARGE
+    yield SERVICE, SERVICE, ErrorClass.INVALID_MESSAGE
+    yield SERVICE, SERVICE, ErrorClass.TOO_SLOW
+    for stage in stages:
+        yield SERVICE, stage.name, ErrorClass.STAGE_FAILED
+        yield SERVICE, stage.name, ErrorClass.TOO_SLOW
+        if stage.name == "extraction":
+            yield SERVICE, stage.name, ErrorClass.NO_TEXT
+
+
 def makes_vectors(settings: WorkerSettings) -> bool:
     """Whether this worker makes vectors. Without the encoder it makes none, and logs this once."""
     is_on = settings.vectors and is_encoder_installed()
@@ -79,5 +95,7 @@ def main(stage_names: str | None = None) -> None:
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))
     handler = make_handler(settings, stages, source, target)
     worker = StreamWorker(settings, SERVICE, app, source, handler, on_thread=True)
+    begin_at_zero(OUTCOMES, ((SERVICE, "enriched"), (SERVICE, "dead")))
+    begin_at_zero(DEAD_LETTERS, known_letters(stages))
     worker.start_probes()
     run_app(app)

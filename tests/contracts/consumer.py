@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
 
-from services.common.lag import read_lag
+from services.common.lag import read_lag, read_retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,14 @@ class Broker:
     def partition(self) -> TopicPartition:
         """The topic's partition."""
         return TopicPartition(self.topic, 0)
+
+
+def _soon(read: Callable[[], object], expected: object) -> bool:
+    """Whether something becomes so within a few seconds."""
+    deadline = time.monotonic() + 10
+    while read() != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return read() == expected
 
 
 def take(consumer: Any, count: int, max_records: int | None = None) -> list[Any]:
@@ -123,6 +134,17 @@ class ConsumerContract:
         admin = broker.admin()
         (lag,) = read_lag(admin, f"{broker.group}-new", [broker.topic])
         assert (lag.committed, lag.messages) == (0, 1)
+        admin.close()
+
+    def test_the_retention_of_a_topic_is_what_was_set(self, broker: Broker) -> None:
+        admin = broker.admin()
+        for config, seconds in (
+            ({"retention.ms": "5000", "cleanup.policy": "delete"}, 5.0),
+            ({"retention.ms": "-1", "cleanup.policy": "delete"}, math.inf),
+            ({"retention.ms": "5000", "cleanup.policy": "compact"}, math.inf),
+        ):
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, broker.topic, configs=config)])
+            assert _soon(lambda: read_retention(admin, [broker.topic]), {broker.topic: seconds})
         admin.close()
 
     def test_a_topic_that_is_there_is_not_made_again(self, broker: Broker) -> None:

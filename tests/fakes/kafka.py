@@ -162,6 +162,15 @@ class FakeAdmin:
         for resource in resources:
             self.altered[resource.name] = resource.configs
 
+    def describe_configs(self, resources: Iterable[Any], config_filter: str = "modified") -> dict[str, Any]:  # noqa: ARG002 - all
+        known = {resource.name: self.configs.get(resource.name, {}) for resource in resources}
+        entries = {name: config | self.altered.get(name, {}) for name, config in known.items()}
+        return {
+            "topic": {
+                name: {key: {"value": value} for key, value in config.items()} for name, config in entries.items()
+            }
+        }
+
     def describe_topics(self, topics: Iterable[str]) -> list[dict[str, Any]]:
         return [
             {"name": name, "partitions": [{"partition_index": p.partition} for p in self._kafka.partitions(name)]}

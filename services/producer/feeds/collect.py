@@ -20,7 +20,7 @@ from services.common.logging import get_logger
 from services.producer.feeds import schedule
 from services.producer.feeds.file import FeedsFileError, load_feeds, missing_variables
 from services.producer.feeds.lists import with_children
-from services.producer.feeds.metrics import FAILING, FEEDS, FILE_VALID, LATE_SECONDS, SILENT
+from services.producer.feeds.metrics import FAILING, FEEDS, FILE_VALID, LATE_SECONDS, PAUSED, SILENT
 from services.producer.feeds.poll import Poller
 from services.producer.feeds.state import FeedState
 from services.producer.feeds.watch import FILE_CHECK_SECONDS, FolderWatch, file_mark
@@ -150,6 +150,7 @@ class Collector:
 
     def _start_due(self) -> None:
         now = time.time()
+        PAUSED.set(self.writer.is_full)
         while len(self._running) < MAX_TASKS and not self.writer.is_full:
             at = self._next_due()
             if at is None or at > now:

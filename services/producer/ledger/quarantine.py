@@ -38,6 +38,10 @@ def keep(problem: Problem, folder: Path) -> str:
     return str(target)
 
 
+LETTER_CLASSES = (ErrorClass.TOO_LARGE, ErrorClass.INVALID_MESSAGE)
+"""The error classes of the letters that the producer makes."""
+
+
 def quarantine_letter(problem: Problem, settings: ProducerSettings) -> DeadLetter:
     """The dead letter of a problem whose bytes are in quarantine. It contains their path."""
     failed_at = datetime.now(UTC)

@@ -14,6 +14,9 @@ from services.common.producer import Delivered, SafeProducer
 from services.common.settings import Settings
 from services.producer.ledger.store import LedgerLine, OutboxLine, Store
 
+NO_PLACE = "-"
+"""The name of replays whose items have no fixed place: those of topics."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
@@ -26,7 +29,7 @@ class Confirmed:
         """The ledger line of an article. `replay` names the replay that it belongs to."""
         line, place = self.line, self.delivered
         identity = (line.article_id, line.guid, line.source_id, line.revision, line.content_hash)
-        position = line.line if replay is not None else None
+        position = line.line if replay not in (None, NO_PLACE) else None
         return LedgerLine(*identity, place.topic, place.partition, place.offset, replay, position)
 
 

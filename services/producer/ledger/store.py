@@ -27,7 +27,7 @@ NEWER_IS_KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """One message that Kafka has confirmed. A replay notes its name and the position of the item in it."""
+    """One message that Kafka has confirmed. A replay notes its name, and the position of the item in its files."""
 
     article_id: str
     guid: str | None
@@ -188,6 +188,16 @@ class Store:
             "SELECT article_id, max(revision), content_hash FROM ledger "
             "WHERE article_id NOT IN (SELECT article_id FROM replaced) GROUP BY article_id"
         )
+
+    def last_line(self) -> int:
+        """The number of the last line of the ledger."""
+        return int(self._db.execute("SELECT coalesce(max(line), 0) FROM ledger").fetchone()[0])
+
+    def count_replayed(self, after: int) -> tuple[int, int]:
+        """The last line of the ledger, and how many lines of replays come after the line `after`."""
+        last = self.last_line()
+        query = "SELECT count(replay) FROM ledger WHERE line > ? AND line <= ?"
+        return last, int(self._db.execute(query, (after, last)).fetchone()[0])
 
     def resolve(self, article_id: str) -> str:
         """The id of the article that owns an address. It differs from `article_id` when the address is an alias."""
@@ -419,7 +429,7 @@ class Store:
         """Where the last confirmed message of an article came from. None when it came from no replay."""
         row = self._db.execute(
             "SELECT replay, position, revision FROM ledger WHERE article_id = ? "
-            "ORDER BY revision DESC, replay IS NULL, line DESC LIMIT 1",
+            "ORDER BY revision DESC, position IS NULL, line DESC LIMIT 1",
             (article_id,),
         ).fetchone()
-        return Place(*row) if row and row[0] is not None else None
+        return Place(*row) if row and row[1] is not None else None

@@ -42,6 +42,10 @@ from services.producer.sources.base import Entry, Problem
 from services.producer.sources.documents import entry_hash, likeness, short_hash, with_hash, within_limit
 
 SERVICE: Final = "producer"
+SUPERSEDED: Final = "superseded"
+REPLAYED: Final = "replayed"
+"""The outcomes besides those of `ItemOutcome`: a revision that was replaced while it waited, and a line of a replay."""
+REPLAYS_SECONDS: Final = 5.0
 BATCH_JOBS: Final = 200
 """Maximum number of jobs in one transaction. Every commit waits for the disk, so larger transactions cost less."""
 SEND_AHEAD: Final = 1000
@@ -77,6 +81,8 @@ class OutboxWriter:
         self._sent_line = 0
         self._backoff = Backoff()
         self._next_try = 0.0
+        self._ledger_line = 0
+        self._next_count = 0.0
         self._indexed: queue.SimpleQueue[list[tuple[str, int]]] = queue.SimpleQueue()
         self.outbox = 0
 
@@ -118,12 +124,14 @@ class OutboxWriter:
         try:
             self._recount(store)
             KEPT.set(store.count_kept())
+            self._ledger_line = store.last_line()
             while True:
                 jobs = self._take()
                 if jobs:
                     self._promise(store, jobs)
                 self._deliver(store)
                 self._drop_kept(store)
+                self._count_replayed(store)
                 if self._stopping.is_set() and self._jobs.empty():
                     break
             self._finish(store)
@@ -173,6 +181,14 @@ class OutboxWriter:
             for outcome, number in count.counts.items():
                 OUTCOMES.labels(SERVICE, outcome.value).inc(number)
             job.done.set_result(count)
+
+    def _count_replayed(self, store: Store) -> None:
+        """Count what other processes have replayed onto Kafka: `dragoman replay` has no metrics of its own."""
+        if time.monotonic() < self._next_count:
+            return
+        self._next_count = time.monotonic() + REPLAYS_SECONDS
+        self._ledger_line, replayed = store.count_replayed(self._ledger_line)
+        OUTCOMES.labels(SERVICE, REPLAYED).inc(replayed)
 
     def _drop_kept(self, store: Store) -> None:
         with contextlib.suppress(queue.Empty):
@@ -342,7 +358,7 @@ def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now
         return Written(ItemOutcome.PROBLEM, problem=article)
     is_known = store.is_promised(article.article_id, article.revision)
     if not is_known:
-        OUTCOMES.labels(SERVICE, "superseded").inc(store.promise(article, encode(article)))
+        OUTCOMES.labels(SERVICE, SUPERSEDED).inc(store.promise(article, encode(article)))
     if feed_id is not None:
         stated = entry.published_at.isoformat() if entry.published_at else None
         tries = 1 if item.owes_page else COMPLETE

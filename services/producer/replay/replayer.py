@@ -14,7 +14,7 @@ from services.common.messages import encode
 from services.common.producer import SafeProducer
 from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.quarantine import is_kept, quarantine_letter
-from services.producer.ledger.sender import Confirmed, LedgerSender
+from services.producer.ledger.sender import NO_PLACE, Confirmed, LedgerSender
 from services.producer.ledger.store import OutboxLine, Store
 from services.producer.replay.origin import ReplayOrigin, items_of
 from services.producer.replay.pace import Clock, Pace
@@ -62,7 +62,7 @@ class Replayer:
     def __post_init__(self) -> None:
         if self.origin is not None:
             self.checkpoint = self.origin.name()
-        self._sender = LedgerSender(self.settings, self.producer, self.checkpoint)
+        self._sender = LedgerSender(self.settings, self.producer, self.checkpoint or NO_PLACE)
 
     def replay(
         self, sources: Iterable[Source], rate: float | None = None, loops: int = 1, speed: float | None = None

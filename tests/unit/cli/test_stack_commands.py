@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from services.embedded.state import Stack
 from services.embedded.supervisor import ProcessState
 from services.producer.ledger.store import LedgerLine, OutboxLine, Store
 from tests.fakes import FakeElasticsearch, FakeKafka
+from tests.fakes.kafka import TIMESTAMP_MS
 
 Run = Callable[..., Any]
 Example = Callable[..., dict[str, Any]]
@@ -70,9 +73,11 @@ class FakeSupervisor:
     looks: list[list[ProcessState]]
     lives: int = 100
     stopped: int = 0
+    log_folder: Path = Path()
 
     def __call__(self, folder: Path) -> FakeSupervisor:
         assert folder.name == "home"
+        self.log_folder = folder / "logs"
         return self
 
     def is_running(self) -> bool:
@@ -253,6 +258,12 @@ def put_letter(kafka: FakeKafka, example: Example, article_id: str, revision: in
 
 
 @pytest.fixture
+def said() -> list[bytes]:
+    """More lines of the metrics page."""
+    return []
+
+
+@pytest.fixture
 def working(
     monkeypatch: pytest.MonkeyPatch,
     home: Path,
@@ -260,6 +271,7 @@ def working(
     elastic: FakeElasticsearch,
     example: Example,
     supervised: Callable[..., FakeSupervisor],
+    said: list[bytes],
 ) -> Callable[..., FakeSupervisor]:
     """Three articles were sent: one is indexed, one dead, one on its way; two processes count."""
     write_ledger(home, dict.fromkeys(IDS, 1))
@@ -277,7 +289,9 @@ def working(
             raise OSError("refused")
         assert url == "http://127.0.0.1:9005/metrics"
         return io.BytesIO(
-            b"# TYPE dragoman_vectors gauge\ndragoman_vectors 0\n# TYPE dragoman_outcomes counter\n" + COUNTED
+            b"# TYPE dragoman_vectors gauge\ndragoman_vectors 0\n# TYPE dragoman_outcomes counter\n"
+            + COUNTED
+            + b"".join(said)
         )
 
     monkeypatch.setattr("urllib.request.urlopen", open_url)
@@ -292,18 +306,31 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
     working(state("kafka"), state("worker-1", "fatal", None))
     result = dragoman("status", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert json.loads(result.stdout) == {
+    report = json.loads(result.stdout)
+    age = report["lag_age"]["articles.raw"]["seconds"]
+    assert time.time() - age == pytest.approx(TIMESTAMP_MS / 1000, abs=60)
+    assert report == {
         "home": str(home),
         "kafka_bootstrap": "127.0.0.1:9092",
         "elasticsearch_url": "http://127.0.0.1:9200",
         "services": [
-            {"name": "kafka", "pid": 7, "state": "running", "uptime_seconds": 12, "metrics_url": None},
+            {
+                "name": "kafka",
+                "pid": 7,
+                "state": "running",
+                "uptime_seconds": 12,
+                "metrics_url": None,
+                "restarts": 0,
+                "crash_loop": False,
+            },
             {
                 "name": "worker-1",
                 "pid": None,
                 "state": "fatal",
                 "uptime_seconds": 12,
                 "metrics_url": "http://127.0.0.1:9005/metrics",
+                "restarts": 0,
+                "crash_loop": False,
             },
         ],
         "lag": {"articles.raw": 1, "articles.enriched": 0, "articles.grouped": 0, "stories": 0},
@@ -319,6 +346,9 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
             "balanced": True,
         },
         "vectors": False,
+        "lag_age": {"articles.raw": {"seconds": age, "retention_seconds": None}},
+        "restored_stores": 0,
+        "producer": None,
         "problems": [],
     }
 
@@ -329,9 +359,9 @@ def test_status_of_a_healthy_stack(dragoman: Run, working: Callable[..., FakeSup
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     for line in (
-        "kafka running 7 12 s -",
-        "worker-1 running 7 12 s http://127.0.0.1:9005/metrics",
-        "articles.raw 1",
+        "kafka running 7 12 s 0 -",
+        "worker-1 running 7 12 s 0 http://127.0.0.1:9005/metrics",
+        "articles.enriched 0 - -",
         "worker ok 5",
         "Kafka 127.0.0.1:9092 Elasticsearch http://127.0.0.1:9200",
     ):
@@ -344,7 +374,7 @@ def test_a_process_that_is_down_is_exit_code_4(dragoman: Run, working: Callable[
     working(state("kafka"), state("dedup", "fatal", None))
     result = dragoman("status")
     assert result.exit_code == 4
-    assert "dedup fatal - 12 s http://127.0.0.1:9006/metrics" in " ".join(result.stdout.split())
+    assert "dedup fatal - 12 s 0 http://127.0.0.1:9006/metrics" in " ".join(result.stdout.split())
 
 
 def test_books_that_do_not_balance_are_exit_code_4(
@@ -400,6 +430,39 @@ def test_metrics_addresses_of_the_home(supervised: Callable[..., FakeSupervisor]
     assert status.metrics_urls(home) == {}
     supervised([state("kafka"), state("dedup")])
     assert status.metrics_urls(home) == {"dedup": "http://127.0.0.1:9006/metrics"}
+
+
+def test_a_process_that_ends_again_and_again_is_told(
+    dragoman: Run, working: Callable[..., FakeSupervisor], home: Path
+) -> None:
+    working(state("dedup"))
+    now = datetime.now()  # noqa: DTZ005 - as supervisord writes it
+    (home / "logs").mkdir()
+    lines = [f"{now:%Y-%m-%d %H:%M:%S},000 INFO spawned: 'dedup' with pid {number}" for number in range(4)]
+    (home / "logs" / "supervisord.log").write_text("\n".join(lines))
+    result = dragoman("status")
+    assert result.exit_code == 4
+    assert "crash loop" in result.stdout
+    assert "dedup ends again and again: 3 restarts. Its log is" in result.stdout
+    (service,) = json.loads(dragoman("status", "--json").stdout)["services"]
+    assert (service["restarts"], service["crash_loop"]) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words", "code"),
+    [
+        (b"dragoman_outbox_messages 7\ndragoman_kept_messages 5\n", "7 in the outbox, 5 kept until", 0),
+        (b"dragoman_outbox_messages 7\ndragoman_polls_paused 1\n", "No feed is polled and pushes are refused", 4),
+        (b'dragoman_restored_stores_total{table="articles"} 2\n', "Stores: 2 damaged and restored", 0),
+    ],
+)
+def test_what_the_metrics_say_is_told(
+    dragoman: Run, working: Callable[..., FakeSupervisor], said: list[bytes], metrics: bytes, words: str, code: int
+) -> None:
+    working()
+    said.append(metrics)
+    result = dragoman("status")
+    assert (result.exit_code, words in result.stdout) == (code, True)
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------
