@@ -1,6 +1,7 @@
 """Breaks a real stack on purpose, and counts what was lost, doubled or decided differently.
 
 python -m tests.chaos [--classes NAME,…] [--rounds N] [--minutes M] [--seed S] [--short]
+python -m tests.chaos --table     (runs nothing: prints what earlier campaigns have written, as Markdown)
 
 The exit code is 1 if something was lost, doubled, decided differently or needs a person, and 2 if the oracle does not
 find a service that does harm on purpose.
@@ -27,7 +28,7 @@ from tests.chaos.campaign import Campaign
 from tests.chaos.environment import ROOT, forget_settings
 from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import FAULTS, Fault
-from tests.chaos.report import append, commit_of, is_good, make_table, to_line
+from tests.chaos.report import append, commit_of, is_good, make_table, read_rounds, to_line, to_markdown
 from tests.chaos.rounds import Result, Round, Verdict
 from tests.chaos.selftest import run_self_tests
 
@@ -52,6 +53,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the first round (default: a random one)")
     parser.add_argument("--short", action="store_true", help="a few classes with fewer messages, for CI")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="PATH", help="file that gets a line per round")
+    parser.add_argument("--table", action="store_true", help="run nothing, and print the rounds so far as Markdown")
     parsed = parser.parse_args(arguments)
     unknown = [name for name in split(parsed.classes) if name not in FAULTS]
     if unknown:
@@ -74,6 +76,8 @@ def choose(names: Sequence[str], *, short: bool) -> list[Fault]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the self-tests and the campaign, and print the table. Returns the exit code."""
     options = parse(arguments)
+    if options.table:
+        return print_table(options.output)
     forget_settings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -113,6 +117,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(result.verdict is Verdict.ERROR for result in results if result.fault.startswith("self-test")):
         return 2
     return 0 if is_good(results) else 1
+
+
+def print_table(path: Path) -> int:
+    """Print the table of all rounds in a file. Returns the exit code."""
+    if not path.is_file():
+        print(f"There is no {path}: no campaign has run here yet.", file=sys.stderr)
+        return 1
+    print(to_markdown(read_rounds(path)))
+    return 0
 
 
 def check_oracle(note: Callable[[Result], None], campaign: Campaign, seed: int) -> None:
