@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.environment import ROOT
 from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import Fault, Place
 from tests.chaos.rounds import Result, Round, Verdict, run_round
@@ -83,6 +84,7 @@ class Campaign:
 def hide_paths(result: Result, run: Round) -> None:
     """Leave the paths of this machine out of what is written."""
     places = {str(run.folder): "$FOLDER"} | ({str(run.stack.home): "$DRAGOMAN_HOME"} if run.stack else {})
+    places[f"{ROOT}/"] = ""
     for place, name in places.items():
         result.needs = [need.replace(place, name) for need in result.needs]
         for key, note in result.notes.items():
