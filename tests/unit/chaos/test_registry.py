@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos import faults as _all_classes  # noqa: F401 - importing them registers them
 from tests.chaos.__main__ import choose, parse
+from tests.chaos.campaign import Limits
 from tests.chaos.registry import FAULTS, fault
 from tests.chaos.report import append, is_good, make_table, read_rounds, to_line, to_markdown
 from tests.chaos.rounds import Result, Round, Verdict, verdict_of
@@ -39,6 +40,16 @@ def test_the_short_campaign_has_a_few_quick_classes() -> None:
     chosen = choose([], short=True)
     assert 3 <= len(chosen) <= 8
     assert not any(item.by_name for item in chosen)
+
+
+def test_no_round_starts_that_would_probably_end_too_late() -> None:
+    limits = Limits(ends_by=200, longest=60)
+    assert limits.allow(140)
+    assert not limits.allow(141)
+    limits.note(90)
+    limits.note(10)
+    assert not limits.allow(111)
+    assert not Limits(starts_until=100).allow(101)
 
 
 def test_an_unknown_class_is_refused() -> None:
