@@ -1,4 +1,8 @@
-"""The machine has a wrong clock, or no more memory or disk space."""
+"""The machine has a wrong clock, or no more memory or disk space.
+
+A power cut is missing. It loses what was written and is not on the disk yet, while the kernel still writes that after
+every kill here. Only a block device that drops writes can show it (dm-flakey, dm-log-writes), and that takes root.
+"""
 
 from __future__ import annotations
 
