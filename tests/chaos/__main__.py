@@ -34,6 +34,8 @@ from tests.chaos.selftest import run_self_tests
 
 WIDTH = 120
 """Columns of the table, when it is not printed to a terminal."""
+ROUND_SHARE = 0.6
+"""A round with the start of its stack takes at most this share of the time of all self-tests with theirs."""
 RESULTS = ROOT / "benchmarks" / "chaos.jsonl"
 SHORT_SEED = 1
 """CI repeats the same rounds each time, so that a failure is due to the change and not to the seed."""
@@ -110,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         check_oracle(note, campaign, seed)
+        limits.note((time.monotonic() - began) * ROUND_SHARE)
         chosen = choose(split(options.classes), short=options.short)
         if options.short:  # the time may not be enough for all, and other seeds begin with other classes
             random.Random(seed).shuffle(chosen)
