@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.environment import ROOT
 from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import Fault, Place
 from tests.chaos.rounds import Result, Round, Verdict, run_round
@@ -20,13 +21,38 @@ MAX_ARTICLES = 1200
 """A stack with more articles is not used for another round, because the oracle reads all of them."""
 
 
+ROUND_SECONDS = 60.0
+"""How long a round takes with the start of its stack, until the rounds themselves show that it is longer here."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """When no further round starts, on the clock of time.monotonic.
+
+    That is after `starts_until`, and when a round that takes as long as the longest one so far would not end by
+    `ends_by`. A slow machine runs fewer rounds then, and not the same ones with less patience.
+    """
+
+    starts_until: float = float("inf")
+    ends_by: float = float("inf")
+    longest: float = ROUND_SECONDS
+
+    def allow(self, now: float) -> bool:
+        """Whether a round may start now."""
+        return now <= self.starts_until and now + self.longest <= self.ends_by
+
+    def note(self, seconds: float) -> None:
+        """A round took so long."""
+        self.longest = max(self.longest, seconds)
+
+
 @dataclass(slots=True)
 class Campaign:
-    """`say` prints a line. After `deadline` (of time.monotonic) no new round starts."""
+    """`say` prints a line."""
 
     say: Callable[[str], None]
     is_short: bool = False
-    deadline: float = float("inf")
+    limits: Limits = field(default_factory=Limits)
     _stack: Pipeline | None = None
     _findings: Findings = field(default_factory=Findings)
 
@@ -35,10 +61,12 @@ class Campaign:
         try:
             for number in range(rounds):
                 for fault in faults:
-                    if time.monotonic() > self.deadline:
+                    began = time.monotonic()
+                    if not self.limits.allow(began):
                         self.say("The time is over: no further round starts.")
                         return
                     yield self.run_one(fault, seed + number)
+                    self.limits.note(time.monotonic() - began)
         finally:
             self.renew()
 
@@ -83,6 +111,7 @@ class Campaign:
 def hide_paths(result: Result, run: Round) -> None:
     """Leave the paths of this machine out of what is written."""
     places = {str(run.folder): "$FOLDER"} | ({str(run.stack.home): "$DRAGOMAN_HOME"} if run.stack else {})
+    places[f"{ROOT}/"] = ""
     for place, name in places.items():
         result.needs = [need.replace(place, name) for need in result.needs]
         for key, note in result.notes.items():

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from tests.chaos.bad_answers import ANSWERS, DELAYS, JSON_TYPE
-
-READ_LIMIT = 2**26
+from tests.chaos.loopback import LoopbackServer
 
 
 @dataclass(slots=True)
@@ -48,48 +46,19 @@ class Turns:
         return self.finished >= len(self.kinds)
 
 
-class Proxy:
-    """Serves on a free port of the loopback, and spoils the answers to bulk requests in turns."""
+class Proxy(LoopbackServer):
+    """Passes requests on, and spoils the answers to bulk requests in turns."""
 
     def __init__(self, target_port: int, kinds: Sequence[str], seconds: float) -> None:
-        self.port = 0
+        super().__init__()
         self.given: Counter[str] = Counter()
         self.turns = Turns(kinds, seconds)
         self._target = target_port
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=READ_LIMIT))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        open_exchanges = asyncio.all_tasks(self._loop)
-        for exchange in open_exchanges:
-            exchange.cancel()
-        self._loop.run_until_complete(asyncio.gather(*open_exchanges, return_exceptions=True))
-        self._loop.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Exchange requests and answers until the connection ends."""
+        while await self._exchange(reader, writer):
             pass
-        finally:
-            writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer. Returns whether the connection goes on."""

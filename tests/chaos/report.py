@@ -1,10 +1,10 @@
-"""Writes one JSON line for each round, and prints the table of all classes."""
+"""Writes one JSON line for each round, and makes the table of all classes from rounds or from such lines."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ from tests.chaos.rounds import Result, Verdict
 
 GOOD = frozenset({Verdict.HELD, Verdict.FOUND, Verdict.SKIPPED})
 COLUMNS = ("class", "rounds", "messages", "lost", "doubled", "differing", "worst recovery, s", "verdict")
+RESULT_KEYS = (
+    *("seed", "messages", "lost", "waiting", "doubled", "differing"),
+    *("recovery_seconds", "needs", "notes"),
+)
+"""What the JSON line of a round and its result call by the same name."""
 
 
 def commit_of(folder: Path = ROOT) -> str:
@@ -34,16 +39,8 @@ def to_line(result: Result, commit: str, now: datetime | None = None) -> str:
         "at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
         "commit": commit,
         "class": result.fault,
-        "seed": result.seed,
-        "messages": result.messages,
-        "lost": result.lost,
-        "waiting": result.waiting,
-        "doubled": result.doubled,
-        "differing": result.differing,
-        "recovery_seconds": result.recovery_seconds,
         "verdict": result.verdict.value,
-        "needs": result.needs,
-        "notes": result.notes,
+        **{key: getattr(result, key) for key in RESULT_KEYS},
     }
     return json.dumps(values, default=str)
 
@@ -65,13 +62,8 @@ def is_good(results: Iterable[Result]) -> bool:
     return all(result.verdict in GOOD for result in results)
 
 
-def make_table(results: Sequence[Result]) -> Table:
-    """One row for each class, in the order of their first rounds."""
-    table = Table(box=None)
-    for column in COLUMNS:
-        table.add_column(
-            column, justify="left" if column in {"class", "verdict"} else "right", no_wrap=column == "class"
-        )
+def make_rows(results: Sequence[Result]) -> Iterator[tuple[Verdict, tuple[str, ...]]]:
+    """The worst verdict and the cells of one row for each class, in the order of their first rounds."""
     for name in dict.fromkeys(result.fault for result in results):
         mine = [result for result in results if result.fault == name]
         sums = (sum(getattr(result, key) for result in mine) for key in ("messages", "lost", "doubled", "differing"))
@@ -81,6 +73,45 @@ def make_table(results: Sequence[Result]) -> Table:
         recovery = f"{max(measured):.0f}" if measured and len(measured) == len(mine) else "never"
         if verdict is Verdict.SKIPPED:
             recovery = "-"
-        row = (name, str(len(mine)), *map(str, sums), recovery, str(verdict.value))
+        yield verdict, (name, str(len(mine)), *map(str, sums), recovery, str(verdict.value))
+
+
+def make_table(results: Sequence[Result]) -> Table:
+    """The table for a terminal."""
+    table = Table(box=None)
+    for column in COLUMNS:
+        table.add_column(
+            column, justify="left" if column in {"class", "verdict"} else "right", no_wrap=column == "class"
+        )
+    for verdict, row in make_rows(results):
         table.add_row(*row, style="" if verdict in GOOD else "bold red")
     return table
+
+
+def read_rounds(path: Path) -> Iterator[tuple[str, Result]]:
+    """The commit and the result of every round in a file. A line that a kill has cut is left out."""
+    with path.open(encoding="utf8") as file:
+        for line in file:
+            try:
+                values = json.loads(line)
+                result = Result(
+                    fault=values["class"],
+                    verdict=Verdict(values["verdict"]),
+                    **{key: values[key] for key in RESULT_KEYS},
+                )
+                yield values["commit"], result
+            except (ValueError, KeyError):
+                continue
+
+
+def to_markdown(rounds: Iterable[tuple[str, Result]]) -> str:
+    """A table in Markdown, one row for each class. Only the rounds on the commit of its last round count.
+
+    Rounds on older commits say nothing about the code of today.
+    """
+    found = list(rounds)
+    newest = {result.fault: commit for commit, result in found}
+    results = [result for commit, result in found if commit == newest[result.fault]]
+    lines = [("commit", *COLUMNS), ("---",) * (len(COLUMNS) + 1)]
+    lines += [(newest[row[0]], *row) for _, row in make_rows(results)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

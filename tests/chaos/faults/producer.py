@@ -9,9 +9,11 @@ from services.common.exits import EXIT_TEMPORARY
 from services.producer.settings import ProducerSettings
 from tests.chaos.registry import Traffic, fault
 from tests.chaos.rounds import Round
-from tests.chaos.traffic import Replay, articles_of, write_lines
+from tests.chaos.traffic import Replay, articles_of, wait_until, write_lines
 
 LOCKED_SECONDS = 30
+REFUSED_SECONDS = 60
+"""A second producer must have ended by then, also where a Python program starts slowly."""
 
 
 @fault(messages=80, rate=8, traffic=Traffic.PUSH)
@@ -65,7 +67,7 @@ def two_producers(run: Round) -> None:
         count = write_lines(path, articles_of(run.make_seed(), 60))
         for _ in range(2):
             run.send(Replay(run.pipeline, path, count, 10), 10)
-        run.wait(5)
+        wait_until(lambda: second.poll() is not None, REFUSED_SECONDS)
         run.notes["second_exit"] = second.poll()
         if second.poll() != EXIT_TEMPORARY:
             run.needs.append("a second producer on the same store was not refused")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.chaos import faults as _all_classes  # noqa: F401 - importing them registers them
 from tests.chaos.__main__ import choose, parse
+from tests.chaos.campaign import Limits
 from tests.chaos.registry import FAULTS, fault
-from tests.chaos.report import is_good, make_table, to_line
+from tests.chaos.report import append, is_good, make_table, read_rounds, to_line, to_markdown
 from tests.chaos.rounds import Result, Round, Verdict, verdict_of
 
 NOW = datetime(2023, 6, 1, 12, tzinfo=UTC)
@@ -38,6 +40,16 @@ def test_the_short_campaign_has_a_few_quick_classes() -> None:
     chosen = choose([], short=True)
     assert 3 <= len(chosen) <= 8
     assert not any(item.by_name for item in chosen)
+
+
+def test_no_round_starts_that_would_probably_end_too_late() -> None:
+    limits = Limits(ends_by=200, longest=60)
+    assert limits.allow(140)
+    assert not limits.allow(141)
+    limits.note(90)
+    limits.note(10)
+    assert not limits.allow(111)
+    assert not Limits(starts_until=100).allow(101)
 
 
 def test_an_unknown_class_is_refused() -> None:
@@ -73,4 +85,29 @@ def test_the_table_shows_the_worst_recovery_of_each_class() -> None:
     assert rows == [
         ("x", "2", "120", "0", "0", "0", "9", "held"),
         ("y", "1", "60", "2", "0", "0", "never", "lost"),
+    ]
+
+
+def test_a_line_holds_all_that_a_result_holds(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.jsonl"
+    result = Result("x", 7, Verdict.LOST, 60, 2, 1, 3, 4, 1.5, ["help"], {"restarts": {"kafka": 1}})
+    append(path, to_line(result, "abc", NOW))
+    assert list(read_rounds(path)) == [("abc", result)]
+
+
+def test_the_table_of_a_file_has_the_rounds_on_the_last_commit_of_each_class(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.jsonl"
+    for commit, result in (
+        ("old", Result("x", 1, Verdict.LOST, messages=60, lost=2)),
+        ("new", Result("x", 1, messages=60, recovery_seconds=3)),
+        ("new", Result("x", 2, messages=60, recovery_seconds=9)),
+        ("old", Result("y", 1, Verdict.SKIPPED)),
+    ):
+        append(path, to_line(result, commit, NOW))
+    append(path, '{"class": "x", "commit": "new", "se')
+    assert to_markdown(read_rounds(path)).splitlines() == [
+        "| commit | class | rounds | messages | lost | doubled | differing | worst recovery, s | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| new | x | 2 | 120 | 0 | 0 | 0 | 9 | held |",
+        "| old | y | 1 | 0 | 0 | 0 | 0 | - | skipped |",
     ]
