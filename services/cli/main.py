@@ -79,12 +79,15 @@ def main() -> None:
     """Run a command. An error that a person can fix ends in a sentence, not in a stack trace."""
     from pydantic import ValidationError
 
+    from services.common.exits import UnusableProcessError
     from services.common.messages import describe
 
     try:
         app()
     except ValidationError as error:
         fail(f"A setting is wrong: {describe(error)} (see docs/configuration.md).")
+    except UnusableProcessError as error:
+        fail(str(error), code=error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

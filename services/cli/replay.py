@@ -121,14 +121,18 @@ def to_columns(text: str | None) -> Columns:
 def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> Replayed:
     from rich.progress import TextColumn, TimeRemainingColumn
 
+    from schemas.topics import DEAD, RAW
     from services.common.producer import SafeProducer
+    from services.common.topics import make_missing_topics
     from services.producer.ledger.store import Store
     from services.producer.replay.replayer import Replayer, count_items
 
     store = Store(settings.store_file)
+    store.check()
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with answering(settings, "Is the stack up? `dragoman up`"):
+            make_missing_topics(settings, (RAW, DEAD))  # somebody may have deleted one
             producer = SafeProducer(settings)
         with producer, bar:
             task = bar.add_task("replaying", total=count_items(sources, manner.loops), rate="")

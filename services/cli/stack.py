@@ -68,11 +68,16 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
 
     settings, producer = EmbeddedSettings(), ProducerSettings()
     signal.signal(signal.SIGTERM, interrupt)
+
+    def prepare_started(started: Stack) -> None:
+        with answering(producer, "Nothing was left running."):
+            prepare_servers(started.kafka_bootstrap, started.elasticsearch_url)
+
     try:
         return stack.up(
             settings,
             ConsoleReporter(),
-            lambda started: prepare_servers(started.kafka_bootstrap, started.elasticsearch_url),
+            prepare_started,
             max_message_bytes=producer.max_request_bytes,
             services=stack.service_names(workers or settings.workers),
             detach=detach,

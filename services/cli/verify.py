@@ -46,6 +46,7 @@ def verify(
     if not store_file.is_file():
         fail(f"There is no ledger in {store_file}: nothing was sent from this home.", code=2)
     store = Store(store_file)
+    store.check()
     repaired = None
     try:
         with answering(settings):

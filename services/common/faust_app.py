@@ -125,12 +125,16 @@ class GuardedConsumer(driver.Consumer):
         return {}
 
 
-def make_app(settings: Settings, group: str, datadir: Path) -> faust.App:
-    """A faust app with `group` as its id. Faust uses the id as the consumer group."""
+def make_app(settings: Settings, group: str, datadir: Path, client_id: str = "dragoman") -> faust.App:
+    """A faust app with `group` as its id. Faust uses the id as the consumer group.
+
+    `client_id` names the process to Kafka.
+    """
     datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
         broker=f"aiokafka://{';'.join(settings.kafka_bootstrap.split(','))}",
+        broker_client_id=client_id,
         env={},
         autodiscover=False,
         web_enabled=False,

@@ -86,6 +86,7 @@ class LivenessProbe:
     assigned: Callable[[], set[tuple[str, int]]]
     is_excused: Callable[[], bool]
     has_begun: Callable[[], bool] = lambda: True
+    _was_missing: bool = field(init=False, default=False)
     _next_age: float = field(init=False, default=0.0)
     _start: StartDetector = field(init=False, default_factory=lambda: StartDetector(START_SECONDS))
 
@@ -101,6 +102,7 @@ class LivenessProbe:
                 try:
                     while True:
                         lags = read_lag(admin, self.group, self.topics)
+                        self._require_topics(lags)
                         self._measure(lags, detector)
                         self._measure_age(admin, lags)
                         time.sleep(INTERVAL_SECONDS)
@@ -128,6 +130,14 @@ class LivenessProbe:
         for topic in self.topics:
             LAG_AGE.labels(self.service, topic).set(ages.get(topic, 0.0))
             RETENTION.labels(topic).set(retention[topic])
+
+    def _require_topics(self, lags: list[PartitionLag]) -> None:
+        """End the process when a topic is missing at two looks in a row: the next start makes it again."""
+        missing = sorted(set(self.topics) - {lag.topic for lag in lags})
+        if missing and self._was_missing:
+            log.error("a topic was deleted; starting again to make it", topics=missing)
+            os._exit(EXIT_TEMPORARY)
+        self._was_missing = bool(missing)
 
     def _measure(self, lags: list[PartitionLag], detector: StallDetector) -> None:
         for topic in self.topics:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import structlog
+
+REPEAT_SECONDS: Final = 30.0
+MAX_TEXT: Final = 60
 
 
 def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
@@ -40,6 +45,7 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    handler.addFilter(only_of("aiokafka", Sparing()))
     root.setLevel(level)
     # faust's services log when they start and stop, and so do our subclasses of them
     for noisy in (
@@ -57,6 +63,35 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
         "aiohttp",
     ):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
+
+
+def only_of(name: str, inner: logging.Filter) -> Callable[[logging.LogRecord], bool]:
+    """A filter for the lines of one library. It stands at the handler, because loggers below it inherit no filter."""
+
+    def is_logged(record: logging.LogRecord) -> bool:
+        return record.name.partition(".")[0] != name or bool(inner.filter(record))
+
+    return is_logged
+
+
+class Sparing(logging.Filter):
+    """Lets one line of the same text through in `REPEAT_SECONDS`.
+
+    Without it, an outage of an hour pushes everything else out of the log. The text is the one before its values are
+    put in, so that ports and numbers make no difference.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log this line."""
+        text = str(record.msg)[:MAX_TEXT]
+        if record.created < self._next.get(text, 0.0):
+            return False
+        self._next[text] = record.created + REPEAT_SECONDS
+        return True
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

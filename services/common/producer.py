@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -93,8 +94,9 @@ class SafeProducer:
         self.settle()
 
     def close(self) -> None:
-        """Close the connections. Messages that are not confirmed yet may be lost."""
-        self._producer.close(timeout=5)
+        """Close the connections. Messages that are not confirmed yet may be lost: `flush` tells of those."""
+        with suppress(KafkaError):  # it flushes first, which fails when Kafka does not answer
+            self._producer.close(timeout=5)
 
     def __enter__(self) -> Self:
         return self

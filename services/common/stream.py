@@ -62,7 +62,8 @@ class StreamLoop:
     """The safe loop on one topic. It confirms and acknowledges one event at a time, in the order of the offsets.
 
     Outcomes are counted under the name `label`. `send` gives one message to the producer of the app. With `on_thread`
-    the handler runs on a thread, still one message at a time, so that heartbeats go on while an article takes long.
+    the handler runs on a thread, still one message at a time, so that heartbeats go on while an article takes long. A
+    message of more than `max_bytes` (default: `max_message_bytes`) makes the received one a dead letter.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class StreamLoop:
     halt: Halt
     send: Callable[[Outgoing], Awaitable[Awaitable[object]]]
     on_thread: bool = False
+    max_bytes: int | None = None
     is_running: bool = field(init=False, default=False)
     is_handling: bool = field(init=False, default=False)
 
@@ -114,7 +116,7 @@ class StreamLoop:
     def outcome(self, received: Received) -> Handled:
         """The result of the handler for a message, or the dead letter of the message."""
         try:
-            return within_limit(self.handle(received), self.settings.max_message_bytes)
+            return within_limit(self.handle(received), self.max_bytes or self.settings.max_message_bytes)
         except RejectedMessage as rejected:
             letter = bury(self.settings, make_letter(received, rejected, self.service))
             return Handled("dead", (letter,), error=rejected.error_class)
@@ -139,7 +141,8 @@ class StreamLoop:
 class StreamWorker:
     """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label.
 
-    `on_thread` is for a handler that works long and touches nothing of the app.
+    `on_thread` is for a handler that works long and touches nothing of the app. `max_bytes` is for one that has decided
+    before it knows the size of what it sends.
     """
 
     settings: Settings
@@ -149,6 +152,7 @@ class StreamWorker:
     handle: Handler
     beside: tuple[tuple[Topic, Handler, str], ...] = ()
     on_thread: bool = False
+    max_bytes: int | None = None
     halt: Halt = field(init=False)
     loops: tuple[StreamLoop, ...] = field(init=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
@@ -157,8 +161,9 @@ class StreamWorker:
     def __post_init__(self) -> None:
         self.halt = Halt(self.settings, self.service)
         wanted = ((self.source, self.handle, self.service), *self.beside)
+        limits = (self.on_thread, self.max_bytes)
         self.loops = tuple(
-            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send, self.on_thread)
+            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send, *limits)
             for topic, handle, label in wanted
         )
         for loop in self.loops:

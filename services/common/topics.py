@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -31,19 +31,9 @@ def admin_client(settings: Settings) -> KafkaAdminClient:
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     """Create missing topics and check the partitions of the others. TopicMismatchError says what to do."""
     wanted = {settings.topic(topic): topic for topic in topics}
-    existing: list[str] = []
     admin = admin_client(settings)
     try:
-        for name, topic in wanted.items():
-            new = {
-                "num_partitions": topic.partitions or settings.partitions,
-                "replication_factor": settings.replication,
-                "configs": topic.config(settings.max_request_bytes),
-            }
-            try:
-                admin.create_topics({name: new}, wait_for_metadata=True)
-            except TopicAlreadyExistsError:
-                existing.append(name)
+        existing = _make_missing(admin, settings, wanted)
         if existing:
             use_broker_time(admin, existing)
         found = {item["name"]: len(item["partitions"]) for item in admin.describe_topics(list(wanted))}
@@ -56,6 +46,31 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
                 f"topic {name} has {found.get(name, 0)} partitions, not {expected}: set DRAGOMAN_PARTITIONS to what "
                 "it has, or use another DRAGOMAN_NAMESPACE"
             )
+
+
+def make_missing_topics(settings: Settings, topics: Iterable[Topic]) -> None:
+    """Create topics that somebody has deleted, and leave the others as they are. KafkaError if Kafka is away."""
+    admin = admin_client(settings)
+    try:
+        _make_missing(admin, settings, {settings.topic(topic): topic for topic in topics})
+    finally:
+        admin.close()
+
+
+def _make_missing(admin: KafkaAdminClient, settings: Settings, wanted: Mapping[str, Topic]) -> list[str]:
+    """Create missing topics. Returns the names of those that were there."""
+    existing = []
+    for name, topic in wanted.items():
+        new = {
+            "num_partitions": topic.partitions or settings.partitions,
+            "replication_factor": settings.replication,
+            "configs": topic.config(settings.max_request_bytes),
+        }
+        try:
+            admin.create_topics({name: new}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            existing.append(name)
+    return existing
 
 
 def use_broker_time(admin: KafkaAdminClient, names: Iterable[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,12 +22,13 @@ from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
 from services.common.exits import EXIT_TEMPORARY
-from services.common.faust_app import make_app, run_app
+from services.common.faust_app import SESSION_TIMEOUT_SECONDS, make_app, run_app
 from services.common.logging import get_logger
-from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
+from services.common.messages import REVISION_HEADER, Outgoing, RejectedMessage, decode, encode
 from services.common.metrics import DEAD_LETTERS, OUTCOMES, STAGE_SECONDS, begin_at_zero
 from services.common.settings import Settings
 from services.common.stream import Handled, StreamWorker, prepare
+from services.common.topics import admin_client
 from services.dedup.checked_store import RESTORED
 from services.dedup.grouping import Grouper, GroupingOutcome, GroupingResult
 from services.dedup.outbox import Send, StoryOutbox
@@ -35,6 +39,9 @@ from services.dedup.store import RecordTable
 SERVICE = "dedup"
 EDIT_SERVICE = "dedup_edits"
 """The service label of edits in metrics. It is separate, so that `dedup` counts articles only."""
+HOME_FILE = "dedup.home"
+DECISION_BYTES = 64 * 1024
+"""Room for a decision and the headers of a message. The decisions of 1,200 articles had at most 2 kB."""
 LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the window of dedup.")
 LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the window of dedup.")
 DUPLICATES = Counter("dragoman_duplicates_total", "Near-duplicates found, by level.", ["level"])
@@ -71,6 +78,7 @@ class DedupService:
 
     def handle(self, received: Received) -> Handled:
         """Decide on one article. Its message is acknowledged after every change is confirmed."""
+        require_room(received, self.settings.max_message_bytes)
         article = decode(EnrichedArticle, received.value)
         with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
             self._rebuild_if_reassigned()
@@ -163,6 +171,57 @@ def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], St
     return send
 
 
+def require_room(received: Received, limit: int) -> None:
+    """Reject an article that is larger than what a service sends, before anything is decided about it.
+
+    Behind the decision it would be too late: rows are written by then, and other articles have moved. A decision adds
+    less than `DECISION_BYTES`, and Kafka takes larger messages than `limit` (`max_request_bytes`).
+    """
+    size = len(received.value or b"")
+    if size > limit:
+        reason = f"{size:,} bytes, but an enriched article may have at most {limit:,}"
+        raise RejectedMessage("size", ErrorClass.TOO_LARGE, reason)
+
+
+def require_only_home(settings: DedupSettings, group: str, client_id: str) -> None:
+    """End this process when a dedup of another home is in the consumer group: its decisions would be others.
+
+    A member that was killed stays in the group for its session. So this waits for longer than that.
+    """
+    deadline = time.monotonic() + 2 * SESSION_TIMEOUT_SECONDS
+    while others := foreign_members(settings, group, client_id):
+        if time.monotonic() > deadline:
+            log.error(
+                "a dedup of another home works in this namespace; this one ends. Give it its own DRAGOMAN_NAMESPACE",
+                group=group,
+                others=others,
+            )
+            sys.exit(EXIT_TEMPORARY)
+        time.sleep(1)
+
+
+def foreign_members(settings: DedupSettings, group: str, client_id: str) -> list[str]:
+    """The hosts and client ids of the members of a consumer group that belong to another home."""
+    admin = admin_client(settings)
+    try:
+        described: Any = admin.describe_groups([group])
+    finally:
+        admin.close()
+    members = described[group]["members"]
+    return [f"{one['client_host']} {one['client_id']}" for one in members if one["client_id"] != client_id]
+
+
+def home_id(settings: DedupSettings) -> str:
+    """A name that only this home has. It is made once and kept in a file."""
+    path = settings.home / HOME_FILE
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(uuid.uuid4().hex[:12], encoding="ascii")
+        part.replace(path)
+    return path.read_text(encoding="ascii").strip()
+
+
 def require_only_process(folder: Path) -> None:
     """End this process when another one already works in its folder: two deciders would decide twice."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +244,9 @@ def main() -> None:
     prepare(settings, SERVICE, ENRICHED, EDITS, GROUPED, STORIES, DEAD)
     folder = settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
     require_only_process(folder)
-    app = make_app(settings, settings.group(SERVICE), folder)
+    client_id = f"dragoman-dedup-{home_id(settings)}"
+    require_only_home(settings, settings.group(SERVICE), client_id)
+    app = make_app(settings, settings.group(SERVICE), folder, client_id)
     outbox = StoryOutbox(make_story_sender(app, settings, lambda story_id: service.story(story_id)))  # noqa: PLW0108 - made below
     service = DedupService(
         settings,
@@ -196,7 +257,13 @@ def main() -> None:
         outbox,
     )
     worker = StreamWorker(
-        settings, SERVICE, app, ENRICHED, service.handle, beside=((EDITS, service.handle_edit, EDIT_SERVICE),)
+        settings,
+        SERVICE,
+        app,
+        ENRICHED,
+        service.handle,
+        beside=((EDITS, service.handle_edit, EDIT_SERVICE),),
+        max_bytes=settings.max_request_bytes - DECISION_BYTES,
     )
     begin_at_zero(OUTCOMES, known_outcomes())
     begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)

@@ -74,6 +74,8 @@ def up(
     with _exclusive(settings.home):
         if supervisor.is_running():
             raise AlreadyRunningError(supervisor.states())
+        if left := supervisor.stop_leftovers():
+            reporter.step(f"Ended what a killed supervisor left behind: {', '.join(left)}")
         server_java = java.find_java()
         stack, kafka, search = _configure(settings, reporter, server_java, max_message_bytes, services, ingest_port)
         supervisor.write_config(_programs(settings, kafka, search, stack))

@@ -15,6 +15,7 @@ import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,8 @@ from services.embedded.errors import StackError
 
 START_RETRIES = 120
 """Failed starts in a row before Supervisor gives up. After each failed start the delay grows by one second."""
+LEFTOVER_SECONDS = 40
+"""Elasticsearch and Kafka end within this time when they are told to."""
 SOCKET_PATH_LIMIT = 100
 """Maximum bytes of the path of a Unix socket, with a margin (sun_path has 108)."""
 
@@ -110,10 +113,15 @@ class Supervisor:
     def start(self, *, outlive_caller: bool) -> None:
         """Start supervisord and wait until it answers."""
         prefix = [] if outlive_caller else ["setpriv", "--pdeathsig", "TERM", "--"]
-        command = [*prefix, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(self._config)]
+        command = [*prefix, sys.executable, "-P", "-m", "services.embedded.supervisord", "-n", "-c", str(self._config)]
         with (self.log_folder / "supervisord.out").open("ab") as output:
             process = self._started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )
         deadline = time.monotonic() + 20
         while not self.is_running():
@@ -174,6 +182,31 @@ class Supervisor:
         for child in alive:
             child.kill()
         self._socket.unlink(missing_ok=True)
+
+    def leftovers(self) -> list[psutil.Process]:
+        """The processes of an earlier supervisor of this home that was killed. They may be ending."""
+        url = f"unix://{self._socket}"
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.uids().real == os.getuid() and process.environ().get("SUPERVISOR_SERVER_URL") == url:
+                    found.append(process)
+        return found
+
+    def stop_leftovers(self) -> list[str]:
+        """End what an earlier supervisor left behind, and wait for it. Returns the names."""
+        found = self.leftovers()
+        names = []
+        for process in found:
+            with suppress(psutil.Error):
+                names.append(process.environ().get("SUPERVISOR_PROCESS_NAME", process.name()))
+                process.terminate()
+        _, alive = psutil.wait_procs(found, timeout=LEFTOVER_SECONDS)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=10)
+        return sorted(set(names))
 
     def log_path(self, name: str) -> Path:
         """The log of one process."""

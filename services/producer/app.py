@@ -13,7 +13,7 @@ from aiohttp import web
 from filelock import FileLock, Timeout
 from prometheus_client import REGISTRY
 
-from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE
+from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE, UnusableProcessError
 from services.common.logging import configure_logging, get_logger
 from services.common.metrics import DEAD_LETTERS, OUTCOMES, RETRIES, begin_at_zero, serve_metrics
 from services.common.quality import QualityCollector
@@ -48,6 +48,9 @@ def main(settings: ProducerSettings | None = None) -> int:
     try:
         with lock:
             return asyncio.run(run(settings))
+    except UnusableProcessError as error:
+        log.error("the producer cannot start", reason=str(error))  # noqa: TRY400 - a traceback would not help
+        return error.exit_code
     except Timeout:
         log.error("another collector works on this store", store=str(settings.store_file))  # noqa: TRY400 - a traceback would not help
         return EXIT_TEMPORARY
@@ -64,6 +67,8 @@ async def run(settings: ProducerSettings) -> int:
     begin_at_zero(POLLS, ((outcome,) for outcome in (*POLL_OUTCOMES, *Failure)))
     begin_at_zero(RETRIES, ((SERVICE, "kafka"),))
     begin_at_zero(DEAD_LETTERS, ((SERVICE, "source", error) for error in LETTER_CLASSES))
+    with closing(Store(settings.store_file)) as store:
+        store.check()
     with closing(Store(settings.store_file)) as store, OutboxWriter(settings) as writer:
         states = parse_states(store.feed_states())
         async with Client(settings) as client:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.article import RawArticle
+from services.common.exits import EXIT_CONFIGURATION, UnusableProcessError
 from services.producer.ledger.tables import SCHEMA, add_columns
 
 DAY = 24 * 60 * 60
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 NEWER_IS_KEPT = (
     "ON CONFLICT (article_id) DO UPDATE SET guid = excluded.guid, source_id = excluded.source_id, "
     "revision = excluded.revision, content_hash = excluded.content_hash, message = excluded.message, "
@@ -101,17 +103,49 @@ class LedgerTotals:
     articles: int
 
 
+class DamagedStoreError(UnusableProcessError):
+    """The file of the store is damaged. Going on would promise what cannot be kept."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            EXIT_CONFIGURATION,
+            f"The store {path} is damaged ({reason}). Put a copy of it back, or move it away: the producer then begins "
+            "with an empty ledger, and sends the articles of its feeds and files again under the same ids.",
+        )
+
+
 class Store:
-    """One connection to the store. Other processes may have their own connections."""
+    """One connection to the store. Other processes may have their own connections.
+
+    DamagedStoreError when the file is no whole SQLite file. sqlite3.OperationalError when it is locked for too long.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
-        with self.transaction():
-            add_columns(self._db)
+        with self._damage_told():
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(SCHEMA)
+            with self.transaction():
+                add_columns(self._db)
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in DAMAGE:
+                raise DamagedStoreError(self.path, str(error)) from error
+            raise
+
+    def check(self) -> None:
+        """Look at every page of the file, about one second for 80 MB. DamagedStoreError when one is damaged."""
+        with self._damage_told():
+            (answer,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise DamagedStoreError(self.path, str(answer).strip().splitlines()[-1])
 
     def close(self) -> None:
         """Close the connection."""

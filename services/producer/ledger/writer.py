@@ -29,6 +29,7 @@ from services.common.messages import encode
 from services.common.metrics import OUTCOMES, RETRIES
 from services.common.producer import DeliveryError, SafeProducer
 from services.common.retries import Backoff
+from services.common.topics import make_missing_topics
 from services.producer.identity import article_id_of
 from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.earlier import earlier_content_hash, earlier_entry_hash
@@ -67,10 +68,10 @@ class OutboxWriter:
     def __init__(
         self,
         settings: ProducerSettings,
-        make_producer: Callable[[ProducerSettings], SafeProducer] = SafeProducer,
+        make_producer: Callable[[ProducerSettings], SafeProducer] | None = None,
     ) -> None:
         self._settings = settings
-        self._make_producer = make_producer
+        self._make_producer = make_producer or connect
         self._sender: LedgerSender | None = None
         self._dialing: Future[SafeProducer] | None = None
         self._background = ThreadPoolExecutor(1, thread_name_prefix="kafka")
@@ -120,8 +121,9 @@ class OutboxWriter:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        store = Store(self._settings.store_file)
+        store = None
         try:
+            store = Store(self._settings.store_file)
             self._recount(store)
             KEPT.set(store.count_kept())
             self._ledger_line = store.last_line()
@@ -141,7 +143,8 @@ class OutboxWriter:
         finally:
             self._close_sender()
             self._background.shutdown(wait=False)
-            store.close()
+            if store is not None:
+                store.close()
             self._refuse_rest()
 
     def _take(self) -> list[Job]:
@@ -328,6 +331,12 @@ class OutboxWriter:
         while self.outbox and time.monotonic() < deadline and (self._sender or self._dialing) is not None:
             self._deliver(store)
             time.sleep(0.02)
+
+
+def connect(settings: ProducerSettings) -> SafeProducer:
+    """A producer for topics that exist: somebody may have deleted one. KafkaError when Kafka does not answer."""
+    make_missing_topics(settings, (RAW, DEAD))
+    return SafeProducer(settings)
 
 
 def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:

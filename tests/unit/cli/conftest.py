@@ -46,8 +46,8 @@ def dragoman(home: Path, commands: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr("typer.testing._get_command", lambda _: commands)
     before = signal.getsignal(signal.SIGTERM)
 
-    def run(*arguments: str, stdin: bytes | None = None) -> Any:
-        result = CliRunner().invoke(app, list(arguments), input=stdin)
+    def run(*arguments: str, stdin: bytes | None = None, catch_exceptions: bool = True) -> Any:
+        result = CliRunner().invoke(app, list(arguments), input=stdin, catch_exceptions=catch_exceptions)
         assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
         return result
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from services.common.settings import Settings
+from services.producer.ledger.store import DamagedStoreError
 from tests.fakes import FakeElasticsearch
 
 Run = Callable[..., Any]
@@ -212,6 +213,19 @@ def test_what_a_person_does_ends_without_a_trace(
     with pytest.raises(SystemExit) as caught:
         entry.main()
     assert caught.value.code == code
+
+
+def test_what_makes_a_process_unusable_is_a_sentence_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def command() -> None:
+        raise DamagedStoreError(tmp_path / "producer.sqlite", "file is not a database")
+
+    monkeypatch.setattr(entry, "app", command)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == 78
+    assert "producer.sqlite is damaged (file is not a database). Put a copy of it back" in capsys.readouterr().err
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from schemas.article import RawArticle
 from schemas.dead_letter import DeadLetter
 from services.common.messages import encode
 from services.producer.identity import article_id_of
+from services.producer.ledger.store import DamagedStoreError
 from tests.fakes import FakeElasticsearch, FakeKafka
 
 Run = Callable[..., Any]
@@ -142,9 +143,8 @@ def test_restart_takes_everything_again(
 
 def test_a_store_that_is_none_ends_in_a_sentence(dragoman: Run, kafka: FakeKafka, archive: Path, home: Path) -> None:
     (home / "producer.sqlite").write_bytes(b"no database " * 100)
-    result = dragoman("replay", str(archive))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == ("This cannot be replayed: file is not a database. The ledger holds what was confirmed.\n")
+    with pytest.raises(DamagedStoreError, match=r"producer\.sqlite is damaged \(file is not a database\)"):
+        dragoman("replay", str(archive), catch_exceptions=False)
     assert sent(kafka) == []
 
 

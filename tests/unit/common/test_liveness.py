@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Process:
     made = Process()
     monkeypatch.setattr(liveness, "os", made)
     monkeypatch.setattr(liveness, "time", made)
+    monkeypatch.setattr(liveness, "read_ages", lambda *_: {})
     return made
 
 
@@ -90,6 +92,8 @@ def service(tmp_path: Path, process: Process) -> Service:
     return Service(tmp_path)
 
 
+IDLE = PartitionLag("raw", 0, committed=9, end=9)
+NO_EDITS = PartitionLag("edits", 0, committed=0, end=0)
 BEHIND = PartitionLag("raw", 0, committed=5, end=9)
 OTHERS = PartitionLag("raw", 1, committed=0, end=100)
 
@@ -159,6 +163,14 @@ def test_progress_is_a_commit_or_nothing_to_do(service: Service, process: Proces
     assert service.metric("dragoman_last_progress_timestamp_seconds") != 1
 
 
+def with_topics() -> FakeKafka:
+    """A broker with the topics of the service."""
+    kafka = FakeKafka()
+    kafka.make_topic("raw")
+    kafka.make_topic("edits")
+    return kafka
+
+
 class Admins:
     """Makes admin clients; the first calls fail, as while Kafka is away."""
 
@@ -178,7 +190,7 @@ class Admins:
 def test_the_probe_measures_for_ever_with_a_client_of_its_own(
     service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka = FakeKafka()
+    kafka = with_topics()
     kafka.append("raw", b"k", b"v")
     admins = Admins(kafka, failures=0)
     monkeypatch.setattr(liveness, "admin_client", admins)
@@ -194,7 +206,7 @@ def test_an_outage_of_kafka_ends_no_process(
     service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the service nor its start can be blamed for it, however long it lasts."""
-    kafka = FakeKafka()
+    kafka = with_topics()
     kafka.append("raw", b"k", b"v")
     failures = int(START_SECONDS / INTERVAL_SECONDS) * 3
     monkeypatch.setattr(liveness, "admin_client", Admins(kafka, failures))
@@ -214,9 +226,9 @@ def test_an_outage_during_the_start_does_not_count(
         one = measured.pop(0)
         if one is not None:
             raise one
-        return []
+        return [IDLE, NO_EDITS]
 
-    monkeypatch.setattr(liveness, "admin_client", Admins(FakeKafka(), failures=0))
+    monkeypatch.setattr(liveness, "admin_client", Admins(with_topics(), failures=0))
     monkeypatch.setattr(liveness, "read_lag", read_lag)
     service.begun = False
     process.last_nap = len(measured)
@@ -229,7 +241,7 @@ def test_an_outage_in_between_forgets_what_was_measured_before_it(
     service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can commit while Kafka is away."""
-    measured: list[Any] = [[BEHIND], KafkaConnectionError("gone"), [BEHIND], [BEHIND]]
+    measured: list[Any] = [[BEHIND, NO_EDITS], KafkaConnectionError("gone"), *[[BEHIND, NO_EDITS]] * 2]
 
     def read_lag(*_: object) -> list[PartitionLag]:
         process.now += LIMIT - INTERVAL_SECONDS
@@ -238,7 +250,7 @@ def test_an_outage_in_between_forgets_what_was_measured_before_it(
             raise one
         return list(one)
 
-    admins = Admins(FakeKafka(), failures=0)
+    admins = Admins(with_topics(), failures=0)
     monkeypatch.setattr(liveness, "admin_client", admins)
     monkeypatch.setattr(liveness, "read_lag", read_lag)
     process.last_nap = 4
@@ -251,7 +263,7 @@ def test_an_outage_in_between_forgets_what_was_measured_before_it(
 def test_a_stall_ends_the_process_from_within_the_probes_loop(
     service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka = FakeKafka()
+    kafka = with_topics()
     kafka.append("raw", b"k", b"v")
     kafka.committed["worker", TopicPartition("raw", 0)] = 0
     monkeypatch.setattr(liveness, "admin_client", Admins(kafka, failures=0))
@@ -271,3 +283,40 @@ def test_the_probes_thread_keeps_no_process_alive(service: Service, monkeypatch:
     (options,) = started
     assert options["daemon"] is True
     assert options["target"] == service.probe._run
+
+
+def test_a_topic_that_was_deleted_ends_the_process_so_that_the_next_one_makes_it(
+    service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look may be wrong: metadata comes late."""
+    looks = [[IDLE, NO_EDITS], [NO_EDITS], [IDLE, NO_EDITS], [NO_EDITS], [NO_EDITS]]
+    monkeypatch.setattr(liveness, "admin_client", Admins(with_topics(), failures=0))
+    monkeypatch.setattr(liveness, "read_lag", lambda *_: looks.pop(0))
+    process.last_nap = 10
+    with pytest.raises(Exited) as ended:
+        service.probe._run()
+    assert (ended.value.args, looks) == ((75,), [])
+
+
+def test_the_age_of_the_lag_is_published_and_goes_with_it(
+    service: Service, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "read_ages", lambda *_: {"raw": 700.0, "edits": 0.0})
+    monkeypatch.setattr(liveness, "read_retention", lambda *_: {"raw": 1000.0, "edits": math.inf})
+    admin: Any = FakeAdmin(with_topics())
+    service.probe._measure_age(admin, [BEHIND, NO_EDITS])
+    assert service.metric("dragoman_lag_age_seconds", topic="raw") == 700
+    assert REGISTRY.get_sample_value("dragoman_retention_seconds", {"topic": "raw"}) == 1000
+    assert REGISTRY.get_sample_value("dragoman_retention_seconds", {"topic": "edits"}) == math.inf
+    process.now += 1
+    service.probe._measure_age(admin, [IDLE, NO_EDITS])
+    assert service.metric("dragoman_lag_age_seconds", topic="raw") == 0
+
+
+def test_an_unknown_age_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> dict[str, float]:
+        raise KafkaConnectionError("gone")
+
+    monkeypatch.setattr(liveness, "read_ages", fail)
+    admin: Any = FakeAdmin(with_topics())
+    service.probe._measure_age(admin, [BEHIND, NO_EDITS])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from services.common.logging import configure_logging, get_logger
+from services.common.logging import Sparing, configure_logging, get_logger
 
 NOISY = ("aiokafka", "kafka", "elastic_transport", "faust", "mode", "services.common.faust_app", "services.dedup.store")
 EVERY = (*NOISY, "urllib3", "trafilatura", "htmldate", "watchfiles", "aiohttp")
@@ -89,3 +89,27 @@ def test_configured_twice_a_line_is_written_once(capsys: pytest.CaptureFixture[s
     configure_logging("worker", "")
     logging.getLogger("a.library").error("once")
     assert len(lines(capsys)) == 1
+
+
+def test_a_library_that_says_the_same_again_and_again_is_heard_now_and_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("worker", "worker-1")
+    chatty = logging.getLogger("aiokafka.conn")
+    for number in range(50):
+        chatty.error("Unable to connect to node %d", number)
+        chatty.error("Something else")
+        logging.getLogger("services.worker").error("Unable to connect to node %d", number)
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    own = [line for line in said if line["logger"] == "services.worker"]
+    assert (len(said) - len(own), len(own)) == (2, 50)
+
+
+def test_it_is_heard_again_after_a_while() -> None:
+    sparing = Sparing()
+    record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "Unable to connect", None, None)
+    heard = []
+    for second in (0, 1, 29, 31, 40, 62):
+        record.created = 1000 + second
+        heard.append(sparing.filter(record))
+    assert heard == [True, False, False, True, False, True]

@@ -10,7 +10,7 @@ import pytest
 from schemas.topics import DEAD, ENRICHED, GROUPED, RAW
 from services.common import topics
 from services.common.settings import Settings
-from services.common.topics import TopicMismatchError, admin_client, ensure_topics
+from services.common.topics import TopicMismatchError, admin_client, ensure_topics, make_missing_topics
 from tests.fakes import FakeAdmin, FakeKafka
 
 
@@ -76,3 +76,13 @@ def test_the_admin_client_gives_up_after_seconds(monkeypatch: pytest.MonkeyPatch
         "request_timeout_ms": 10_000,
         "bootstrap_timeout_ms": 10_000,
     }
+
+
+def test_a_deleted_topic_is_made_again_and_the_others_are_not_judged(
+    kafka: FakeKafka, admin: FakeAdmin, tmp_path: Path
+) -> None:
+    """Who sends may not know the number of partitions that the services have."""
+    kafka.make_topic("articles.raw", 7)
+    make_missing_topics(Settings(home=tmp_path), [RAW, DEAD])
+    assert (len(kafka.partitions("articles.raw")), len(kafka.partitions("articles.dead"))) == (7, 1)
+    assert (list(admin.configs), admin.altered) == (["articles.dead"], {})

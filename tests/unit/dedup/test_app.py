@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +14,23 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.article import EnrichedArticle, GroupedArticle
+from schemas.dead_letter import ErrorClass
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
 from services.common.exits import EXIT_TEMPORARY
+from services.common.faust_app import SESSION_TIMEOUT_SECONDS
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, encode
 from services.common.stream import Handled, StreamWorker
 from services.dedup import app as module
-from services.dedup.app import DedupService, make_story_sender, require_only_process
+from services.dedup.app import (
+    DedupService,
+    home_id,
+    make_story_sender,
+    require_only_home,
+    require_only_process,
+    require_room,
+)
 from services.dedup.outbox import StoryOutbox
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -350,17 +360,20 @@ def test_the_service_is_wired_as_the_map_says(tmp_path: Path, monkeypatch: pytes
     prepared: list[Any] = []
     started: list[Any] = []
     ran: list[Any] = []
+    homes: list[Any] = []
     monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path))
     monkeypatch.setenv("DRAGOMAN_GROUPING_VERSION", "2")
     monkeypatch.setattr(module, "prepare", lambda _, service, *topics: prepared.append((service, set(topics))))
     monkeypatch.setattr(StreamWorker, "start_probes", lambda worker, pages: started.append((worker, pages)))
     monkeypatch.setattr(module, "run_app", ran.append)
+    monkeypatch.setattr(module, "require_only_home", lambda _, group, client: homes.append((group, client)))
     module.main()
     assert prepared == [("dedup", {ENRICHED, EDITS, GROUPED, STORIES, DEAD})]
     ((worker, pages),) = started
     (app,) = ran
     assert worker.app is app
     assert app.conf.id == "dedup.v2"
+    assert homes == [("dedup.v2", app.conf.broker_client_id)]
     assert app.conf.datadir == tmp_path / "faust" / "dedup.v2"
     assert set(app.tables) == {"articles", "edits"}
     assert worker.source is ENRICHED
@@ -379,3 +392,71 @@ def test_a_second_dedup_in_one_home_is_refused(tmp_path: Path) -> None:
         require_only_process(folder)
     assert ended.value.code == EXIT_TEMPORARY
     require_only_process(tmp_path / "faust" / "dedup.v2")
+
+
+class Members:
+    """An admin client that sees these client ids in the consumer group, one list after another."""
+
+    def __init__(self, *looks: list[str]) -> None:
+        self.looks = list(looks)
+
+    def describe_groups(self, groups: list[str]) -> dict[str, Any]:
+        clients = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return {groups[0]: {"members": [{"client_id": client, "client_host": "/10.0.0.7"} for client in clients]}}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only sleeping moves."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+def test_a_dedup_of_another_home_is_refused_when_its_session_would_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: list[float]
+) -> None:
+    monkeypatch.setattr(module, "admin_client", lambda _: Members(["ours", "theirs"]))
+    with pytest.raises(SystemExit) as ended:
+        require_only_home(DedupSettings(home=tmp_path), "dedup", "ours")
+    assert ended.value.code == EXIT_TEMPORARY
+    assert hours[0] > 2 * SESSION_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("looks", [([],), (["ours"],), (["theirs"], ["theirs"], [])])
+def test_our_own_member_and_one_that_goes_are_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: list[float], looks: tuple[list[str], ...]
+) -> None:
+    members = Members(*looks)
+    monkeypatch.setattr(module, "admin_client", lambda _: members)
+    require_only_home(DedupSettings(home=tmp_path), "dedup", "ours")
+    assert hours[0] == len(looks) - 1
+
+
+def test_a_home_keeps_its_name_and_another_has_another(tmp_path: Path) -> None:
+    one, other = DedupSettings(home=tmp_path / "one"), DedupSettings(home=tmp_path / "other")
+    assert home_id(one) == home_id(one) != home_id(other)
+
+
+def test_an_article_that_is_too_large_is_rejected_before_anything_is_decided(harness: Harness) -> None:
+    """Behind the decision its rows would be written, and the articles that it moved would be dropped."""
+    received = Received("news.articles.enriched", 0, 0, None, b"k", encode(FULL))
+    limit = len(received.value or b"")
+    require_room(received, limit)
+    with pytest.raises(RejectedMessage, match=f"{limit:,} bytes") as rejected:
+        require_room(received, limit - 1)
+    assert rejected.value.error_class is ErrorClass.TOO_LARGE
+    padding = b" " * harness.service.settings.max_message_bytes
+    with pytest.raises(RejectedMessage):
+        harness.service.handle(replace(received, value=encode(FULL) + padding))
+    assert harness.service.grouper.live == {}
+
+
+def test_a_decision_fits_behind_the_largest_article(tmp_path: Path) -> None:
+    """What dedup sends may be larger than what it takes, and still fits into a dead letter of Kafka's size."""
+    settings = DedupSettings(home=tmp_path)
+    assert settings.max_message_bytes + 2 * module.DECISION_BYTES < settings.max_request_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,42 @@ def test_a_supervisor_that_does_not_start_says_why(supervisor: Supervisor) -> No
     supervisor._config.write_text("[supervisord]\nlogfile=/nowhere/at/all/log\n")
     with pytest.raises(StackError, match=r"(?s)does not start:.*nowhere"):
         supervisor.start(outlive_caller=True)
+
+
+def test_what_a_killed_supervisor_leaves_behind_is_found_and_ended(supervisor: Supervisor) -> None:
+    """A process that ignores the death of its parent, as Elasticsearch does: its launcher forgets the signal."""
+    ignoring = Program("deaf", ["setpriv", "--pdeathsig", "clear", "--", "sleep", "600"], 1)
+    supervisor.write_config([ignoring])
+    supervisor.start(outlive_caller=False)
+    supervisor.start_program("deaf")
+    deadline = time.monotonic() + 10
+    while not (left := supervisor.leftovers()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (deaf,) = left
+    pid = supervisor.pid()
+    assert pid is not None
+    time.sleep(0.3)  # setpriv has become sleep by then
+    psutil.Process(pid).kill()
+    psutil.Process(pid).wait(10)
+    assert deaf.is_running()
+    assert supervisor.stop_leftovers() == ["deaf"]
+    assert not deaf.is_running()
+    assert supervisor.stop_leftovers() == []
+
+
+def test_a_log_that_cannot_be_written_ends_no_supervisor(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/full is a disk that is always full; the program writes to it through the supervisor."""
+    chatty = Program("chatty", ["sh", "-c", "while true; do echo hello; sleep 0.05; done"], 1)
+    monkeypatch.setattr(supervisor, "log_path", lambda _: Path("/dev/full"))
+    supervisor.write_config([chatty])
+    (supervisor.log_folder / "supervisord.out").symlink_to("/dev/full")
+    supervisor.start(outlive_caller=False)
+    supervisor.start_program("chatty")
+    time.sleep(1.5)
+    (state,) = supervisor.states()
+    assert (supervisor.is_running(), state.state) == (True, "running")
 
 
 def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:

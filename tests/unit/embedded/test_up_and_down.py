@@ -55,6 +55,9 @@ class FakeSupervisor:
     def states(self) -> list[ProcessState]:
         return [ProcessState(name, state, 1, 1.0, "") for name, state in self.running.items()]
 
+    def stop_leftovers(self) -> list[str]:
+        return []
+
     def stop(self) -> None:
         self.journal.append("stop")
         self.running.clear()

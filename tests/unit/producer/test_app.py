@@ -18,7 +18,7 @@ from filelock import FileLock
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE
+from services.common.exits import EXIT_BUG, EXIT_CONFIGURATION, EXIT_TEMPORARY, EXIT_UNAVAILABLE
 from services.producer import app
 from services.producer.app import health, main, run
 from services.producer.feeds.collect import Collector
@@ -165,6 +165,16 @@ def test_a_second_collector_of_a_store_does_not_start(settings: ProducerSettings
     with FileLock(settings.store_file.with_suffix(".collecting")), capture_logs() as logs:
         assert main(settings) == EXIT_TEMPORARY
     assert [line["event"] for line in logs] == ["another collector works on this store"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_damaged_store_is_named_and_nothing_is_served(settings: ProducerSettings) -> None:
+    settings.home.mkdir()
+    settings.store_file.write_bytes(b"no database " * 100)
+    with capture_logs() as logs:
+        assert main(settings) == EXIT_CONFIGURATION
+    assert [line["event"] for line in logs] == ["the producer cannot start"]
+    assert f"{settings.store_file} is damaged" in logs[0]["reason"]
 
 
 @pytest.mark.usefixtures("alone")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.producer.ledger.store import Identified, LedgerLine, Store
+from services.producer.ledger.store import DamagedStoreError, Identified, LedgerLine, Store
 
 
 @pytest.fixture
@@ -72,3 +72,51 @@ def test_ledger_lines_are_never_half_a_line(store: Store) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         store.append([LedgerLine(None, "g", "s", 1, "h", "t", 0, 0)])  # type: ignore[arg-type]
     assert store.totals().messages == 0
+
+
+class TestDamage:
+    """A damaged file is refused with its name. Going on would promise what cannot be kept."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        path = tmp_path / "whole.sqlite"
+        store = Store(path)
+        with store.transaction():
+            store.append(
+                LedgerLine(f"article {number}", "g", "s", 1, "hash" * 20, "articles.raw", 0, number)
+                for number in range(2000)
+            )
+        store.close()
+        return path
+
+    def test_a_whole_file_is_well(self, file: Path) -> None:
+        Store(file).check()
+
+    @pytest.mark.parametrize("damage", [b"no database", b""])
+    def test_a_damaged_beginning_is_found_at_once(self, file: Path, damage: bytes) -> None:
+        content = file.read_bytes()
+        file.write_bytes(damage.ljust(100, b"x") + content[100:])
+        with pytest.raises(DamagedStoreError, match=r"whole\.sqlite is damaged"):
+            Store(file)
+
+    def test_a_cut_file_is_found(self, file: Path) -> None:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        with pytest.raises(DamagedStoreError):
+            Store(file).check()
+
+    def test_damage_behind_the_first_page_is_found_by_the_check(self, file: Path) -> None:
+        content = bytearray(file.read_bytes())
+        for at in range(4096, len(content), 97):
+            content[at] ^= 0xFF
+        file.write_bytes(content)
+        with pytest.raises(DamagedStoreError):
+            Store(file).check()
+
+    def test_a_locked_store_is_no_damaged_one(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        connect = sqlite3.connect
+        monkeypatch.setattr(sqlite3, "connect", lambda path, **options: connect(path, **{**options, "timeout": 0.1}))
+        holder = connect(file, isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            Store(file)
+        holder.close()
