@@ -12,7 +12,8 @@ from schemas.topics import DEAD, RAW
 from services.common.messages import REVISION_HEADER
 from services.common.producer import Delivered, SafeProducer
 from services.common.settings import Settings
-from services.producer.ledger.store import LedgerLine, OutboxLine, Store
+from services.producer.ledger.kept import OutboxLine
+from services.producer.ledger.store import LedgerLine, Store
 
 NO_PLACE = "-"
 """The name of replays whose items have no fixed place: those of topics."""

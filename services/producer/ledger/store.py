@@ -16,15 +16,11 @@ from pathlib import Path
 
 from schemas.article import RawArticle
 from services.common.exits import EXIT_CONFIGURATION, UnusableProcessError
+from services.producer.ledger.kept import Kept, OutboxLine
 from services.producer.ledger.tables import SCHEMA, add_columns
 
 DAY = 24 * 60 * 60
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-NEWER_IS_KEPT = (
-    "ON CONFLICT (article_id) DO UPDATE SET guid = excluded.guid, source_id = excluded.source_id, "
-    "revision = excluded.revision, content_hash = excluded.content_hash, message = excluded.message, "
-    "kept_at = excluded.kept_at WHERE excluded.revision >= kept.revision"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +37,6 @@ class LedgerLine:
     offset: int
     replay: str | None = None
     position: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxLine:
-    """One message that waits for confirmation by Kafka. `line` grows in the order of writing."""
-
-    line: int
-    article_id: str
-    guid: str | None
-    source_id: str
-    revision: int
-    content_hash: str
-    message: bytes
-
-    @property
-    def is_letter(self) -> bool:
-        """Whether the line is a dead letter and not an article. Dead letters have no source."""
-        return not self.source_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +102,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self.kept = Kept(self._db)
         with self._damage_told():
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -338,47 +317,9 @@ class Store:
 
         Call it in the transaction that writes their ledger lines. `now` is in Unix seconds.
         """
-        confirmed = list(lines)
-        query = "SELECT article_id, guid, source_id, revision, content_hash, message, ? FROM outbox WHERE line = ?"
-        for line in confirmed:
-            self._db.execute(f"INSERT INTO kept {query} AND source_id != '' {NEWER_IS_KEPT}", (now, line))
-        self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in confirmed])
-
-    # --- what is kept until it is indexed -----------------------------------------------------------------------------
-
-    def keep(self, lines: Iterable[OutboxLine], now: int) -> None:
-        """Keep messages that come from where they cannot be read again. `now` is in Unix seconds."""
-        self._db.executemany(
-            f"INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?, ?) {NEWER_IS_KEPT}",  # noqa: S608 - a constant
-            [
-                (line.article_id, line.guid, line.source_id, line.revision, line.content_hash, line.message, now)
-                for line in lines
-            ],
-        )
-
-    def kept(self, before: int, after: str, limit: int) -> list[tuple[str, int]]:
-        """Article id and revision of messages that were kept before a Unix second, in the order of their ids."""
-        rows = self._db.execute(
-            "SELECT article_id, revision FROM kept WHERE kept_at < ? AND article_id > ? ORDER BY article_id LIMIT ?",
-            (before, after, limit),
-        )
-        return [(row[0], row[1]) for row in rows]
-
-    def kept_line(self, article_id: str) -> OutboxLine | None:
-        """The message that is kept for an article, ready to be sent again."""
-        row = self._db.execute(
-            "SELECT 0, article_id, guid, source_id, revision, content_hash, message FROM kept WHERE article_id = ?",
-            (article_id,),
-        ).fetchone()
-        return OutboxLine(*row) if row else None
-
-    def drop_kept(self, indexed: Iterable[tuple[str, int]]) -> None:
-        """Remove what the index has: article ids and revisions."""
-        self._db.executemany("DELETE FROM kept WHERE article_id = ? AND revision <= ?", indexed)
-
-    def count_kept(self) -> int:
-        """The number of messages that are kept until they are indexed."""
-        return int(self._db.execute("SELECT count(*) FROM kept").fetchone()[0])
+        confirmed = [(line,) for line in lines]
+        self.kept.take_from_outbox((line for (line,) in confirmed), now)
+        self._db.executemany("DELETE FROM outbox WHERE line = ?", confirmed)
 
     # --- feeds --------------------------------------------------------------------------------------------------------
 

@@ -70,13 +70,13 @@ class KeptSweeper:
             self._was_away = True
         else:
             self._was_away = False
-        KEPT.set(store.count_kept())
+        KEPT.set(store.kept.count())
 
 
 def chunks_of_kept(store: Store, before: int) -> Iterator[list[tuple[str, int]]]:
     """Article id and revision of everything that was kept before a Unix second."""
     after = ""
-    while chunk := store.kept(before, after, CHUNK):
+    while chunk := store.kept.page(before, after, CHUNK):
         yield chunk
         after = chunk[-1][0]
 

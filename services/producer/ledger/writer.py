@@ -125,7 +125,7 @@ class OutboxWriter:
         try:
             store = Store(self._settings.store_file)
             self._recount(store)
-            KEPT.set(store.count_kept())
+            KEPT.set(store.kept.count())
             self._ledger_line = store.last_line()
             while True:
                 jobs = self._take()
@@ -198,7 +198,7 @@ class OutboxWriter:
             while True:
                 indexed = self._indexed.get_nowait()
                 with store.transaction():
-                    store.drop_kept(indexed)
+                    store.kept.drop(indexed)
 
     def _recount(self, store: Store) -> None:
         self.outbox = store.count_promised()

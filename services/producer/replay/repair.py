@@ -47,7 +47,7 @@ class Repairer:
         replays: dict[str, dict[int, str]] = defaultdict(dict)
         kept = LedgerSender(self.settings, self.producer)
         for article_id in article_ids:
-            line = self.store.kept_line(article_id)
+            line = self.store.kept.line(article_id)
             place = self.store.place(article_id)
             if line is not None and (place is None or line.revision >= place.revision):
                 kept.send(line)

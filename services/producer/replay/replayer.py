@@ -13,9 +13,10 @@ from schemas.article import RawArticle
 from services.common.messages import encode
 from services.common.producer import SafeProducer
 from services.producer.ledger.articles import to_raw_article
+from services.producer.ledger.kept import OutboxLine
 from services.producer.ledger.quarantine import is_kept, quarantine_letter
 from services.producer.ledger.sender import NO_PLACE, Confirmed, LedgerSender
-from services.producer.ledger.store import OutboxLine, Store
+from services.producer.ledger.store import Store
 from services.producer.replay.origin import ReplayOrigin, items_of
 from services.producer.replay.pace import Clock, Pace
 from services.producer.replay.timeline import by_time
@@ -125,7 +126,7 @@ class Replayer:
             made = [to_raw_article(item, self.store) if isinstance(item, Entry) else item for item in batch]
             if self.origin is None:
                 lines = (to_line(article, 0) for article in made if isinstance(article, RawArticle))
-                self.store.keep(lines, int(time.time()))
+                self.store.kept.add(lines, int(time.time()))
         self.result.notes.update(item.note for item in batch if isinstance(item, Entry) and item.note)
         for article in made:
             self._read += 1

@@ -23,7 +23,8 @@ from services.embedded.errors import StackError
 from services.embedded.stack import AlreadyRunningError
 from services.embedded.state import Stack
 from services.embedded.supervisor import ProcessState
-from services.producer.ledger.store import LedgerLine, OutboxLine, Store
+from services.producer.ledger.kept import OutboxLine
+from services.producer.ledger.store import LedgerLine, Store
 from tests.fakes import FakeElasticsearch, FakeKafka
 from tests.fakes.kafka import TIMESTAMP_MS
 
@@ -538,7 +539,7 @@ def test_repair_sends_again_what_is_kept_and_says_why_not_the_rest(
     write_ledger(home, {IDS[0]: 1, IDS[1]: 1})
     store = Store(home / "producer.sqlite")
     with store.transaction():
-        store.keep([OutboxLine(0, IDS[0], "g", "s", 1, "hash", b"kept")], now=0)
+        store.kept.add([OutboxLine(0, IDS[0], "g", "s", 1, "hash", b"kept")], now=0)
     store.close()
     story = json.dumps({"story_id": IDS[2], "revision": 3}).encode()
     kafka.append("stories", IDS[2].encode(), story)

@@ -55,8 +55,8 @@ def test_a_confirmed_message_is_kept_and_a_letter_is_not(store: Store) -> None:
     with store.transaction():
         store.promise_letter("letter", b"letter")
         store.redeem([store.promised(0, 10)[-1].line], LONG_AGO)
-    assert (store.count_promised(), store.count_kept()) == (0, 1)
-    line = store.kept_line(ONE)
+    assert (store.count_promised(), store.kept.count()) == (0, 1)
+    line = store.kept.line(ONE)
     assert line is not None
     assert (line.revision, line.message, line.source_id, line.is_letter) == (1, b"message 1", "s", False)
 
@@ -65,7 +65,7 @@ def test_a_confirmed_message_is_kept_and_a_letter_is_not(store: Store) -> None:
 def test_the_newest_revision_is_kept(store: Store, order: tuple[int, int]) -> None:
     for revision in order:
         send(store, ONE, revision)
-    line = store.kept_line(ONE)
+    line = store.kept.line(ONE)
     assert line is not None
     assert (line.revision, line.message) == (2, b"message 2")
 
@@ -73,18 +73,18 @@ def test_the_newest_revision_is_kept(store: Store, order: tuple[int, int]) -> No
 def test_an_older_revision_in_the_index_lets_nothing_go(store: Store) -> None:
     send(store, ONE, revision=2)
     with store.transaction():
-        store.drop_kept([(ONE, 1)])
-    assert store.count_kept() == 1
+        store.kept.drop([(ONE, 1)])
+    assert store.kept.count() == 1
     with store.transaction():
-        store.drop_kept([(ONE, 2)])
-    assert store.count_kept() == 0
+        store.kept.drop([(ONE, 2)])
+    assert store.kept.count() == 0
 
 
 def test_an_article_that_has_another_id_now_is_not_kept_under_the_first(store: Store) -> None:
     send(store, ONE, revision=1)
     with store.transaction():
         store.replace(ONE, TWO)
-    assert store.count_kept() == 0
+    assert store.kept.count() == 0
 
 
 @pytest.fixture

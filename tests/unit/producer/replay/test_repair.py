@@ -9,7 +9,8 @@ import pytest
 
 from schemas.article import RawArticle
 from services.common.messages import decode
-from services.producer.ledger.store import LedgerLine, OutboxLine, Store
+from services.producer.ledger.kept import OutboxLine
+from services.producer.ledger.store import LedgerLine, Store
 from services.producer.replay.origin import ReplayOrigin
 from services.producer.replay.repair import UNKNOWN_PLACE, Repaired, Repairer
 from services.producer.replay.replayer import Replayed, Replayer
@@ -82,12 +83,12 @@ def test_a_file_that_is_gone_is_named(settings: ProducerSettings, store: Store, 
 
 def test_what_is_kept_is_sent_as_it_was(settings: ProducerSettings, store: Store) -> None:
     with store.transaction():
-        store.keep([line_of(revision=7)], now=0)
+        store.kept.add([line_of(revision=7)], now=0)
         store.append([ledger_line(revision=7)])
     producer: Any = FakeProducer()
     assert Repairer(settings, store, producer).repair(["a"]).revisions == {"a": 7}
     assert producer.sent == [("articles.raw", b"a", b"message 7")]
-    assert store.kept_line("a") is not None, "until it is indexed"
+    assert store.kept.line("a") is not None, "until it is indexed"
 
 
 def test_the_newer_of_a_kept_message_and_an_item_of_a_file_is_sent(
@@ -97,7 +98,7 @@ def test_the_newer_of_a_kept_message_and_an_item_of_a_file_is_sent(
     (article_id, revision), *_ = sent.revisions.items()
     for kept, expected in ((revision - 1, revision), (revision + 1, revision + 1)):
         with store.transaction():
-            store.keep([line_of(article_id, revision=kept)], now=0)
+            store.kept.add([line_of(article_id, revision=kept)], now=0)
         producer: Any = FakeProducer()
         assert Repairer(settings, store, producer).repair([article_id]).revisions == {article_id: expected}
 
