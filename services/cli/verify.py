@@ -97,7 +97,7 @@ def _repair(
                 lambda done: bar.update(task, completed=done),
             )
     except DeliveryError as error:
-        fail(f"{error}. Nothing is lost; run the same command again.")
+        fail(f"{str(error).rstrip('.')}. Nothing is lost; run the same command again.")
     return repaired
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from kafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from schemas.article import DuplicateLevel, EnrichedArticle, GroupedArticle
@@ -189,8 +190,10 @@ def require_only_home(settings: DedupSettings, group: str, client_id: str) -> No
     A member that was killed stays in the group for its session. So this waits for longer than that.
     """
     deadline = time.monotonic() + 2 * SESSION_TIMEOUT_SECONDS
-    while others := foreign_members(settings, group, client_id):
-        if time.monotonic() > deadline:
+    while (others := foreign_members(settings, group, client_id)) != []:
+        if others is None:  # the clock does not run while Kafka cannot say
+            deadline = time.monotonic() + 2 * SESSION_TIMEOUT_SECONDS
+        elif time.monotonic() > deadline:
             log.error(
                 "a dedup of another home works in this namespace; this one ends. Give it its own DRAGOMAN_NAMESPACE",
                 group=group,
@@ -200,13 +203,20 @@ def require_only_home(settings: DedupSettings, group: str, client_id: str) -> No
         time.sleep(1)
 
 
-def foreign_members(settings: DedupSettings, group: str, client_id: str) -> list[str]:
-    """The hosts and client ids of the members of a consumer group that belong to another home."""
-    admin = admin_client(settings)
+def foreign_members(settings: DedupSettings, group: str, client_id: str) -> list[str] | None:
+    """The hosts and client ids of the members of a consumer group that belong to another home.
+
+    None while Kafka cannot say: at its first start, and while the coordinator of the group moves.
+    """
     try:
-        described: Any = admin.describe_groups([group])
-    finally:
-        admin.close()
+        admin = admin_client(settings)
+        try:
+            described: Any = admin.describe_groups([group])
+        finally:
+            admin.close()
+    except KafkaError as error:
+        log.warning("Kafka cannot name the members of the group yet", error=type(error).__name__)
+        return None
     members = described[group]["members"]
     return [f"{one['client_host']} {one['client_id']}" for one in members if one["client_id"] != client_id]
 

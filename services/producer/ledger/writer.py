@@ -362,9 +362,14 @@ def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now
             store.remember(feed_id, entry.guid, replace(seen, entry_hash=hashed), seconds)
         if not owes_look(replace(seen, entry_hash=hashed), hashed):
             return Written(ItemOutcome.UNCHANGED)
+    words_id = words_id_of(feed_id, entry)
+    if seen is None and words_id is not None and store.resolve(words_id) != words_id:
+        return Written(ItemOutcome.UNCHANGED)  # only its date is another one
     article = to_raw_article(entry, store, feed_id, now, same_article(store, feed_id, seen, entry))
     if isinstance(article, Problem):
         return Written(ItemOutcome.PROBLEM, problem=article)
+    if words_id is not None:
+        store.alias(words_id, article.article_id)
     is_known = store.is_promised(article.article_id, article.revision)
     if not is_known:
         OUTCOMES.labels(SERVICE, SUPERSEDED).inc(store.promise(article, encode(article)))
@@ -387,6 +392,13 @@ def with_own_guid(store: Store, feed_id: str | None, entry: Entry) -> Entry:
     elif store.is_shared(name_id):
         return with_hash(entry, likeness(entry))
     return entry
+
+
+def words_id_of(feed_id: str | None, entry: Entry) -> str | None:
+    """The id that the words of an entry without guid and link give in its feed. None for all others."""
+    if feed_id is None or entry.words_name is None:
+        return None
+    return article_id_of(feed_id, f"words {entry.words_name}", None)
 
 
 def is_unchanged(store: Store, feed_id: str, seen: SeenEntry, hashed: str, earlier: str) -> bool:

@@ -40,7 +40,8 @@ class Entry:
 
     `note` says what was guessed. `observed_at` is the time at which an archive stored it. `shares_url` is true if
     several articles of its document link to the same page. `shared_guid` is the guid that several entries of its
-    document have; `guid` then tells them apart. `stamp` changes when the page must be looked at again.
+    document have; `guid` then tells them apart. `words_name` names an entry without guid and link by its words, because
+    the date in its made guid may be that of each visit. `stamp` changes when the page must be looked at again.
     """
 
     source_id: str
@@ -56,6 +57,7 @@ class Entry:
     observed_at: datetime | None = None
     shares_url: bool = False
     shared_guid: str | None = None
+    words_name: str | None = None
     stamp: str | None = None
 
     @property

@@ -295,7 +295,8 @@ def tell_apart(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
 
     Entries with the same guid get their URL as guid, or the guid with a hash of their title (and of their words) when
     the URL is the same too. When they do not differ at all, the second entry becomes a problem. Entries that link to
-    the same page are marked with `shares_url`, so that their guid tells them apart and not their URL.
+    the same page are marked with `shares_url`, so that their guid tells them apart and not their URL. Entries with the
+    same words are numbered in their `words_name`.
     """
     listed = list(items)
     entries = [item for item in listed if isinstance(item, Entry)]
@@ -304,6 +305,7 @@ def tell_apart(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
     repeated = [entry for entry in entries if places[entry.guid, entry.url] > 1]
     titles = Counter((entry.guid, entry.url, likeness(entry)) for entry in repeated)
     seen: set[str] = set()
+    words: Counter[str] = Counter()
     distinct: list[Entry | Problem] = []
     for item in listed:
         kept = item
@@ -316,6 +318,9 @@ def tell_apart(items: Iterable[Entry | Problem]) -> list[Entry | Problem]:
         if isinstance(kept, Entry) and kept.guid in seen:
             reason = "has the same guid, address, title and words as an earlier entry"
             kept = Problem(kept.source_id, kept.guid, ProblemKind.REPEATED, reason)
+        if isinstance(kept, Entry) and kept.words_name is not None:
+            words[kept.words_name] += 1
+            kept = replace(kept, words_name=f"{kept.words_name} {words[kept.words_name]}")
         seen.add(kept.guid)
         distinct.append(kept)
     return mark_shared_urls(distinct)

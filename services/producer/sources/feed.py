@@ -33,6 +33,7 @@ from services.producer.sources.documents import (
     tell_apart,
     values,
     web_address,
+    words_of,
 )
 from services.producer.sources.html import clean_fragment, has_words
 
@@ -138,17 +139,18 @@ def make_entry(entry: Mapping[str, Any], feed: Mapping[str, Any], source_id: str
     content, content_type = best_content(entry)
     published, updated = (read_date(entry, name) for name in ("published_parsed", "updated_parsed"))
     guid = one_line(entry.get("id")) or (link or "")[:MAX_VALUE_LENGTH]
-    guid = guid or content_hash_of("" if title else content, title, None, published, None)
+    made_guid = content_hash_of("" if title else content, title, None, published, None)
     language = stated_language(entry)
     feed_language = language_tag(feed.get("language"))
     return Entry(
         source_id,
-        guid,
+        guid or made_guid,
         content,
         content_type,
         url=link,
         title=title,
         published_at=published or updated,
+        words_name=None if guid else content_hash_of(words_of(content), title, None, None, None),
         declared_language=language or feed_language,
         declared=Declared(
             languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),

@@ -29,6 +29,7 @@ from services.producer.sources.documents import (
     tell_apart,
     values,
     web_address,
+    words_of,
 )
 from services.producer.sources.html import clean_fragment, has_words
 from services.producer.sources.json_text import repair_escapes
@@ -137,16 +138,17 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
     content = plain or (html if has_words(html) else "") or (text(item, "summary") or "").strip()
     published, updated = (iso_date(text(item, name)) for name in ("date_published", "date_modified"))
     guid = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
-    guid = guid or content_hash_of("" if title else content, title, None, published, None)
+    made_guid = content_hash_of("" if title else content, title, None, published, None)
     language, feed_language = language_tag(text(item, "language")), language_tag(text(feed, "language"))
     return Entry(
         source_id,
-        guid,
+        guid or made_guid,
         content,
         ContentType.HTML if content and content == html else ContentType.TEXT,
         url=link,
         title=title,
         published_at=published or updated,
+        words_name=None if guid else content_hash_of(words_of(content), title, None, None, None),
         declared_language=language or feed_language,
         declared=Declared(
             languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from kafka.errors import CoordinatorNotAvailableError, KafkaConnectionError
 from prometheus_client import REGISTRY
 
 from schemas.article import EnrichedArticle, GroupedArticle
@@ -435,6 +436,22 @@ def test_our_own_member_and_one_that_goes_are_no_hindrance(
     monkeypatch.setattr(module, "admin_client", lambda _: members)
     require_only_home(DedupSettings(home=tmp_path), "dedup", "ours")
     assert hours[0] == len(looks) - 1
+
+
+def test_a_kafka_that_cannot_say_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: list[float]
+) -> None:
+    members = Members(["ours"])
+    answers: list[Exception] = [CoordinatorNotAvailableError(), KafkaConnectionError()] * 30
+
+    def admin(_: object) -> Members:
+        if answers:
+            raise answers.pop()
+        return members
+
+    monkeypatch.setattr(module, "admin_client", admin)
+    require_only_home(DedupSettings(home=tmp_path), "dedup", "ours")
+    assert hours[0] == 60
 
 
 def test_a_home_keeps_its_name_and_another_has_another(tmp_path: Path) -> None:

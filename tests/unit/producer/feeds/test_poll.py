@@ -122,6 +122,44 @@ def test_a_first_poll_brings_every_entry_and_what_the_feed_says_of_itself(room: 
     assert polls("changed") == before + 1
 
 
+def nameless(*entries: tuple[str, str, int]) -> bytes:
+    """A feed whose entries (title, words, hour of the day) have neither guid nor link."""
+    items = "".join(
+        f"<item><title>{title}</title><description>{words}</description>"
+        f"<pubDate>Mon, 23 Nov 2026 {hour:02}:00:00 GMT</pubDate></item>"
+        for title, words, hour in entries
+    )
+    return f'<rss version="2.0"><channel><title>Feed</title>{items}</channel></rss>'.encode()
+
+
+def test_a_nameless_entry_whose_date_is_that_of_each_visit_is_one_article(room: Room) -> None:
+    for hour in range(5):
+        room.web.pages[URL] = nameless(("Storm", "Trees fell.", hour), ("Storm", "Roofs flew.", hour))
+        room.poll(feed())
+    assert [article.content for article in room.articles()] == ["Trees fell.", "Roofs flew."]
+
+
+def test_nameless_entries_with_the_same_words_and_other_dates_in_one_feed_stay_apart(room: Room) -> None:
+    for shift in range(3):
+        room.web.pages[URL] = nameless(("Warning", "Wind.", 1 + shift), ("Warning", "Wind.", 9 + shift))
+        room.poll(feed())
+    assert len({article.article_id for article in room.articles()}) == 2
+
+
+def test_other_words_of_a_nameless_entry_are_another_article(room: Room) -> None:
+    for hour, words in enumerate(("Trees fell.", "Roofs flew.")):
+        room.web.pages[URL] = nameless(("Storm", words, hour))
+        room.poll(feed())
+    assert [article.content for article in room.articles()] == ["Trees fell.", "Roofs flew."]
+
+
+def test_an_edit_of_a_nameless_entry_is_a_revision_and_not_a_second_article(room: Room) -> None:
+    for words in ("Trees fell.", "Trees fell on roofs."):
+        room.web.pages[URL] = nameless(("Storm", words, 1))
+        room.poll(feed())
+    assert len({article.article_id for article in room.articles()}) == 1
+
+
 def test_without_a_stated_source_the_host_is_the_publisher(room: Room) -> None:
     room.web.pages["https://www.e.org/feed"] = rss([story("a", 1)])
     room.poll(feed(url="https://www.e.org/feed"))
