@@ -51,16 +51,20 @@ def _table(title: str, left: str, *columns: str) -> Table:
 
 
 def hostile_texts(figures: list[dict[str, Any]]) -> Table:
-    """Seconds of each stage on texts that are made to be slow, at 10k / 100k / 1M characters."""
+    """Seconds on texts that are made to be slow: of all stages for each size, and of each stage for the largest."""
     sizes = sorted({figure["characters"] for figure in figures})
-    names = list(dict.fromkeys(stage for figure in figures for stage in figure["seconds"] if stage != "refused"))
-    title = f"Seconds for texts that are made to be slow ({' / '.join(f'{size:,}' for size in sizes)} characters)"
-    table = _table(title, "text", *names)
+    stages = list(dict.fromkeys(stage for figure in figures for stage in figure["seconds"] if stage != "refused"))
+    title = f"Seconds for texts that are made to be slow: all stages, and each stage at {sizes[-1]:,} characters"
+    table = _table(title, "text", *(f"{size:,}" for size in sizes), *stages)
     for text in dict.fromkeys(figure["text"] for figure in figures):
         rows = {figure["characters"]: figure["seconds"] for figure in figures if figure["text"] == text}
-        cells = [[_seconds(rows.get(size, {}).get(name)) for size in sizes] for name in names]
-        table.add_row(text, *(" / ".join(cell) if set(cell) != {"–"} else "–" for cell in cells))
+        sums = [_seconds(_sum(rows.get(size))) for size in sizes]
+        table.add_row(text, *sums, *(_seconds(rows.get(sizes[-1], {}).get(stage)) for stage in stages))
     return table
+
+
+def _sum(seconds: dict[str, Any] | None) -> float | None:
+    return None if seconds is None else sum(value for name, value in seconds.items() if name != "refused")
 
 
 def _seconds(seconds: float | None) -> str:

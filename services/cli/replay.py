@@ -85,9 +85,8 @@ def replay(
     except (OSError, sqlite3.Error) as error:
         fail(f"This cannot be replayed: {error}. The ledger holds what was confirmed.", code=2)
     except DeliveryError as error:
-        fail(
-            f"{str(error).rstrip('.')}. Nothing is lost: the ledger holds what was confirmed. Run the same command again."
-        )
+        said = str(error).rstrip(".")
+        fail(f"{said}. Nothing is lost: the ledger holds what was confirmed. Run the same command again.")
     _report(result)
     if wait:
         _wait(result, started, timeout)

@@ -14,7 +14,6 @@ from services.common import producer as module
 from services.common.producer import Delivered, DeliveryError, SafeProducer
 from services.common.settings import Settings
 
-
 CLOSING_SECONDS = 5
 
 
