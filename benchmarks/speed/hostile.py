@@ -63,6 +63,7 @@ TEXTS: Final[dict[str, Callable[[int], str]]] = {
     "an office": _repeat("Vladimir Putin met the Russian president. "),
     "names that no list holds": _numbered("Mr {0} Ka{0} met the mayor of T{0}. "),
     "one family name, many persons": _numbered("K{} Smith met Smith. "),
+    "unlisted names with one word": _numbered("Smith Ka{0} said so. "),
     "capitals": _repeat("A B C "),
     "capital words": _numbered("M{} "),
     "one word": _repeat("a"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import typer
@@ -81,6 +82,7 @@ def main() -> None:
 
     from services.common.exits import UnusableProcessError
     from services.common.messages import describe
+    from services.producer.settings import ProducerSettings
 
     try:
         app()
@@ -88,6 +90,9 @@ def main() -> None:
         fail(f"A setting is wrong: {describe(error)} (see docs/configuration.md).")
     except UnusableProcessError as error:
         fail(str(error), code=error.exit_code)
+    except sqlite3.DatabaseError as error:
+        store = ProducerSettings().store_file
+        fail(f"The store {store} cannot be read: {error}. If it is damaged, put a copy of it back.", code=78)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

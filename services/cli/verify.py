@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 20
 REPAIR_PATIENCE_SECONDS = 120.0
+STORY_PATIENCE_SECONDS = 30.0
 
 
 def verify(
@@ -77,7 +78,7 @@ def _repair(
     """Send the missing articles and stories again, and wait for them."""
     from services.common.producer import DeliveryError, SafeProducer
     from services.producer.replay.repair import Repairer
-    from services.status.verification import resend_stories
+    from services.status.verification import resend_stories, sent_stories, wait_for_stories
     from services.status.waiting import wait_until_searchable
 
     started = datetime.now(UTC)
@@ -87,7 +88,7 @@ def _repair(
         with SafeProducer(producer_settings) as producer, bar:
             task = bar.add_task("sending again", total=len(missing))
             repaired = Repairer(producer_settings, store, producer, lambda: bar.advance(task)).repair(missing)
-            resend_stories(settings, producer, found.missing_stories)
+            stories = resend_stories(settings, producer, found.missing_stories)
             task = bar.add_task("searchable", total=len(repaired.revisions))
             wait_until_searchable(
                 settings,
@@ -96,6 +97,8 @@ def _repair(
                 REPAIR_PATIENCE_SECONDS,
                 lambda done: bar.update(task, completed=done),
             )
+            # the articles that come again change their stories too
+            wait_for_stories(settings, sent_stories(settings) | stories, STORY_PATIENCE_SECONDS)
     except DeliveryError as error:
         fail(f"{str(error).rstrip('.')}. Nothing is lost; run the same command again.")
     return repaired

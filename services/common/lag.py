@@ -53,12 +53,16 @@ def read_lag(admin: KafkaAdminClient, group: str, topics: Iterable[str]) -> list
 
 
 def read_ages(settings: Settings, lags: Iterable[PartitionLag]) -> dict[str, float]:
-    """Seconds since the oldest message of each topic that is not committed was written. Topics without lag: 0."""
+    """Seconds since the oldest message of each topic that is not committed was written. Topics without lag: 0.
+
+    A topic is left out when Kafka gives none of its messages in time.
+    """
     known = list(lags)
-    ages = {lag.topic: 0.0 for lag in known}
+    waiting = {lag.topic for lag in known if lag.messages}
+    ages = {lag.topic: 0.0 for lag in known if lag.topic not in waiting}
     behind = {TopicPartition(lag.topic, lag.partition): lag.committed for lag in known if lag.messages}
     for topic, timestamp_ms in _first_timestamps(settings, behind):
-        ages[topic] = max(ages[topic], time.time() - timestamp_ms / 1000)
+        ages[topic] = max(ages.get(topic, 0.0), time.time() - timestamp_ms / 1000)
     return ages
 
 

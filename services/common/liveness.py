@@ -128,7 +128,8 @@ class LivenessProbe:
             log.warning("the age of the lag is unknown", error=type(error).__name__)
             return
         for topic in self.topics:
-            LAG_AGE.labels(self.service, topic).set(ages.get(topic, 0.0))
+            if topic in ages:
+                LAG_AGE.labels(self.service, topic).set(ages[topic])
             RETENTION.labels(topic).set(retention[topic])
 
     def _require_topics(self, lags: list[PartitionLag]) -> None:

@@ -97,9 +97,7 @@ class StreamLoop:
             await asyncio.sleep(min(seconds, HALT_CHECK_SECONDS))
         received = receive(event)
         try:
-            self.is_handling = True
-            handled = await asyncio.to_thread(self.outcome, received) if self.on_thread else self.outcome(received)
-            self.is_handling = False
+            handled = await self.handled(received)
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
             confirmations += [await self.send(message) for message in handled.outgoing]
         except asyncio.CancelledError:
@@ -112,6 +110,14 @@ class StreamLoop:
             os._exit(EXIT_BUG)
         await queue.put((event, handled.outcome, confirmations))
         self.halt.count(handled.error, source_of(received.value) if handled.error else UNREADABLE)
+
+    async def handled(self, received: Received) -> Handled:
+        """The result for a message, from the thread where there is one."""
+        self.is_handling = True
+        try:
+            return await asyncio.to_thread(self.outcome, received) if self.on_thread else self.outcome(received)
+        finally:
+            self.is_handling = False
 
     def outcome(self, received: Received) -> Handled:
         """The result of the handler for a message, or the dead letter of the message."""

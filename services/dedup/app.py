@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from kafka.errors import KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError
 from prometheus_client import Counter, Gauge
 
 from schemas.article import DuplicateLevel, EnrichedArticle, GroupedArticle
@@ -216,6 +216,10 @@ def foreign_members(settings: DedupSettings, group: str, client_id: str) -> list
             admin.close()
     except KafkaError as error:
         log.warning("Kafka cannot name the members of the group yet", error=type(error).__name__)
+        return None
+    refusal = described[group].get("error")
+    if refusal and GroupIdNotFoundError.__name__ not in str(refusal):  # kafka-python does not raise it
+        log.warning("Kafka cannot name the members of the group yet", error=str(refusal))
         return None
     members = described[group]["members"]
     return [f"{one['client_host']} {one['client_id']}" for one in members if one["client_id"] != client_id]

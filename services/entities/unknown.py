@@ -79,7 +79,7 @@ class Names:
 
     def put(self, surface: str, place: Field, span: NameSpan) -> None:
         """Add a span to the first name that it is a spelling or a part of. Otherwise make a new name."""
-        wanted = {index for key in _keys(surface) for index in self.places.get(key, ())}
+        wanted = {index for key in _wanted(surface) for index in self.places.get(key, ())}
         found = next((index for index in sorted(wanted) if _is_same(surface, self.every[index].surface)), None)
         if found is None:
             found = len(self.every)
@@ -90,13 +90,21 @@ class Names:
             if len(surface) <= len(name.surface):
                 return
             name.surface = surface
-        for key in _keys(surface):
+        for key in _offered(surface):
             self.places.setdefault(key, []).append(found)
 
 
-def _keys(surface: str) -> set[str]:
-    """The whole name, its words, and its consonants behind a tab: two names that are the same share one of them."""
-    return {surface, *surface.split(), f"\t{consonant_key(surface)}"}
+def _offered(surface: str) -> set[str]:
+    """Under what a name is found: by each of its words, by itself behind a line end, by its consonants behind a tab."""
+    return {*surface.split(), f"\n{surface}", f"\t{consonant_key(surface)}"}
+
+
+def _wanted(surface: str) -> set[str]:
+    """Where to look for the same name: it is one word of the other, the other is one of its words, or both sound alike.
+
+    Two names of several words that share one word are not looked at: there may be many of them.
+    """
+    return {surface, *(f"\n{word}" for word in surface.split()), f"\t{consonant_key(surface)}"}
 
 
 def _is_same(one: str, other: str) -> bool:

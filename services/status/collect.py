@@ -162,7 +162,7 @@ def _lag(settings: ElasticsearchSettings) -> tuple[dict[str, int], dict[str, Lag
     finally:
         admin.close()
     ages = read_ages(settings, lags) if behind else {}
-    return counts, {topic: to_lag_age(ages[topic], retention[topic]) for topic in behind}
+    return counts, {topic: to_lag_age(ages[topic], retention[topic]) for topic in behind if topic in ages}
 
 
 def to_lag_age(seconds: float, retention: float) -> LagAge:

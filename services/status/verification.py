@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +20,7 @@ from services.common.records import read_records
 from services.common.settings import ElasticsearchSettings
 
 CHUNK = 1000
+POLL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -62,48 +64,62 @@ def verify(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str
     try:
         wanted = sent_stories(settings)
         for story_id in named_stories(client, settings.name("articles")):
-            wanted.setdefault(story_id, SentStory(0, None))
+            wanted.setdefault(story_id, 0)
         dead = dead_stories(settings, letters)
         found.stories = len(wanted)
         found.missing_stories = [
             story_id
             for story_id in absent_stories(client, settings.name("stories"), wanted)
-            if dead.get(story_id, 0) < max(1, wanted[story_id].revision)
+            if dead.get(story_id, 0) < max(1, wanted[story_id])
         ]
     finally:
         client.close()
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class SentStory:
-    """The last message of a story. `value` is None when no message is known."""
+def sent_stories(settings: ElasticsearchSettings) -> dict[str, int]:
+    """The last revision of each story in the topic. The topic is compacted, so it has all of them."""
+    revisions: dict[str, int] = {}
+    for story_id, revision, _ in story_messages(settings):
+        revisions[story_id] = max(revision, revisions.get(story_id, 0))
+    return revisions
 
-    revision: int
-    value: bytes | None
 
-
-def sent_stories(settings: ElasticsearchSettings) -> dict[str, SentStory]:
-    """The last message of each story in the topic, by id. The topic is compacted, so it has all of them."""
-    stories: dict[str, SentStory] = {}
+def story_messages(settings: ElasticsearchSettings) -> Iterator[tuple[str, int, bytes]]:
+    """Id, revision and bytes of each message in the topic of stories."""
     for record in read_records(settings, STORIES):
         try:
             read = orjson.loads(record.value or b"")
-            story_id, revision = str(read["story_id"]), int(read["revision"])
+            yield str(read["story_id"]), int(read["revision"]), record.value
         except (ValueError, KeyError, TypeError):
             continue  # poison: its dead letter accounts for it
-        if story_id not in stories or revision >= stories[story_id].revision:
-            stories[story_id] = SentStory(revision, record.value)
-    return stories
 
 
-def resend_stories(settings: ElasticsearchSettings, producer: SafeProducer, story_ids: Iterable[str]) -> None:
-    """Send the last message of these stories again. A story without one comes with the next of its articles."""
+def resend_stories(settings: ElasticsearchSettings, producer: SafeProducer, story_ids: Iterable[str]) -> dict[str, int]:
+    """Send the last message of these stories again. Returns their revisions.
+
+    A story without a message comes with the next of its articles.
+    """
     wanted = set(story_ids)
-    for story_id, sent in sent_stories(settings).items() if wanted else ():
-        if story_id in wanted and sent.value is not None:
-            producer.send(settings.topic(STORIES), story_id.encode(), sent.value)
+    last: dict[str, tuple[int, bytes]] = {}
+    for story_id, revision, value in story_messages(settings) if wanted else ():
+        if story_id in wanted and revision >= last.get(story_id, (0, b""))[0]:
+            last[story_id] = (revision, value)
+    for story_id, (_, value) in last.items():
+        producer.send(settings.topic(STORIES), story_id.encode(), value)
     producer.flush()
+    return {story_id: revision for story_id, (revision, _) in last.items()}
+
+
+def wait_for_stories(settings: ElasticsearchSettings, revisions: Mapping[str, int], patience_seconds: float) -> None:
+    """Wait until the index has these stories at these revisions, or until the patience ends."""
+    deadline = time.monotonic() + patience_seconds
+    client = make_client(settings)
+    try:
+        while any(absent_stories(client, settings.name("stories"), revisions)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    finally:
+        client.close()
 
 
 def named_stories(client: Elasticsearch, index: str) -> Iterator[str]:
@@ -119,14 +135,14 @@ def named_stories(client: Elasticsearch, index: str) -> Iterator[str]:
         after = {"after": answer["aggregations"]["stories"]["after_key"]}
 
 
-def absent_stories(client: Elasticsearch, index: str, wanted: Mapping[str, SentStory]) -> Iterator[str]:
+def absent_stories(client: Elasticsearch, index: str, wanted: Mapping[str, int]) -> Iterator[str]:
     """The stories that the index does not have at their last revision."""
     ids = iter(wanted)
     while chunk := list(islice(ids, CHUNK)):
         answer: Any = client.mget(index=index, ids=chunk, source_includes=["revision"])
         revisions = {doc["_id"]: doc["_source"]["revision"] for doc in answer["docs"] if doc.get("found")}
         for story_id in chunk:
-            if revisions.get(story_id, -1) < wanted[story_id].revision:
+            if revisions.get(story_id, -1) < wanted[story_id]:
                 yield story_id
 
 

@@ -202,8 +202,8 @@ def warm_up(stages: tuple[Stage, ...]) -> None:
             draft = run_stage(draft, wanted.get(stage.name, stage))
 
 
-def enrich(raw: RawArticle, stages: tuple[Stage, ...]) -> EnrichedArticle:
-    """Run all stages on one raw article."""
-    draft = run_stages(to_draft(raw), stages)
-    with within(STAGE_LIMIT_SECONDS, "worker"):
+def enrich(raw: RawArticle, stages: tuple[Stage, ...], seconds: float = STAGE_LIMIT_SECONDS) -> EnrichedArticle:
+    """Run all stages on one raw article, each for at most `seconds` of processor time."""
+    draft = run_stages(to_draft(raw), stages, seconds=seconds)
+    with within(seconds, "worker"):
         return to_enriched(draft)

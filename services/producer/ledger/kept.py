@@ -32,7 +32,7 @@ class OutboxLine:
 
 
 class Kept:
-    """The messages that Kafka has confirmed and the index may not have yet: the newest one of each article.
+    """The messages that were given to Kafka and the index may not have yet: the newest one of each article.
 
     Kafka removes messages after their retention, read or not. Call what writes in a transaction of the store.
     """
@@ -41,17 +41,21 @@ class Kept:
         self._db = db
 
     def take_from_outbox(self, lines: Iterable[int], now: int) -> None:
-        """Keep the articles of these lines of the outbox. `now` is in Unix seconds."""
-        query = "SELECT article_id, guid, source_id, revision, content_hash, message, ? FROM outbox WHERE line = ?"
+        """Keep the articles of these lines of the outbox. `now` is in Unix seconds.
+
+        An id that was replaced is not kept: the index loses it when its successor comes.
+        """
+        query = "SELECT article_id, guid, source_id, revision, content_hash, ?, message FROM outbox WHERE line = ?"
+        is_article = "source_id != '' AND article_id NOT IN (SELECT article_id FROM replaced)"
         for line in lines:
-            self._db.execute(f"INSERT INTO kept {query} AND source_id != '' {NEWER_IS_KEPT}", (now, line))
+            self._db.execute(f"INSERT INTO kept {query} AND {is_article} {NEWER_IS_KEPT}", (now, line))
 
     def add(self, lines: Iterable[OutboxLine], now: int) -> None:
         """Keep messages that come from where they cannot be read again. `now` is in Unix seconds."""
         self._db.executemany(
             f"INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?, ?) {NEWER_IS_KEPT}",  # noqa: S608 - a constant
             [
-                (line.article_id, line.guid, line.source_id, line.revision, line.content_hash, line.message, now)
+                (line.article_id, line.guid, line.source_id, line.revision, line.content_hash, now, line.message)
                 for line in lines
             ],
         )

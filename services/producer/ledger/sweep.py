@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
@@ -50,23 +51,26 @@ class KeptSweeper:
 
     def _run(self) -> None:
         client = make_client(self._settings, timeout_seconds=10)
-        store = Store(self._store_file)
         try:
             while not self._stopping.wait(SWEEP_SECONDS):
-                self.sweep(store, client)
+                try:
+                    with closing(Store(self._store_file)) as store:
+                        self.sweep(store, client)
+                except Exception:  # a store that is locked for long, for example
+                    log.exception("what is kept was not looked at; the next round tries again")
         finally:
             client.close()
-            store.close()
 
     def sweep(self, store: Store, client: Elasticsearch) -> None:
         """Look at every kept message once. Without an answer nothing is dropped, and the next round asks again."""
         index = self._settings.name("articles")
         try:
             for chunk in chunks_of_kept(store, int(time.time()) - SETTLE_SECONDS):
-                self._drop(indexed_of(client, index, chunk))
+                if indexed := indexed_of(client, index, chunk):
+                    self._drop(indexed)
         except (ApiError, TransportError) as error:
             if not self._was_away:
-                log.warning("Elasticsearch does not answer; what was sent is kept", error=str(error)[:200])
+                log.warning("Elasticsearch gives no answer; what was sent is kept", error=str(error)[:200])
             self._was_away = True
         else:
             self._was_away = False

@@ -55,8 +55,8 @@ CREATE TABLE IF NOT EXISTS kept (
     source_id TEXT NOT NULL,
     revision INTEGER NOT NULL,
     content_hash TEXT NOT NULL,
-    message BLOB NOT NULL,
-    kept_at INTEGER NOT NULL
+    kept_at INTEGER NOT NULL,
+    message BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS replays (
     replay TEXT PRIMARY KEY,

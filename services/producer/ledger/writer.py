@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -197,8 +198,11 @@ class OutboxWriter:
         with contextlib.suppress(queue.Empty):
             while True:
                 indexed = self._indexed.get_nowait()
-                with store.transaction():
-                    store.kept.drop(indexed)
+                try:
+                    with store.transaction():
+                        store.kept.drop(indexed)
+                except sqlite3.OperationalError as error:
+                    log.warning("what is indexed stays kept for now; the next sweep names it again", error=str(error))
 
     def _recount(self, store: Store) -> None:
         self.outbox = store.count_promised()

@@ -16,7 +16,9 @@ from services.producer.settings import ProducerSettings
 from services.producer.sources import SourceError
 from services.producer.sources.base import Entry, Problem
 
-UNKNOWN_PLACE = "it was sent by a version that did not note where an article came from"
+UNKNOWN_PLACE = (
+    "its message is not kept: it was indexed once, or sent by an earlier version. Send it again where it came from"
+)
 NOT_THERE = "the content has changed since. Replay it again"
 
 

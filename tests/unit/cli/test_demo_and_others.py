@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -226,6 +227,20 @@ def test_what_makes_a_process_unusable_is_a_sentence_with_its_code(
         entry.main()
     assert caught.value.code == 78
     assert "producer.sqlite is damaged (file is not a database). Put a copy of it back" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def command() -> None:
+        raise sqlite3.OperationalError("Could not decode to UTF-8 column 'content_hash'")
+
+    monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path))
+    monkeypatch.setattr(entry, "app", command)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == 78
+    assert f"The store {tmp_path / 'producer.sqlite'} cannot be read: Could not decode" in capsys.readouterr().err
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -536,6 +536,7 @@ def test_repair_sends_again_what_is_kept_and_says_why_not_the_rest(
 ) -> None:
     """Nothing indexes here, so it gives up waiting; tests/e2e/test_kill.py sees the articles come back."""
     monkeypatch.setattr("services.cli.verify.REPAIR_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("services.cli.verify.STORY_PATIENCE_SECONDS", 0.1)
     write_ledger(home, {IDS[0]: 1, IDS[1]: 1})
     store = Store(home / "producer.sqlite")
     with store.transaction():
@@ -555,7 +556,7 @@ def test_repair_sends_again_what_is_kept_and_says_why_not_the_rest(
     assert [record.value for record in kafka.logs[TopicPartition("stories", 0)]] == [story] * 2
     shown = dragoman("verify", "--repair").stdout
     assert "1 articles were sent again." in shown
-    assert f"article {IDS[1]}: it was sent by a version" in shown
+    assert f"article {IDS[1]}: its message is not kept" in shown
 
 
 @pytest.mark.usefixtures("kafka")

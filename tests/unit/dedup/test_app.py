@@ -8,10 +8,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
-from kafka.errors import CoordinatorNotAvailableError, KafkaConnectionError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaConnectionError,
+)
 from prometheus_client import REGISTRY
 
 from schemas.article import EnrichedArticle, GroupedArticle
@@ -26,6 +32,7 @@ from services.common.stream import Handled, StreamWorker
 from services.dedup import app as module
 from services.dedup.app import (
     DedupService,
+    foreign_members,
     home_id,
     make_story_sender,
     require_only_home,
@@ -452,6 +459,24 @@ def test_a_kafka_that_cannot_say_yet_is_waited_for(
     monkeypatch.setattr(module, "admin_client", admin)
     require_only_home(DedupSettings(home=tmp_path), "dedup", "ours")
     assert hours[0] == 60
+
+
+@pytest.mark.parametrize(
+    ("error", "others"),
+    [
+        (str(GroupIdNotFoundError("no group")), []),
+        (str(CoordinatorLoadInProgressError("")), None),
+        (None, []),
+    ],
+)
+def test_an_error_of_the_group_is_no_empty_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str | None, others: list[str] | None
+) -> None:
+    """kafka-python puts it beside the members instead of raising it."""
+    answer = {"dedup": {"members": [], "error": error}}
+    admin = SimpleNamespace(describe_groups=lambda _: answer, close=lambda: None)
+    monkeypatch.setattr(module, "admin_client", lambda _: admin)
+    assert foreign_members(DedupSettings(home=tmp_path), "dedup", "ours") == others
 
 
 def test_a_home_keeps_its_name_and_another_has_another(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import elasticsearch
 import pytest
 
 from services.status import verification
-from services.status.verification import resend_stories, verify, verify_ledger
+from services.status.verification import resend_stories, verify, verify_ledger, wait_for_stories
 from tests.fakes import FakeProducer
 from tests.unit.status.conftest import Installation, article_id
 
@@ -201,6 +203,20 @@ def test_missing_stories_are_sent_again_as_they_were(storied: Installation) -> N
     send_story(storied, STORY, revision=5)
     send_story(storied, OTHER, revision=1)
     producer: Any = FakeProducer()
-    resend_stories(storied.settings, producer, [STORY, article_id(300)])
+    assert resend_stories(storied.settings, producer, [STORY, article_id(300)]) == {STORY: 5}
     ((topic, key, value),) = producer.sent
     assert (topic, key, json.loads(value)["revision"]) == ("news.stories", STORY.encode(), 5)
+
+
+def test_stories_are_waited_for_until_the_index_has_them(
+    storied: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [3, 4, 5]
+
+    def nap(_: float) -> None:
+        storied.server.put("news.stories", STORY, {"revision": looks.pop(0)})
+
+    monkeypatch.setattr(verification, "time", SimpleNamespace(monotonic=time.monotonic, sleep=nap))
+    wait_for_stories(storied.settings, {STORY: 5}, patience_seconds=60)
+    assert looks == []
+    wait_for_stories(storied.settings, {OTHER: 1}, patience_seconds=0)

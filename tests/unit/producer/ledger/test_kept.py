@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,33 @@ def test_an_article_that_has_another_id_now_is_not_kept_under_the_first(store: S
     with store.transaction():
         store.replace(ONE, TWO)
     assert store.kept.count() == 0
+
+
+def test_an_id_that_is_replaced_while_its_message_is_on_its_way_is_not_kept(store: Store) -> None:
+    """The sweep would never find it: the index loses it when its successor comes."""
+    with store.transaction():
+        store.replace(ONE, TWO)
+    send(store, ONE, revision=1)
+    assert (store.count_promised(), store.kept.count()) == (0, 0)
+
+
+def test_a_round_that_fails_is_followed_by_the_next(
+    swept: Swept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rounds: list[int] = []
+
+    def sweep(*_: object) -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 3:
+            swept[0].stop()
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr("services.producer.ledger.sweep.SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(KeptSweeper, "sweep", sweep)
+    Store(tmp_path / "producer.sqlite").close()
+    swept[0].start()
+    swept[0]._thread.join(20)
+    assert rounds == [0, 1, 2]
 
 
 @pytest.fixture
