@@ -257,7 +257,7 @@ def main() -> None:
     settings = DedupSettings()
     prepare(settings, SERVICE, ENRICHED, EDITS, GROUPED, STORIES, DEAD)
     folder = settings.home / "faust" / settings.versioned(settings.instance or SERVICE)
-    require_only_process(folder)
+    require_only_process(settings.home / "faust" / settings.versioned(SERVICE))  # whatever its instance
     client_id = f"dragoman-dedup-{home_id(settings)}"
     require_only_home(settings, settings.group(SERVICE), client_id)
     app = make_app(settings, settings.group(SERVICE), folder, client_id)

@@ -502,3 +502,13 @@ def test_a_decision_fits_behind_the_largest_article(tmp_path: Path) -> None:
     """What dedup sends may be larger than what it takes, and still fits into a dead letter of Kafka's size."""
     settings = DedupSettings(home=tmp_path)
     assert settings.max_message_bytes + 2 * module.DECISION_BYTES < settings.max_request_bytes
+
+
+def test_another_instance_in_one_home_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_only_process(tmp_path / "faust" / "dedup")
+    monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path))
+    monkeypatch.setenv("DRAGOMAN_INSTANCE", "dedup-2")
+    monkeypatch.setattr(module, "prepare", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == EXIT_TEMPORARY
