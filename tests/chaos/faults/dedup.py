@@ -13,7 +13,8 @@ from tests.chaos.rounds import Round
 from tests.chaos.traffic import wait_until
 
 FLIPPED_BYTES = 8
-BESIDE_SECONDS = 20
+BESIDE_SECONDS = 40
+"""Long enough to join the group and to take over, also where a Python program starts slowly."""
 REFUSED_SECONDS = 90
 """A second dedup must have ended by then, also where a Python program starts slowly."""
 
@@ -34,7 +35,7 @@ def dedup_second_same_name(run: Round) -> None:
     second_dedup(run, "dedup", is_refused=True)
 
 
-@fault(messages=100, rate=4)
+@fault(messages=180, rate=4)
 def dedup_second_other_name(run: Round) -> None:
     """A second dedup with another instance starts in the same home. It must be refused, or harmless."""
     second_dedup(run, "dedup-2")
