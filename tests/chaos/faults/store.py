@@ -96,7 +96,7 @@ def damage_store(run: Round, damage: Callable[[Path, random.Random], None]) -> N
         ends, logged = len(exit_codes(pipeline)), log.stat().st_size
     has_ended = wait_until(lambda: len(exit_codes(pipeline)) > ends, REFUSAL_SECONDS)
     said = log.read_bytes()[logged:].decode("utf8", "replace")
-    run.notes["producer_said"] = said[-300:]
+    run.notes["producer_said"] = said.replace(str(pipeline.home), "$DRAGOMAN_HOME")[-300:]
     codes = run.notes["producer_ends"] = exit_codes(pipeline)[ends:]
     if not has_ended:
         run.needs.append("the producer goes on with a damaged store")
