@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tests.chaos.environment import ROOT
 from tests.chaos.pipeline import Pipeline, PipelineError
@@ -30,45 +31,56 @@ class Limits:
     """When no further round starts, on the clock of time.monotonic.
 
     That is after `starts_until`, and when a round that takes as long as the longest one so far would not end by
-    `ends_by`. A slow machine runs fewer rounds then, and not the same ones with less patience.
+    `ends_by`. What comes after all rounds takes `after` times as long as a round. A slow machine runs fewer rounds
+    then, and not the same ones with less patience. `at_least` so many rounds start in any case.
     """
 
     starts_until: float = float("inf")
     ends_by: float = float("inf")
     longest: float = ROUND_SECONDS
+    after: float = 0.0
+    at_least: int = 0
+    started: int = 0
 
     def allow(self, now: float) -> bool:
         """Whether a round may start now."""
-        return now <= self.starts_until and now + self.longest <= self.ends_by
+        if self.started < self.at_least:
+            return True
+        return now <= self.starts_until and now + self.longest * (1 + self.after) <= self.ends_by
 
     def note(self, seconds: float) -> None:
         """A round took so long."""
+        self.started += 1
         self.longest = max(self.longest, seconds)
 
 
 @dataclass(slots=True)
 class Campaign:
-    """`say` prints a line."""
+    """`say` prints a line. Leaving the context stops the stack, also after an error."""
 
     say: Callable[[str], None]
     is_short: bool = False
     limits: Limits = field(default_factory=Limits)
     _stack: Pipeline | None = None
-    _findings: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
+    """All findings so far on the running stack."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.renew()
 
     def run(self, faults: Sequence[Fault], rounds: int, seed: int) -> Iterator[Result]:
-        """Yield the result of every round. The stack is stopped at the end, also after an error."""
-        try:
-            for number in range(rounds):
-                for fault in faults:
-                    began = time.monotonic()
-                    if not self.limits.allow(began):
-                        self.say("The time is over: no further round starts.")
-                        return
-                    yield self.run_one(fault, seed + number)
-                    self.limits.note(time.monotonic() - began)
-        finally:
-            self.renew()
+        """Yield the result of every round. The stack of the last round goes on, if that round left it whole."""
+        for number in range(rounds):
+            for fault in faults:
+                began = time.monotonic()
+                if not self.limits.allow(began):
+                    self.say("The time is over: no further round starts.")
+                    return
+                yield self.run_one(fault, seed + number)
+                self.limits.note(time.monotonic() - began)
 
     def run_one(self, fault: Fault, seed: int) -> Result:
         """Run one round of a class, on the right stack."""
@@ -84,12 +96,12 @@ class Campaign:
                         run.stack = self.stack()
                     except PipelineError as error:
                         return Result(fault.name, seed, Verdict.ERROR, needs=[str(error)])
-                result, self._findings = run_round(fault, run, seed, self._findings)
+                result, self.findings = run_round(fault, run, seed, self.findings)
                 hide_paths(result, run)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         is_whole = result.verdict in {Verdict.HELD, Verdict.SKIPPED}
-        if not is_whole or fault.place is not Place.SHARED or len(self._findings.accepted) > MAX_ARTICLES:
+        if not is_whole or fault.place is not Place.SHARED or len(self.findings.accepted) > MAX_ARTICLES:
             self.renew()
         return result
 
@@ -105,7 +117,7 @@ class Campaign:
         if self._stack is not None:
             self._stack.close()
         self._stack = None
-        self._findings = Findings()
+        self.findings = Findings()
 
 
 def hide_paths(result: Result, run: Round) -> None:

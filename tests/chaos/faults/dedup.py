@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
+from services.common.exits import EXIT_TEMPORARY
 from tests.chaos.registry import SkippedError, fault
 from tests.chaos.rounds import Round
+from tests.chaos.traffic import wait_until
 
 FLIPPED_BYTES = 8
-BESIDE_SECONDS = 20
+BESIDE_SECONDS = 40
+"""Long enough to join the group and to take over, also where a Python program starts slowly."""
+REFUSED_SECONDS = 90
+"""A second dedup must have ended by then, also where a Python program starts slowly."""
 
 
 @fault(messages=100, rate=4, short=True)
@@ -25,14 +31,23 @@ def dedup_killed_while_restoring(run: Round) -> None:
 
 @fault(messages=100, rate=4)
 def dedup_second_same_name(run: Round) -> None:
-    """A second dedup with the same instance starts beside the first one."""
-    second_dedup(run, "dedup")
+    """A second dedup with the same instance starts in the same home, and is refused."""
+    second_dedup(run, "dedup", is_refused=True)
 
 
-@fault(messages=100, rate=4)
+@fault(messages=180, rate=4)
 def dedup_second_other_name(run: Round) -> None:
-    """A second dedup with another instance starts beside the first one, and is killed."""
+    """A second dedup with another instance starts in the same home. It must be refused, or harmless."""
     second_dedup(run, "dedup-2")
+
+
+@fault(messages=160, rate=4)
+def dedup_second_other_home(run: Round) -> None:
+    """A second dedup starts in another home, in the same consumer group, and is refused after some 20 seconds."""
+    other = run.folder / "other-home"
+    other.mkdir()
+    kafka = run.pipeline.settings.kafka_bootstrap
+    second_dedup(run, "dedup", is_refused=True, DRAGOMAN_HOME=str(other), DRAGOMAN_KAFKA_BOOTSTRAP=kafka)
 
 
 @fault(messages=60, rate=3, patience=150)
@@ -90,10 +105,14 @@ def cut(run: Round, kinds: tuple[str, ...]) -> None:
     run.notes["files"] = len(files)
 
 
-def second_dedup(run: Round, instance: str) -> None:
-    """Run a second dedup for a while. It may be refused, and otherwise it must be harmless."""
-    name = "second-dedup"
-    with run.pipeline.beside("-m", "services.dedup", log=name, DRAGOMAN_INSTANCE=instance) as second:
-        run.wait(BESIDE_SECONDS)
+def second_dedup(run: Round, instance: str, *, is_refused: bool = False, **more: str) -> None:
+    """Run a second dedup until it ends, or for a while. One that is not refused must be harmless."""
+    began = time.monotonic()
+    seconds = REFUSED_SECONDS if is_refused else BESIDE_SECONDS
+    with run.pipeline.beside("-m", "services.dedup", log="second-dedup", DRAGOMAN_INSTANCE=instance, **more) as second:
+        wait_until(lambda: second.poll() is not None, seconds)
         run.notes["second_exit"] = second.poll()
+        run.notes["second_seconds"] = round(time.monotonic() - began)
+        if is_refused and second.poll() != EXIT_TEMPORARY:
+            run.needs.append(f"a second dedup was not refused with {EXIT_TEMPORARY}, but ended with {second.poll()}")
         second.kill()

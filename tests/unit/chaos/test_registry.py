@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import faults as _all_classes  # noqa: F401 - importing them registers them
-from tests.chaos.__main__ import choose, parse
+from tests.chaos.__main__ import choose, exit_code, parse
 from tests.chaos.campaign import Limits
 from tests.chaos.registry import FAULTS, fault
 from tests.chaos.report import append, is_good, make_table, read_rounds, to_line, to_markdown
 from tests.chaos.rounds import Result, Round, Verdict, verdict_of
+from tests.chaos.selftest import SELF_TESTS, is_exact
+from tests.chaos.verdict import Findings
 
 NOW = datetime(2023, 6, 1, 12, tzinfo=UTC)
 
@@ -50,6 +53,39 @@ def test_no_round_starts_that_would_probably_end_too_late() -> None:
     limits.note(10)
     assert not limits.allow(111)
     assert not Limits(starts_until=100).allow(101)
+
+
+def test_the_self_tests_after_the_rounds_have_their_time() -> None:
+    limits = Limits(ends_by=200, longest=50, after=1.2)
+    assert limits.allow(90)
+    assert not limits.allow(91)
+
+
+def test_a_slow_machine_runs_one_round_all_the_same() -> None:
+    limits = Limits(ends_by=100, longest=60, at_least=1)
+    assert limits.allow(99)
+    limits.note(10)
+    assert not limits.allow(99)
+
+
+def test_a_campaign_without_a_round_is_not_good() -> None:
+    found = Result("self-test: lossy worker", 1, Verdict.FOUND)
+    assert exit_code([found, Result("x", 1)]) == 0
+    assert exit_code([found, Result("x", 1, Verdict.ERROR)]) == 1
+    assert exit_code([found]) == exit_code([]) == 1
+    assert exit_code([Result("self-test: lossy worker", 1, Verdict.ERROR), Result("x", 1)]) == 2
+
+
+def test_the_oracle_must_find_what_the_liars_did_and_nothing_else() -> None:
+    lossy, doubling, _ = SELF_TESTS
+    done = {"a", "b", "c"}
+    assert is_exact(lossy, [lossy], done, Findings(lost=done))
+    assert not is_exact(lossy, [lossy], done, Findings(lost=done | {"d"}))
+    assert not is_exact(lossy, [lossy], {"a"}, Findings(lost={"a"}))
+    both = Findings(lost=done, doubled=Counter({"x": 3}))
+    assert not is_exact(lossy, [lossy], done, both)
+    assert is_exact(lossy, [lossy, doubling], done, both)
+    assert is_exact(doubling, [lossy, doubling], done, both)
 
 
 def test_an_unknown_class_is_refused() -> None:
