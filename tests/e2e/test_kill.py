@@ -83,9 +83,11 @@ def wait_for_no_lag(stack: Stack, timeout: float = 180) -> None:
     while True:
         report = stack.json("status")
         lag = report["lag"]
-        if not report["problems"] and lag and not any(lag.values()):
+        # these tests kill more often than a crash loop does
+        problems = [problem for problem in report["problems"] if "ends again and again" not in problem]
+        if not problems and lag and not any(lag.values()):
             return
-        assert time.monotonic() < deadline, f"still on their way: {lag}, {report['problems']}"
+        assert time.monotonic() < deadline, f"still on their way: {lag}, {problems}"
         time.sleep(0.5)
 
 
