@@ -128,8 +128,7 @@ def _send(settings: ProducerSettings, sources: list[Source], manner: Manner) -> 
     from services.producer.ledger.store import Store
     from services.producer.replay.replayer import Replayer, count_items
 
-    store = Store(settings.store_file)
-    store.check()
+    store = Store.whole(settings.store_file)
     bar = progress(TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     try:
         with answering(settings, "Is the stack up? `dragoman up`"):

@@ -38,16 +38,16 @@ def verify(
 
     Examples: `dragoman verify`; `dragoman verify --json | jq .missing`; `dragoman verify --repair`.
     """
+    from services.common.settings import ElasticsearchSettings
     from services.producer.ledger.store import Store
     from services.producer.settings import ProducerSettings
     from services.status.verification import verify as compare
 
-    settings, producer_settings = _elasticsearch(), ProducerSettings()
+    settings, producer_settings = ElasticsearchSettings(), ProducerSettings()
     store_file = producer_settings.store_file
     if not store_file.is_file():
         fail(f"There is no ledger in {store_file}: nothing was sent from this home.", code=2)
-    store = Store(store_file)
-    store.check()
+    store = Store.whole(store_file)
     repaired = None
     try:
         with answering(settings):
@@ -64,12 +64,6 @@ def verify(
         _report(found, repaired)
     if not found.is_whole:
         raise typer.Exit(4)
-
-
-def _elasticsearch() -> ElasticsearchSettings:
-    from services.common.settings import ElasticsearchSettings
-
-    return ElasticsearchSettings()
 
 
 def _repair(

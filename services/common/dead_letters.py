@@ -162,13 +162,21 @@ def stated_revision(letter: DeadLetter) -> int:
 
 
 def dead_articles(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
-    """Article id and revision of the letters that hold an article, not a story.
-
-    A letter without a revision in its header covers the revision that its message states, or none.
-    """
+    """Article id and revision of the letters that hold an article, not a story."""
     stories = settings.topic(STORIES)
+    return _covered_by(letter for letter in letters if letter.source_topic != stories)
+
+
+def dead_stories(settings: Settings, letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
+    """Story id and revision of the letters that hold a story."""
+    stories = settings.topic(STORIES)
+    return _covered_by(letter for letter in letters if letter.source_topic == stories)
+
+
+def _covered_by(letters: Iterable[DeadLetter]) -> Iterator[tuple[str, int]]:
+    """The key and the revision that each letter covers: that of its header, or what its message states, or none."""
     for letter in letters:
-        if letter.original_key is not None and letter.source_topic != stories:
+        if letter.original_key is not None:
             yield letter.original_key.decode("utf8", "replace"), letter.revision or stated_revision(letter)
 
 

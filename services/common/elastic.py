@@ -1,7 +1,8 @@
-"""Makes the Elasticsearch client for every service."""
+"""Makes the Elasticsearch client for every service, and asks what an index has."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -26,3 +27,9 @@ def make_client(settings: ElasticsearchSettings, timeout_seconds: float = 30.0) 
         retry_on_status=(),
         **tls,
     )
+
+
+def revisions_of(client: Elasticsearch, index: str, ids: Sequence[str]) -> dict[str, int]:
+    """The revisions of the documents that an index has, by id."""
+    answer: Any = client.mget(index=index, ids=ids, source_includes=["revision"])
+    return {found["_id"]: found["_source"]["revision"] for found in answer["docs"] if found.get("found")}

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 
+from services.common.records import make_reader
 from services.common.settings import Settings
 
 AGE_PATIENCE_SECONDS = 5.0
@@ -70,13 +71,7 @@ def _first_timestamps(settings: Settings, places: dict[TopicPartition, int]) -> 
     """Topic and timestamp in milliseconds of the first message from each offset on."""
     if not places:
         return []
-    consumer: Any = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        bootstrap_timeout_ms=10_000,
-        max_partition_fetch_bytes=1024,  # Kafka gives the first batch whatever its size
-    )
+    consumer = make_reader(settings, partition_bytes=1024)
     found: list[tuple[str, int]] = []
     try:
         consumer.assign(list(places))
@@ -105,7 +100,7 @@ def read_retention(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, 
 
 def _retention(config: dict[str, Any]) -> float:
     """The retention of a topic with this configuration, in seconds. A compacted topic keeps the last of each key."""
-    stated = {name: (entry["value"] if isinstance(entry, dict) else entry) for name, entry in config.items()}
+    stated = {name: entry["value"] for name, entry in config.items()}
     milliseconds = int(stated.get("retention.ms", -1))
-    removes = "delete" in str(stated.get("cleanup.policy", "delete"))
+    removes = "delete" in stated.get("cleanup.policy", "delete")
     return milliseconds / 1000 if removes and milliseconds >= 0 else math.inf

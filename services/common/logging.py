@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -45,7 +44,7 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    handler.addFilter(only_of("aiokafka", Sparing()))
+    handler.addFilter(Sparing("aiokafka"))
     root.setLevel(level)
     # it tells at each look that it cannot read what faust's members say of themselves
     logging.getLogger("kafka.admin").setLevel(max(logging.getLevelName(level), logging.ERROR))
@@ -67,28 +66,22 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
 
 
-def only_of(name: str, inner: logging.Filter) -> Callable[[logging.LogRecord], bool]:
-    """A filter for the lines of one library. It stands at the handler, because loggers below it inherit no filter."""
-
-    def is_logged(record: logging.LogRecord) -> bool:
-        return record.name.partition(".")[0] != name or bool(inner.filter(record))
-
-    return is_logged
-
-
 class Sparing(logging.Filter):
-    """Lets one line of the same text through in `REPEAT_SECONDS`.
+    """Lets one line of the same text of a library through in `REPEAT_SECONDS`, and all lines of others.
 
     Without it, an outage of an hour pushes everything else out of the log. The text is the one before its values are
-    put in, so that ports and numbers make no difference.
+    put in, so that ports and numbers make no difference. It stands at the handler: a filter of a logger does not hold
+    for the loggers below it.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, library: str) -> None:
+        super().__init__(library)
         self._next: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log this line."""
+        if not super().filter(record):  # of another library
+            return True
         text = str(record.msg)[:MAX_TEXT]
         if record.created < self._next.get(text, 0.0):
             return False

@@ -22,7 +22,7 @@ def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
     Raises KafkaTimeoutError if the end is not reached.
     """
     name = settings.topic(topic)
-    consumer = _consumer(settings)
+    consumer = make_reader(settings, settings.max_request_bytes)
     deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     try:
         partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or {0})]
@@ -44,7 +44,7 @@ def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
 def read_record(settings: Settings, topic: str, partition: int, offset: int) -> Any | None:
     """The record at one place of a topic. None when it is not there any more."""
     place = TopicPartition(topic, partition)
-    consumer = _consumer(settings)
+    consumer = make_reader(settings, settings.max_request_bytes)
     try:
         consumer.assign([place])
         if not consumer.beginning_offsets([place])[place] <= offset < consumer.end_offsets([place])[place]:
@@ -59,13 +59,13 @@ def read_record(settings: Settings, topic: str, partition: int, offset: int) -> 
     return None
 
 
-def _consumer(settings: Settings) -> Any:
-    """A consumer without a group, for records of the largest size."""
+def make_reader(settings: Settings, partition_bytes: int) -> Any:
+    """A consumer without a group. It fetches `partition_bytes` of a partition at a time, or one larger batch."""
     return KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap.split(","),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=settings.max_request_bytes,
+        max_partition_fetch_bytes=partition_bytes,
         fetch_max_bytes=settings.max_request_bytes * 2,
         bootstrap_timeout_ms=10_000,
         check_crcs=False,

@@ -168,6 +168,19 @@ def _works(command: list[str]) -> bool:
         return False
 
 
+def read_launch(folder: Path) -> Elasticsearch:
+    """The server that `configure` wrote down in its folder. OSError, ValueError or TypeError when there is none."""
+    return Elasticsearch(**json.loads((folder / LAUNCH_FILE).read_text(encoding="utf8")))
+
+
+def find_server(home: Path) -> psutil.Process | None:
+    """The running server of a home, or None. It is no child of the supervisor, so it can outlive it."""
+    try:
+        return read_launch(home / "elasticsearch").process()
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def hold(server: Elasticsearch) -> int:
     """Run the server, or adopt a running one, until it ends (exit code 1) or SIGTERM arrives (0)."""
     stopping = False
@@ -199,5 +212,4 @@ def hold(server: Elasticsearch) -> int:
 
 
 if __name__ == "__main__":
-    launch = json.loads((Path(sys.argv[1]) / LAUNCH_FILE).read_text(encoding="utf8"))
-    sys.exit(hold(Elasticsearch(**launch)))
+    sys.exit(hold(read_launch(Path(sys.argv[1]))))

@@ -110,20 +110,12 @@ def down(home: Path) -> list[str]:
     supervisor = Supervisor(home)
     names = [state.name for state in supervisor.states() if state.pid]
     supervisor.stop()
-    orphan = _orphaned_elasticsearch(home)
+    orphan = elasticsearch.find_server(home)
     if orphan is not None:
         orphan.terminate()
         psutil.wait_procs([orphan], timeout=30)
         names.append("elasticsearch (orphaned)")
     return names
-
-
-def _orphaned_elasticsearch(home: Path) -> psutil.Process | None:
-    launch = home / "elasticsearch" / elasticsearch.LAUNCH_FILE
-    try:
-        return Elasticsearch(**json.loads(launch.read_text(encoding="utf8"))).process()
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 @contextmanager

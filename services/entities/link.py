@@ -23,7 +23,7 @@ from schemas.article import (
 from services.common.time_limit import timed
 from services.entities.evidence import Evidence, Judgement, judge
 from services.entities.gazetteer import Gazetteer
-from services.entities.mentions import Field, Span, find_demonyms, find_spans
+from services.entities.mentions import Field, Span, cover, find_demonyms, find_spans
 from services.entities.names import NameFinder
 from services.entities.roles import find_descriptions
 from services.entities.unknown import find_names
@@ -180,10 +180,8 @@ class Linker:
             if self.gazetteer.entities[index].type == EntityType.PERSON:
                 for surface in {span.surface for span in found.spans}:
                     owners[self._family_name(index, surface)].add(index)
-        covered = bytearray(len(text))
-        for span in spans:
-            if span.field == name and (span.field, span.start, span.end) in linked:
-                covered[span.start : span.end] = b"\x01" * (span.end - span.start)
+        own = ((span.start, span.end) for span in spans if span.field == name)
+        covered = cover(text, ((start, end) for start, end in own if (name, start, end) in linked))
         families = {family: indexes for family, indexes in owners.items() if family and len(indexes) == 1}
         for family, start, end in timed(_find_words(families, text)):
             if not any(covered[start:end]) and _stands_alone(text, start, end):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -71,12 +72,17 @@ def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> l
     return sorted(taken, key=lambda span: span.start)
 
 
+def cover(text: str, places: Iterable[tuple[int, int]]) -> bytearray:
+    """One byte for each character of a text: 1 inside one of the places (start, end), 0 elsewhere."""
+    covered = bytearray(len(text))
+    for start, end in places:
+        covered[start:end] = b"\x01" * (end - start)
+    return covered
+
+
 def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, spans: list[Span]) -> list[Demonym]:
     """Find words outside of names that begin like an adjective of a country."""
-    inside = bytearray(len(text))
-    for span in spans:
-        if span.field == name:
-            inside[span.start : span.end] = b"\x01" * (span.end - span.start)
+    inside = cover(text, ((span.start, span.end) for span in spans if span.field == name))
     found = []
     for match in timed(WORD.finditer(text)):
         if match.end() - match.start() < DEMONYM_STEMS[0] or inside[match.start()]:

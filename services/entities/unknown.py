@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 
 from schemas.article import Entity, EntityType, Mention
 from services.common.time_limit import timed
-from services.entities.mentions import Field
+from services.entities.mentions import Field, cover
 from services.entities.names import CrfNameFinder, GlinerNameFinder, NameFinder, NameSpan, SpacyNameFinder
 from services.entities.spellings import consonant_key, in_latin
 
@@ -52,15 +52,16 @@ def find_names(
     finder: NameFinder, texts: dict[Field, str], language: str, known: Iterable[tuple[Field, int, int]]
 ) -> tuple[Entity, ...]:
     """Names that do not overlap `known` (field, start, end), in order of mention. Spellings of one name are grouped."""
-    taken = {place: bytearray(len(text)) for place, text in texts.items()}
+    places: dict[Field, list[tuple[int, int]]] = {place: [] for place in texts}
     for place, start, end in known:
-        taken[place][start:end] = b"\x01" * (end - start)
+        places[place].append((start, end))
     names = Names()
     for place, text in texts.items():
+        taken = cover(text, places[place])
         for span in timed(finder.find(text, language)):
             surface = text[span.start : span.end]
             needed = MIN_CONFIDENCE if " " in surface or span.type == "PER" else MIN_SINGLE_CONFIDENCE
-            overlaps = any(taken[place][span.start : span.end])
+            overlaps = any(taken[span.start : span.end])
             if not overlaps and span.confidence >= needed and len(surface) <= MAX_NAME:
                 names.put(surface, place, span)
     entities = [_entity(name, texts) for name in names.every if _is_whole(name)]

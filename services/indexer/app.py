@@ -36,7 +36,7 @@ from services.common.metrics import (
 from services.common.producer import SafeProducer
 from services.common.retries import Backoff
 from services.common.stream import prepare
-from services.indexer.bulk import PASSING, Action, ItemAnswer, Verdict
+from services.indexer.bulk import Action, ItemAnswer, Verdict, is_passing
 from services.indexer.documents import Fetched, to_action
 from services.indexer.indices import ARTICLES, ensure_indices, write_alias
 from services.indexer.indices import STORIES as STORIES_ALIAS
@@ -224,7 +224,7 @@ def wait_for_elasticsearch(settings: IndexerSettings) -> None:
         try:
             ensure_indices(client, settings)
         except (ApiError, TransportError) as error:
-            if isinstance(error, ApiError) and error.status_code < 500 and error.status_code not in PASSING:
+            if isinstance(error, ApiError) and not is_passing(error.status_code):
                 log.error("Elasticsearch refuses to make the indices; trying again", error=str(error)[:300])  # noqa: TRY400 - a traceback would not help
             else:
                 log.warning("Elasticsearch does not answer yet", error=str(error)[:200])

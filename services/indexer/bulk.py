@@ -97,9 +97,14 @@ def classify(status: int, error_type: str, reason: str = "") -> Verdict:
         return Verdict.TOO_LARGE
     if is_document_fault(error_type, reason):
         return Verdict.DEAD
-    if status in PASSING or status >= SERVER_ERROR or error_type in PASSING_TYPES:
+    if is_passing(status) or error_type in PASSING_TYPES:
         return Verdict.RETRY
     return Verdict.STOP
+
+
+def is_passing(status: int) -> bool:
+    """Whether a request that was answered with this status can succeed later, without a person."""
+    return status in PASSING or status >= SERVER_ERROR
 
 
 def is_document_fault(error_type: str, reason: str) -> bool:

@@ -5,10 +5,8 @@ Document versions are external. So it does not matter which writer writes a docu
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +19,7 @@ from schemas.topics import GROUPED, STORIES
 from services.common.dead_letters import letter_id, read_letters, to_received
 from services.common.messages import RejectedMessage
 from services.common.records import READ_TIMEOUT_SECONDS
+from services.common.signals import undisturbed
 from services.indexer.bulk import Action, Verdict
 from services.indexer.documents import is_removal, to_action
 from services.indexer.indices import ARTICLES, grouping_of, index_name, indices_of, put_template, write_alias
@@ -82,17 +81,6 @@ def swap_actions(behind: Mapping[str, Sequence[str]], targets: Mapping[str, str]
         actions += [{"remove": {"index": index, "alias": alias, "must_exist": True}} for index in behind[alias]]
         actions.append({"add": {"index": target, "alias": alias, "is_write_index": True}})
     return actions
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM meanwhile, so that the result of a request is always known."""
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 @dataclass(slots=True)

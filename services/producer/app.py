@@ -67,9 +67,7 @@ async def run(settings: ProducerSettings) -> int:
     begin_at_zero(POLLS, ((outcome,) for outcome in (*POLL_OUTCOMES, *Failure)))
     begin_at_zero(RETRIES, ((SERVICE, "kafka"),))
     begin_at_zero(DEAD_LETTERS, ((SERVICE, "source", error) for error in LETTER_CLASSES))
-    with closing(Store(settings.store_file)) as store:
-        store.check()
-    with closing(Store(settings.store_file)) as store, OutboxWriter(settings) as writer:
+    with closing(Store.whole(settings.store_file)) as store, OutboxWriter(settings) as writer:
         states = parse_states(store.feed_states())
         async with Client(settings) as client:
             poller = Poller(

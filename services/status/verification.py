@@ -13,8 +13,8 @@ from elasticsearch import Elasticsearch
 
 from schemas.dead_letter import DeadLetter
 from schemas.topics import STORIES
-from services.common.dead_letters import dead_articles, read_letters, stated_revision
-from services.common.elastic import make_client
+from services.common.dead_letters import dead_articles, dead_stories, read_letters
+from services.common.elastic import make_client, revisions_of
 from services.common.producer import SafeProducer
 from services.common.records import read_records
 from services.common.settings import ElasticsearchSettings
@@ -65,7 +65,7 @@ def verify(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str
         wanted = sent_stories(settings)
         for story_id in named_stories(client, settings.name("articles")):
             wanted.setdefault(story_id, 0)
-        dead = dead_stories(settings, letters)
+        dead = newest(dead_stories(settings, letters))
         found.stories = len(wanted)
         found.missing_stories = [
             story_id
@@ -79,10 +79,7 @@ def verify(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str
 
 def sent_stories(settings: ElasticsearchSettings) -> dict[str, int]:
     """The last revision of each story in the topic. The topic is compacted, so it has all of them."""
-    revisions: dict[str, int] = {}
-    for story_id, revision, _ in story_messages(settings):
-        revisions[story_id] = max(revision, revisions.get(story_id, 0))
-    return revisions
+    return newest((story_id, revision) for story_id, revision, _ in story_messages(settings))
 
 
 def story_messages(settings: ElasticsearchSettings) -> Iterator[tuple[str, int, bytes]]:
@@ -139,32 +136,25 @@ def absent_stories(client: Elasticsearch, index: str, wanted: Mapping[str, int])
     """The stories that the index does not have at their last revision."""
     ids = iter(wanted)
     while chunk := list(islice(ids, CHUNK)):
-        answer: Any = client.mget(index=index, ids=chunk, source_includes=["revision"])
-        revisions = {doc["_id"]: doc["_source"]["revision"] for doc in answer["docs"] if doc.get("found")}
+        revisions = revisions_of(client, index, chunk)
         for story_id in chunk:
             if revisions.get(story_id, -1) < wanted[story_id]:
                 yield story_id
 
 
-def dead_stories(settings: ElasticsearchSettings, letters: Iterable[DeadLetter]) -> dict[str, int]:
-    """The largest revision of each story that is a dead letter."""
-    dead: dict[str, int] = {}
-    topic = settings.topic(STORIES)
-    for letter in letters:
-        if letter.source_topic == topic and letter.original_key is not None:
-            revision = letter.revision or stated_revision(letter) or 0
-            story_id = letter.original_key.decode("utf8", "replace")
-            dead[story_id] = max(revision, dead.get(story_id, 0))
-    return dead
+def newest(dead: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The largest revision of each id. Letters are in the order in which they failed."""
+    revisions: dict[str, int] = {}
+    for name, revision in dead:
+        revisions[name] = max(revision, revisions.get(name, 0))
+    return revisions
 
 
 def verify_ledger(
     settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str]], letters: Iterable[DeadLetter] | None = None
 ) -> Verification:
     """Check that every (article id, revision, content hash) of the ledger is indexed exactly so, or dead."""
-    dead: dict[str, int] = {}
-    for article_id, revision in dead_articles(settings, read_letters(settings) if letters is None else letters):
-        dead[article_id] = max(revision, dead.get(article_id, 0))
+    dead = newest(dead_articles(settings, read_letters(settings) if letters is None else letters))
     found = Verification()
     client = make_client(settings)
     index = settings.name("articles")

@@ -1,11 +1,8 @@
-"""The environment of this program and of the ones that it starts: settings, signals and clocks."""
+"""The environment of this program and of the ones that it starts: settings and clocks."""
 
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,14 +25,3 @@ def with_clock(seconds: int, code: str) -> str:
     """
     shifted = f"import time; true = time.time; time.time = lambda: true() + {seconds}; "
     return shifted + code if seconds else code
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are ignored inside the block, so that nothing is left running."""
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

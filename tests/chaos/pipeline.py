@@ -23,10 +23,11 @@ from typing import Any, Self
 import psutil
 
 from services.common.settings import ElasticsearchSettings
-from services.embedded.elasticsearch import LAUNCH_FILE, Elasticsearch
+from services.common.signals import undisturbed
+from services.embedded.elasticsearch import find_server
 from services.embedded.state import Stack, read_stack
 from services.embedded.supervisor import Supervisor, last_lines
-from tests.chaos.environment import COMMAND, ROOT, uninterrupted, with_clock
+from tests.chaos.environment import COMMAND, ROOT, with_clock
 
 STOP_SECONDS = 60
 
@@ -56,7 +57,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Stop it with `down`. Then end by pid what is left, which are only processes of this home."""
-        with uninterrupted():
+        with undisturbed():
             with suppress(subprocess.TimeoutExpired):
                 self.run("down", timeout=180)
             for process in self.processes():
@@ -193,14 +194,10 @@ class Pipeline:
         with suppress(psutil.Error):
             process = psutil.Process(self.pid(name))
             found = [process, *process.children(recursive=True)]
-        server = self._elasticsearch() if name == "elasticsearch" else None
+        server = find_server(self.home) if name == "elasticsearch" else None
         with suppress(psutil.Error):
             found += [server, *server.children(recursive=True)] if server is not None else []
         return found
-
-    def _elasticsearch(self) -> psutil.Process | None:
-        launch = self.home / "elasticsearch" / LAUNCH_FILE
-        return Elasticsearch(**json.loads(launch.read_text(encoding="utf8"))).process()
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process and its children, the children first."""

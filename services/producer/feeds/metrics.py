@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 POLLS = Counter(
     "dragoman_feed_polls_total", "Polls by outcome: changed, unchanged, or the kind of failure.", ["outcome"]
 )
-POLL_OUTCOMES = ("changed", "unchanged")
+CHANGED, UNCHANGED = POLL_OUTCOMES = ("changed", "unchanged")
 """The outcomes of a poll that did not fail."""
 FEEDS = Gauge("dragoman_feeds", "Feeds by state: ok, failing, silent, paused, new.", ["state"])
 FAILING = Gauge("dragoman_feed_error_streak", "Consecutive failures of each failing feed.", ["feed", "failure"])

@@ -20,7 +20,7 @@ from schemas.feed import Feed, FeedType
 from services.common.logging import get_logger
 from services.producer.feeds import schedule
 from services.producer.feeds.file import expand
-from services.producer.feeds.metrics import OVERRUNS, POLL_SECONDS, POLLS
+from services.producer.feeds.metrics import CHANGED, OVERRUNS, POLL_SECONDS, POLLS, UNCHANGED
 from services.producer.feeds.pages import Look, PageReader, chunks, make_item, missing_pages, wants_pages
 from services.producer.feeds.state import ChildFeed, FeedState
 from services.producer.fetch.client import NO_VALIDATORS, Client, Failure, Fetched, FetchError, Validators
@@ -324,7 +324,7 @@ class Poller:
         if schedule.is_overrun(state, result) and feed.path is None:
             OVERRUNS.inc()
             log.warning("nearly all entries are new, so others may have been missed", feed=feed.id, new=result.new)
-        return after, "changed" if gathered.changed else "unchanged"
+        return after, CHANGED if gathered.changed else UNCHANGED
 
     async def _fail(self, feed: Feed, state: FeedState, error: FetchError) -> tuple[FeedState, str]:
         end = PollFailed(state, error, self.settings.retry_seconds, self.jitter())

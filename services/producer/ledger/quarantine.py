@@ -13,6 +13,9 @@ from services import __version__
 from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Problem, ProblemKind
 
+LETTER_CLASSES = (ErrorClass.TOO_LARGE, ErrorClass.INVALID_MESSAGE)
+"""The error classes of the letters that the producer makes."""
+
 
 def is_kept(problem: Problem) -> bool:
     """Whether the bytes of a problem must be kept. They are in no topic, and a person may repair them."""
@@ -36,10 +39,6 @@ def keep(problem: Problem, folder: Path) -> str:
     except OSError as error:
         return f"not kept: {error.strerror}"
     return str(target)
-
-
-LETTER_CLASSES = (ErrorClass.TOO_LARGE, ErrorClass.INVALID_MESSAGE)
-"""The error classes of the letters that the producer makes."""
 
 
 def quarantine_letter(problem: Problem, settings: ProducerSettings) -> DeadLetter:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from schemas.article import RawArticle
 from services.common.exits import EXIT_CONFIGURATION, UnusableProcessError
@@ -109,6 +110,17 @@ class Store:
             self._db.executescript(SCHEMA)
             with self.transaction():
                 add_columns(self._db)
+
+    @classmethod
+    def whole(cls, path: Path) -> Self:
+        """The store, when every page of its file can be read. Use it before what writes much or promises something."""
+        store = cls(path)
+        try:
+            store.check()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
@@ -317,9 +329,9 @@ class Store:
 
         Call it in the transaction that writes their ledger lines. `now` is in Unix seconds.
         """
-        confirmed = [(line,) for line in lines]
-        self.kept.take_from_outbox((line for (line,) in confirmed), now)
-        self._db.executemany("DELETE FROM outbox WHERE line = ?", confirmed)
+        confirmed = list(lines)
+        self.kept.take_from_outbox(confirmed, now)
+        self._db.executemany("DELETE FROM outbox WHERE line = ?", [(line,) for line in confirmed])
 
     # --- feeds --------------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, Final
+from typing import Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from services.common.elastic import make_client
+from services.common.elastic import make_client, revisions_of
 from services.common.logging import get_logger
 from services.common.settings import ElasticsearchSettings
 from services.producer.ledger.metrics import KEPT
@@ -87,6 +87,5 @@ def chunks_of_kept(store: Store, before: int) -> Iterator[list[tuple[str, int]]]
 
 def indexed_of(client: Elasticsearch, index: str, kept: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Those that the index has at this revision or a newer one."""
-    answer: Any = client.mget(index=index, ids=[article_id for article_id, _ in kept], source_includes=["revision"])
-    revisions = {found["_id"]: found["_source"]["revision"] for found in answer["docs"] if found.get("found")}
+    revisions = revisions_of(client, index, [article_id for article_id, _ in kept])
     return [(article_id, revision) for article_id, revision in kept if revisions.get(article_id, 0) >= revision]

@@ -63,16 +63,22 @@ DIAL_SECONDS: Final = 0.05
 log = get_logger(__name__)
 
 
+def connect(settings: ProducerSettings) -> SafeProducer:
+    """A producer for topics that exist: somebody may have deleted one. KafkaError when Kafka does not answer."""
+    make_missing_topics(settings, (RAW, DEAD))
+    return SafeProducer(settings)
+
+
 class OutboxWriter:
     """A thread that owns the Kafka producer and the only connection of this process that writes to the store."""
 
     def __init__(
         self,
         settings: ProducerSettings,
-        make_producer: Callable[[ProducerSettings], SafeProducer] | None = None,
+        make_producer: Callable[[ProducerSettings], SafeProducer] = connect,
     ) -> None:
         self._settings = settings
-        self._make_producer = make_producer or connect
+        self._make_producer = make_producer
         self._sender: LedgerSender | None = None
         self._dialing: Future[SafeProducer] | None = None
         self._background = ThreadPoolExecutor(1, thread_name_prefix="kafka")
@@ -335,12 +341,6 @@ class OutboxWriter:
         while self.outbox and time.monotonic() < deadline and (self._sender or self._dialing) is not None:
             self._deliver(store)
             time.sleep(0.02)
-
-
-def connect(settings: ProducerSettings) -> SafeProducer:
-    """A producer for topics that exist: somebody may have deleted one. KafkaError when Kafka does not answer."""
-    make_missing_topics(settings, (RAW, DEAD))
-    return SafeProducer(settings)
 
 
 def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:

@@ -280,6 +280,14 @@ def entry_hash(entry: Entry) -> str:
     return content_hash_of(words_of(entry.content), title, place, stated, f"{entry.declared_language}\n{entry.stamp}")
 
 
+def names_of(stated: str, title: str | None, content: str, published: datetime | None) -> tuple[str, str | None]:
+    """The guid and the `words_name` of an entry that states this guid or link. Without one, both are made."""
+    if stated:
+        return stated, None
+    made = content_hash_of("" if title else content, title, None, published, None)
+    return made, content_hash_of(words_of(content), title, None, None, None)
+
+
 def likeness(entry: Entry) -> str:
     """A short hash of the title, or of the words when there is no title. It tells entries with one guid apart."""
     return short_hash(entry.title or words_of(entry.content))

@@ -15,7 +15,6 @@ import feedparser
 
 from schemas.article import ContentType, Declared, DeclaredBy
 from services.common.html import has_markup, to_text
-from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry
 from services.producer.sources.documents import (
     MAX_TITLE_LENGTH,
@@ -27,13 +26,13 @@ from services.producer.sources.documents import (
     language_tag,
     make_safely,
     mend_surrogates,
+    names_of,
     one_line,
     root_name,
     scrub,
     tell_apart,
     values,
     web_address,
-    words_of,
 )
 from services.producer.sources.html import clean_fragment, has_words
 
@@ -138,19 +137,19 @@ def make_entry(entry: Mapping[str, Any], feed: Mapping[str, Any], source_id: str
     title = one_line(to_text(entry.get("title") or ""), MAX_TITLE_LENGTH)
     content, content_type = best_content(entry)
     published, updated = (read_date(entry, name) for name in ("published_parsed", "updated_parsed"))
-    guid = one_line(entry.get("id")) or (link or "")[:MAX_VALUE_LENGTH]
-    made_guid = content_hash_of("" if title else content, title, None, published, None)
+    stated = one_line(entry.get("id")) or (link or "")[:MAX_VALUE_LENGTH]
+    guid, words_name = names_of(stated, title, content, published)
     language = stated_language(entry)
     feed_language = language_tag(feed.get("language"))
     return Entry(
         source_id,
-        guid or made_guid,
+        guid,
         content,
         content_type,
         url=link,
         title=title,
         published_at=published or updated,
-        words_name=None if guid else content_hash_of(words_of(content), title, None, None, None),
+        words_name=words_name,
         declared_language=language or feed_language,
         declared=Declared(
             languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),

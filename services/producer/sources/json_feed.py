@@ -12,7 +12,6 @@ from typing import Any
 
 from schemas.article import ContentType, Declared, DeclaredBy
 from services.common.html import to_text
-from services.producer.identity import content_hash_of
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import (
     MAX_TITLE_LENGTH,
@@ -24,12 +23,12 @@ from services.producer.sources.documents import (
     iso_date,
     language_tag,
     make_safely,
+    names_of,
     one_line,
     scrub,
     tell_apart,
     values,
     web_address,
-    words_of,
 )
 from services.producer.sources.html import clean_fragment, has_words
 from services.producer.sources.json_text import repair_escapes
@@ -137,18 +136,18 @@ def make_entry(item: object, feed: Mapping[str, Any], source_id: str, url: str) 
     html, plain = clean_fragment(text(item, "content_html") or ""), (text(item, "content_text") or "").strip()
     content = plain or (html if has_words(html) else "") or (text(item, "summary") or "").strip()
     published, updated = (iso_date(text(item, name)) for name in ("date_published", "date_modified"))
-    guid = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
-    made_guid = content_hash_of("" if title else content, title, None, published, None)
+    stated = one_line(text(item, "id")) or (link or "")[:MAX_VALUE_LENGTH]
+    guid, words_name = names_of(stated, title, content, published)
     language, feed_language = language_tag(text(item, "language")), language_tag(text(feed, "language"))
     return Entry(
         source_id,
-        guid or made_guid,
+        guid,
         content,
         ContentType.HTML if content and content == html else ContentType.TEXT,
         url=link,
         title=title,
         published_at=published or updated,
-        words_name=None if guid else content_hash_of(words_of(content), title, None, None, None),
+        words_name=words_name,
         declared_language=language or feed_language,
         declared=Declared(
             languages=(*values([language], DeclaredBy.ENTRY), *values([feed_language], DeclaredBy.FEED)),

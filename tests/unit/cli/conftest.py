@@ -68,7 +68,6 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
         return FakeConsumer(broker, *topics, **options)
 
     monkeypatch.setattr("services.common.records.KafkaConsumer", consumer)
-    monkeypatch.setattr("services.common.lag.KafkaConsumer", consumer)
     monkeypatch.setattr("services.indexer.reindex.KafkaConsumer", consumer)
     monkeypatch.setattr("services.common.producer.SafeProducer", lambda _: FakeProducer(kafka=broker))
     for module in ("services.common.topics", "services.status.collect"):

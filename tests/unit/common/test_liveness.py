@@ -320,3 +320,4 @@ def test_an_unknown_age_ends_nothing(service: Service, monkeypatch: pytest.Monke
     monkeypatch.setattr(liveness, "read_ages", fail)
     admin: Any = FakeAdmin(with_topics())
     service.probe._measure_age(admin, [BEHIND, NO_EDITS])
+    assert service.metric("dragoman_lag_age_seconds", topic="raw") is None, "no age is better than a wrong one"

@@ -106,7 +106,7 @@ def test_a_library_that_says_the_same_again_and_again_is_heard_now_and_then(
 
 
 def test_it_is_heard_again_after_a_while() -> None:
-    sparing = Sparing()
+    sparing = Sparing("aiokafka")
     record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "Unable to connect", None, None)
     heard = []
     for second in (0, 1, 29, 31, 40, 62):

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.common.signals import undisturbed
 from services.indexer.indices import grouping_of, index_name, write_alias
-from services.indexer.reindex import Counts, find_problems, swap_actions, undisturbed
+from services.indexer.reindex import Counts, find_problems, swap_actions
 from services.indexer.settings import IndexerSettings
 
 

@@ -73,7 +73,6 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
     made.kafka.make_topic("news.articles.dead")
     made.server.answer("PUT", "/news.articles", None)
     monkeypatch.setattr("services.common.records.KafkaConsumer", made.consumer)
-    monkeypatch.setattr("services.common.lag.KafkaConsumer", made.consumer)
     monkeypatch.setattr("services.common.topics.KafkaAdminClient", made.admin)
     for module in ("collect", "verification", "waiting"):
         monkeypatch.setattr(f"services.status.{module}.make_client", partial(FakeElasticsearch.client, made.server))
