@@ -117,8 +117,14 @@ class DedupService:
         if generation != self._built_for:
             self.grouper = Grouper.rebuild(self.window, self.rows, self.edits, self.settings.grouping_version)
             self.rows.require_rows(len(self.grouper.live))
+            sent_again = self.rows.send_unsent() + self.edits.send_unsent()
             self._built_for = generation
-            log.info("state rebuilt", articles=len(self.grouper.live), stories=len(self.grouper.stories))
+            log.info(
+                "state rebuilt",
+                articles=len(self.grouper.live),
+                stories=len(self.grouper.stories),
+                sent_again=sent_again,
+            )
 
     def _handled(self, result: GroupingResult) -> Handled:
         own = [result.article] if result.article is not None else []

@@ -4,6 +4,10 @@ The store is a cache of its changelog. RocksDB does not tell every damage: a fli
 and a cut MANIFEST opens with a part of the rows and the offset of the newest write. So the number of rows and a
 checksum are kept beside the offset. A store that does not agree with them, or cannot be read, is set aside, and faust
 restores it.
+
+A kill may come after a row was written here and before Kafka confirmed its changelog record. So each write leaves a
+mark beside its row until then. What is marked at the next start is sent again: without that, a store that is restored
+later would lack the row (docs/adr/0021).
 """
 
 from __future__ import annotations
@@ -23,7 +27,11 @@ from prometheus_client import Counter
 
 from services.common.logging import get_logger
 
-SEAL_KEY = b"__dragoman\0seal__"
+OWN_PREFIX = b"__dragoman\0"
+"""No row has such a key."""
+SEAL_KEY = OWN_PREFIX + b"seal__"
+UNSENT_PREFIX = OWN_PREFIX + b"unsent__"
+"""Before the key of a row whose changelog record is not confirmed."""
 RESTORED = Counter(
     "dragoman_restored_stores_total", "Damaged stores that were set aside and restored from their changelog.", ["table"]
 )
@@ -114,7 +122,7 @@ class CheckedStore(rocksdb.Store):
         rows.seek_to_first()
         while rows.valid():
             key = bytes(rows.key())
-            if key not in (self.offset_key, SEAL_KEY):
+            if key != self.offset_key and not key.startswith(OWN_PREFIX):
                 yield key, bytes(rows.value())
             rows.next()
         rows.status()  # raises what ended the iteration too early
@@ -173,14 +181,14 @@ class CheckedStore(rocksdb.Store):
         event: Any = current_event()
         partition = event.message.partition
         self._key_index[key] = partition
-        self._write(partition, {key: value})
+        self._write(partition, {key: value}, unsent=True)
 
     def _del(self, key: bytes) -> None:
         for partition, db in list(self._dbs.items()):
             if db.get(key) is not None:
-                self._write(partition, {key: None})
+                self._write(partition, {key: None}, unsent=True)
 
-    def _write(self, partition: int, rows: dict[bytes, bytes | None]) -> None:
+    def _write(self, partition: int, rows: dict[bytes, bytes | None], *, unsent: bool = False) -> None:
         db: Any = self._db_for_partition(partition)
         seal = self._seals[partition]
         batch = rocksdict.WriteBatch(raw_mode=True)
@@ -190,8 +198,28 @@ class CheckedStore(rocksdb.Store):
                 batch.delete(key)
             else:
                 batch.put(key, value)
+            if unsent:
+                batch.put(UNSENT_PREFIX + key, b"")
         batch.put(SEAL_KEY, seal.encode())
         db.write(batch)
+
+    def note_sent(self, partition: int, key: bytes) -> None:
+        """Take the mark from a row: the changelog has it."""
+        db: Any = self._db_for_partition(partition)
+        db.delete(UNSENT_PREFIX + key)
+
+    def unsent(self) -> list[tuple[int, bytes, bytes | None]]:
+        """Partition, key and value of every row that the changelog may lack. None stands for a removed row."""
+        found: list[tuple[int, bytes, bytes | None]] = []
+        for partition, db in self._dbs.items():
+            marks: Any = db.iter()
+            marks.seek(UNSENT_PREFIX)
+            while marks.valid() and bytes(marks.key()).startswith(UNSENT_PREFIX):
+                key = bytes(marks.key()).removeprefix(UNSENT_PREFIX)
+                found.append((partition, key, db.get(key)))
+                marks.next()
+            marks.status()
+        return found
 
     # --- reading: the seal is no row ----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Iterator, MutableMapping
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
 
     def __post_init__(self) -> None:
         self.unconfirmed: list[Awaitable[object]] = []
+        self._in_flight: Counter[bytes] = Counter()
 
     def _new_store_by_url(self, url: Any) -> Any:
         """A store on disk is checked. A store in memory needs no check."""
@@ -41,11 +43,29 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
             options=self.options,
         )
 
-    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
+    def send_changelog(self, partition: int | None, key: bytes, *args: Any, **kwargs: Any) -> Any:
         """Send the record and keep its future."""
-        future = super().send_changelog(*args, **kwargs)
+        future = super().send_changelog(partition, key, *args, **kwargs)
+        self._in_flight[key] += 1
         self.unconfirmed.append(future)
         return future
+
+    def _on_changelog_sent(self, fut: Any) -> None:
+        """Faust calls this when the record was sent. The last record of a row that is on its way takes its mark."""
+        super()._on_changelog_sent(fut)
+        key, partition = fut.message.key, fut.message.partition
+        self._in_flight[key] -= 1
+        if not self._in_flight[key]:
+            del self._in_flight[key]
+            if isinstance(self.data, CheckedStore):
+                self.data.note_sent(partition, key)
+
+    def send_unsent(self) -> int:
+        """Send again every row whose changelog record a crash may have taken. Returns how many there were."""
+        rows = self.data.unsent() if isinstance(self.data, CheckedStore) else []
+        for partition, key, value in rows:
+            self.send_changelog(partition, key, value, value_serializer="raw")
+        return len(rows)
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         """The futures that were added since the last call."""
@@ -102,6 +122,10 @@ class RecordTable(MutableMapping[str, R]):
                 f"The store of {self._table.name} gives {read:,} of {written:,} rows. It is restored at the next start."
             )
             raise UnusableProcessError(EXIT_TEMPORARY, reason)
+
+    def send_unsent(self) -> int:
+        """Send every row to the changelog that a killed process may not have sent. Returns how many there were."""
+        return self._table.send_unsent()
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         """The futures of the changelog records that were sent since the last call."""

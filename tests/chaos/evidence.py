@@ -21,6 +21,7 @@ from services.common.messages import RejectedMessage, decode
 from services.common.settings import ElasticsearchSettings
 from services.common.topics import admin_client
 from services.dedup.grouping import Grouper
+from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
 from tests.chaos.pipeline import Pipeline
 from tests.chaos.traffic import open_store
@@ -50,7 +51,8 @@ class Evidence:
 
     `accepted` is the newest version of every article that Kafka or the ledger has. `junk` are the places of messages
     on `articles.raw` that are no articles. `expected` and `expected_stories` are what an undisturbed grouping decides
-    on the same articles in the same order, or None where that order is not known completely.
+    on the same articles in the same order, or None where that order is not known completely. `changelog` is what a
+    dedup without a local store would restore.
     """
 
     accepted: dict[str, Version] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class Evidence:
     articles: list[dict[str, Any]] = field(default_factory=list)
     stories: list[dict[str, Any]] = field(default_factory=list)
     grouped: dict[str, Decision] = field(default_factory=dict)
+    changelog: dict[str, Decision] = field(default_factory=dict)
     expected: dict[str, Decision] | None = None
     expected_stories: dict[str, tuple[int, int]] | None = None
 
@@ -76,6 +79,7 @@ def collect(pipeline: Pipeline) -> Evidence:
         article = _decoded(GroupedArticle, record.value)
         if article is not None:
             found.grouped[article.article_id] = (article.story_id, article.duplicate_of, article.decision_seq)
+    found.changelog = _read_changelog(settings)
     _read_documents(settings, found)
     _group_undisturbed(settings, found)
     return found
@@ -94,6 +98,17 @@ def _read_accepted(pipeline: Pipeline, settings: ElasticsearchSettings, found: E
     for article_id, version in versions:
         if version[0] >= found.accepted.get(article_id, (0, ""))[0]:
             found.accepted[article_id] = version
+
+
+def _read_changelog(settings: ElasticsearchSettings) -> dict[str, Decision]:
+    latest = {record.key: record.value for record in read_records(settings, changelog_of(settings))}
+    rows = [decode(ArticleRow, value) for value in latest.values() if value is not None]
+    return {row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq) for row in rows}
+
+
+def changelog_of(settings: ElasticsearchSettings) -> str:
+    """The topic that faust names after the group and the table."""
+    return f"{settings.group('dedup')}-articles-changelog"
 
 
 def _read_documents(settings: ElasticsearchSettings, found: Evidence) -> None:
@@ -138,11 +153,15 @@ def _decoded(record: type[Any], value: bytes | None) -> Any:
 
 
 def read_topic(settings: ElasticsearchSettings, topic: Topic) -> Iterator[Any]:
+    """Every record of one of our topics."""
+    return read_records(settings, settings.topic(topic))
+
+
+def read_records(settings: ElasticsearchSettings, name: str) -> Iterator[Any]:
     """Every record of a topic up to its end as it is now. The records of a partition come in their order.
 
     A topic that somebody has deleted has none.
     """
-    name = settings.topic(topic)
     consumer: Any = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap.split(","),
         enable_auto_commit=False,

@@ -90,13 +90,22 @@ def _surplus(counts: Counter[str]) -> Counter[str]:
 
 
 def find_differing(found: Evidence) -> set[str]:
-    """Articles whose decision, in the index or on Kafka, is not that of an undisturbed grouping."""
+    """Articles whose decision, in the index or on Kafka, is not that of an undisturbed grouping.
+
+    A row that the changelog lacks differs too: a dedup that is restored would not know the article.
+    """
     if found.expected is None:
         return set()
     indexed: dict[str, Decision] = {
         doc["article_id"]: (doc["story_id"], doc["duplicate_of"], doc["decision_seq"]) for doc in found.articles
     }
-    return _unlike(found.expected, indexed) | _unlike(found.expected, found.grouped)
+    unrestored = found.expected.keys() - found.changelog.keys()
+    return (
+        unrestored
+        | _unlike(found.expected, indexed)
+        | _unlike(found.expected, found.grouped)
+        | _unlike(found.expected, found.changelog)
+    )
 
 
 def _unlike(expected: Mapping[str, Decision], actual: Mapping[str, Decision]) -> set[str]:

@@ -26,6 +26,7 @@ from services.common.elastic import make_client
 from services.common.messages import decode
 from services.common.settings import ElasticsearchSettings
 from services.dedup.grouping import Grouper
+from services.dedup.rows import ArticleRow, Rows
 from services.dedup.settings import DedupSettings
 from tests.articles import write_articles
 from tests.conftest import DRAGOMAN, ROOT, Stack, start
@@ -33,6 +34,7 @@ from tests.conftest import DRAGOMAN, ROOT, Stack, start
 RATE = "25"
 BATCH = 150
 DEDUP_KILLS = 20
+CHANGELOG = "dedup-articles-changelog"
 SEED = int(os.environ.get("SEED", "7"))
 
 
@@ -91,9 +93,9 @@ def wait_for_no_lag(stack: Stack, timeout: float = 180) -> None:
         time.sleep(0.5)
 
 
-def enriched_in_order(bootstrap: str) -> list[EnrichedArticle]:
-    """What dedup has read, in its order, straight from Kafka."""
-    partition = TopicPartition("articles.enriched", 0)
+def read_whole(bootstrap: str, topic: str) -> list[Any]:
+    """Every record of the one partition of a topic, in its order, straight from Kafka."""
+    partition = TopicPartition(topic, 0)
     consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     consumer.assign([partition])
     end = consumer.end_offsets([partition])[partition]
@@ -102,24 +104,37 @@ def enriched_in_order(bootstrap: str) -> list[EnrichedArticle]:
     while consumer.position(partition) < end:
         records += consumer.poll(timeout_ms=1000).get(partition, [])
     consumer.close()
-    return [decode(EnrichedArticle, record.value) for record in records]
+    return records
+
+
+def rows_in_changelog(bootstrap: str) -> dict[str, ArticleRow]:
+    """What a dedup without a local store would restore."""
+    latest = {record.key: record.value for record in read_whole(bootstrap, CHANGELOG)}
+    rows = [decode(ArticleRow, value) for value in latest.values() if value is not None]
+    return {row.article_id: row for row in rows}
 
 
 def check_decisions(stack: Stack) -> None:
-    """The index holds what an undisturbed grouper decides on the same articles in the same order."""
+    """The index and the changelog hold what an undisturbed grouper decides on the same articles in the same order."""
+    bootstrap = stack.json("status")["kafka_bootstrap"]
     grouper = Grouper(timedelta(days=DedupSettings().window_days))
-    for article in enriched_in_order(stack.json("status")["kafka_bootstrap"]):
-        grouper.take(article)
-    expected = {
-        row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq)
-        for row in grouper.rows.values()
-    }
+    for record in read_whole(bootstrap, "articles.enriched"):
+        grouper.take(decode(EnrichedArticle, record.value))
+    expected = decisions(grouper.rows)
+    assert decisions(rows_in_changelog(bootstrap)) == expected
     keys = ("story_id", "duplicate_of", "decision_seq")
     articles = [hit["article"] for hit in _all(stack)]
     found = {article["article_id"]: tuple(article[key] for key in keys) for article in articles}
     assert found == expected
     check_stories(stack, grouper)
     assert sum(duplicate is not None for _, duplicate, _ in found.values()) >= 10
+
+
+def decisions(rows: Rows) -> dict[str, tuple[str, str | None, int]]:
+    """The story, the original and the number of moves of each article."""
+    return {
+        row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq) for row in rows.values()
+    }
 
 
 def check_stories(stack: Stack, grouper: Grouper) -> None:

@@ -63,9 +63,14 @@ def test_one_guid_of_two_sources_is_not_doubled() -> None:
 
 def test_a_decision_differs_in_the_index_or_on_kafka() -> None:
     expected: dict[str, tuple[str, str | None, int]] = {"a": ("a", None, 0), "b": ("a", "a", 0), "c": ("c", None, 0)}
-    evidence = Evidence(
-        articles=[document("a"), document("b"), document("c")], grouped={"c": ("a", None, 1)}, expected=expected
-    )
+    articles = [document("a"), document("b"), document("c")]
+    evidence = Evidence(articles=articles, grouped={"c": ("a", None, 1)}, expected=expected, changelog=expected)
+    assert find_differing(evidence) == {"b", "c"}
+
+
+def test_a_row_that_dedup_could_not_restore_differs() -> None:
+    expected: dict[str, tuple[str, str | None, int]] = {"a": ("a", None, 0), "b": ("b", None, 0), "c": ("c", None, 0)}
+    evidence = Evidence(expected=expected, changelog={"a": ("a", None, 0), "b": ("a", None, 1)})
     assert find_differing(evidence) == {"b", "c"}
 
 

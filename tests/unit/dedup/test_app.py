@@ -57,6 +57,8 @@ class Table(dict[str, V]):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[asyncio.Future[object]] = []
+        self.unsent: list[str] = []
+        self.sent_again = 0
 
     def __setitem__(self, key: str, value: V) -> None:
         super().__setitem__(key, value)
@@ -71,6 +73,12 @@ class Table(dict[str, V]):
 
     def require_rows(self, read: int) -> None:
         assert read == len(self)
+
+    def send_unsent(self) -> int:
+        self.sent_again += len(self.unsent)
+        for key in self.unsent:
+            self[key] = self[key]
+        return len(self.unsent)
 
     def take_unconfirmed(self) -> tuple[Awaitable[object], ...]:
         writes, self.writes = tuple(self.writes), []
@@ -164,6 +172,22 @@ def test_the_tables_and_the_storys_update_are_waited_for(harness: Harness) -> No
         assert not row.done()
 
     asyncio.run(scenario())
+
+
+def test_a_redelivered_article_waits_for_the_row_that_a_kill_left_behind(harness: Harness, tmp_path: Path) -> None:
+    """The row is in the local store, so it is not written again; the changelog may lack it."""
+
+    def scenario() -> None:
+        harness.take(FULL)
+        harness.rows.unsent = [FULL.article_id]
+        harness.service = harness.new_service(tmp_path)
+        handled = harness.take(FULL)
+        assert handled.outcome == "repeated"
+        assert len(handled.confirmations) == 2, "the row, and the update of the story"
+        harness.take(FULL)
+        assert harness.rows.sent_again == 1, "once for each assignment"
+
+    in_loop(scenario)
 
 
 def test_an_edit_is_written_before_it_is_acknowledged(harness: Harness) -> None:

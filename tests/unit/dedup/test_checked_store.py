@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.tables.table import Table
 from faust.types import TP
 from prometheus_client import REGISTRY
 
@@ -182,3 +183,74 @@ def test_a_rebuild_that_reads_too_few_rows_ends_the_process(home: Path) -> None:
     opened.table.require_rows(len(ROWS))
     with pytest.raises(UnusableProcessError, match="499 of 500 rows"):
         opened.table.require_rows(len(ROWS) - 1)
+
+
+class Changelog:
+    """A changelog topic that confirms a record when the test says so."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.sent: list[tuple[bytes, bytes | None]] = []
+        self._callbacks: list[Callable[[], None]] = []
+        opened.table._table.changelog_topic = self
+
+    def send_soon(self, *, key: bytes, value: bytes | None, partition: int, callback: Any, **_: object) -> Any:
+        self.sent.append((key, value))
+        offset = len(self.sent)
+        future = SimpleNamespace(
+            message=SimpleNamespace(partition=partition, key=key),
+            result=lambda: SimpleNamespace(topic_partition=TABLE, offset=offset),
+        )
+        self._callbacks.append(lambda: callback(future))
+        return future
+
+    def confirm(self, count: int) -> None:
+        for callback in self._callbacks[:count]:
+            callback()
+        del self._callbacks[:count]
+
+
+@pytest.fixture
+def partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Table, "partition_for_key", lambda *_: 0)
+
+
+@pytest.mark.usefixtures("partition")
+def test_what_a_kill_kept_from_the_changelog_is_sent_at_the_next_start(tmp_path: Path) -> None:
+    """The row is on disk, the record was never sent, and the redelivered message does not write the row again."""
+    opened = Opened(tmp_path)
+    changelog = Changelog(opened)
+    for key in (b"a", b"b", b"c"):
+        opened.table._table[key] = key * 3
+    changelog.confirm(2)
+    del opened.table._table[b"a"]
+    opened.close()
+
+    again = Opened(tmp_path)
+    changelog = Changelog(again)
+    assert again.rows() == {b"b": b"bbb", b"c": b"ccc"}, "a mark is no row"
+    assert again.table.send_unsent() == 2
+    assert changelog.sent == [(b"a", None), (b"c", b"ccc")]
+    assert len(again.table.take_unconfirmed()) == 2, "the next message waits for them"
+    changelog.confirm(2)
+    assert again.table.send_unsent() == 0
+    again.close()
+    assert Opened(tmp_path).rows() == {b"b": b"bbb", b"c": b"ccc"}
+
+
+@pytest.mark.usefixtures("partition")
+def test_a_confirmed_record_says_nothing_of_a_newer_one(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    changelog = Changelog(opened)
+    opened.table._table[b"a"] = b"1"
+    opened.table._table[b"a"] = b"2"
+    changelog.confirm(1)
+    assert opened.store.unsent() == [(0, b"a", b"2")]
+    changelog.confirm(1)
+    assert opened.store.unsent() == []
+
+
+def test_rows_that_came_from_the_changelog_are_not_sent_again(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    message = SimpleNamespace(tp=TABLE, partition=0, offset=0, key=b"a", value=b"1")
+    opened.store.apply_changelog_batch([SimpleNamespace(message=message)], bytes, bytes)
+    assert opened.store.unsent() == []
