@@ -85,6 +85,8 @@ check: setup ## Check format, lint, types, import contracts and generated files
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(BIN)/python -m tools.schemas --check
 	@$(BIN)/python -m tools.configuration --check
+	@$(BIN)/python -m tools.index_reference --check
+	@$(BIN)/python -m tools.kibana --check
 	@$(BIN)/python -m tools.figures --check
 
 format: setup ## Format the code and apply automatic fixes
@@ -94,15 +96,18 @@ format: setup ## Format the code and apply automatic fixes
 artefacts-check: setup ## Rebuild committed files in a copy and check that they are identical
 	@$(BIN)/python -m tools.check
 
-schemas: setup ## Regenerate schemas/json and docs/configuration.md
+schemas: setup ## Regenerate schemas/json, two pages in docs/ and the saved objects of Kibana
 	@$(BIN)/python -m tools.schemas
 	@$(BIN)/python -m tools.configuration
+	@$(BIN)/python -m tools.index_reference
+	@$(BIN)/python -m tools.kibana
 
 figures: setup ## Copy the committed results into CHANGELOG.md
 	@$(BIN)/python -m tools.figures
 
 bench: setup ## Measure articles/s, CPU and memory of each stage, each service and the whole pipeline
 	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.speed.sizes
 
 train-stories: setup ## Train the pair score of stories again, bit for bit. EDITS=file adds decisions of people
 	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 from schemas.base import ArticleId, Record, Sha256, ShortText, Timestamp, Url
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Milliseconds = Annotated[float, Field(ge=0.0)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 """A BCP 47 tag, or `und` if the language is unknown."""
 
@@ -20,6 +21,7 @@ Revision = Annotated[int, Field(ge=1, lt=2**43)]
 
 DECISIONS = 2**20
 """Decisions that one revision can have in document versions: `revision * DECISIONS + decision_seq`."""
+DecisionNumber = Annotated[int, Field(ge=0, lt=DECISIONS)]
 
 
 class ContentType(StrEnum):
@@ -37,6 +39,18 @@ class DateSource(StrEnum):
     FEED = "feed"
     HTML = "html"
     NONE = "none"
+
+
+class EventSource(StrEnum):
+    """Where the time of the event comes from, the most trusted first.
+
+    The article states it, its feed has it, its source declares it, or nobody says so and it is the time of the fetch.
+    """
+
+    STATED = "stated"
+    FEED = "feed"
+    DECLARED = "declared"
+    FETCHED = "fetched"
 
 
 class DatePrecision(StrEnum):
@@ -92,19 +106,21 @@ class Declared(Record):
 class Article(Record):
     """The fields of every form of an article. They do not change between producer and index."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     article_id: ArticleId
     source_id: ShortText = Field(description="publisher or folder that the article came from")
     feeds: tuple[ShortText, ...] = Field(default=(), description="every feed that contained it")
     url: Url | None = None
     guid: ShortText | None = Field(default=None, description="the source's own id, or the path inside the folder")
-    content_type: ContentType
-    content: str = Field(min_length=1, description="as fetched: decoded, but not changed otherwise")
+    content_type: ContentType = Field(description="the format of the raw content")
     declared_language: LanguageCode | None = Field(default=None, description="what the source claims")
     declared: Declared = Field(default=Declared(), description="languages, dates, authors and tags as claimed")
     fetched_at: Timestamp
     content_hash: Sha256 = Field(description="of content, title, url, published_at and declared_language")
     revision: Revision = Field(description="Unix second at which the producer first saw this content")
+    enrichment: NonNegativeInt = Field(
+        default=0, description="0, or the Unix second of the `reenrich` that asked for this enrichment"
+    )
     replaces: tuple[ArticleId, ...] = Field(
         default=(), description="earlier ids of this article; what was stored under them goes when this is indexed"
     )
@@ -113,6 +129,7 @@ class Article(Record):
 class RawArticle(Article):
     """What the producer writes to `articles.raw`. All values are as the source states them."""
 
+    content: str = Field(min_length=1, description="as fetched: decoded, but not changed otherwise")
     title: str | None = None
     published_at: Timestamp | None = None
 
@@ -137,10 +154,20 @@ class RejectedDate(Record):
     reason: str
 
 
+class RawPlace(Record):
+    """Where the raw article is: its message on Kafka while that is kept, and the hash of its content for ever."""
+
+    topic: ShortText
+    partition: NonNegativeInt
+    offset: NonNegativeInt
+    sha256: Sha256 = Field(description="of the UTF-8 bytes of `content`")
+
+
 class Extracted(Record):
     """The readable text, and what the markup says about it."""
 
     text: str = Field(min_length=1)
+    is_cut: bool = Field(default=False, description="true if the text was longer than the limit")
     title: str | None = None
     dates: tuple[StatedDate, ...] = ()
     byline: str | None = None
@@ -176,13 +203,23 @@ class Language(Record):
     translated: bool = Field(default=False, description="true if the text says that it is a translation")
 
 
-class Paragraph(Record):
-    """One line of the extracted text. `reason` is the rule that dropped it if it was not kept."""
+class RemovedLine(Record):
+    """A line of the extracted text that is no part of the article, and the rule that removed it.
 
+    `before` is the number of the line of `text` in front of which it stood, counted from 0. For a line behind the text
+    it is the number of lines.
+    """
+
+    before: NonNegativeInt
+    rule: ShortText
     text: str
-    kept: bool
-    reason: str | None = None
-    language: LanguageCode | None = Field(default=None, description="set if it differs from the language of the text")
+
+
+class LineLanguage(Record):
+    """A line of `text`, counted from 0, in another language than the text."""
+
+    line: NonNegativeInt
+    language: LanguageCode
 
 
 class Normalized(Record):
@@ -190,7 +227,7 @@ class Normalized(Record):
 
     title: str | None
     text: str = Field(min_length=1)
-    paragraphs: tuple[Paragraph, ...]
+    removed: tuple[RemovedLine, ...] = ()
     agency: ShortText | None = None
     byline: ShortText | None = None
     dates: tuple[StatedDate, ...] = ()
@@ -281,13 +318,11 @@ class Keys(Record):
 
 
 class Fingerprint(Record):
-    """Everything that grouping needs of one article, so that dedup only weighs and compares.
+    """What grouping needs of one article beside its title and text, from which dedup takes words and word bigrams.
 
-    Hashes are distinct little-endian uint32. The hashes of `shingles` and `words` are sorted.
+    Hashes are distinct little-endian uint32.
     """
 
-    shingles: bytes = Field(description="hashes of word bigrams")
-    words: bytes = Field(description="hashes of words")
     facts: tuple[str, ...] = Field(description="numbers, and capitalised tokens inside sentences")
     terms: bytes = Field(description="hashes of word stems, different for each language")
     term_counts: bytes = Field(description="one byte for each term: its count")
@@ -298,6 +333,7 @@ class Fingerprint(Record):
 class ArticleDraft(RawArticle):
     """An article between two stages. Fields of later stages are empty."""
 
+    raw: RawPlace | None = None
     extracted: Extracted | None = None
     language: Language | None = None
     normalized: Normalized | None = None
@@ -307,19 +343,28 @@ class ArticleDraft(RawArticle):
     fingerprint: Fingerprint | None = None
     embedding: bytes | None = None
     stage_versions: dict[str, str] = Field(default_factory=dict)
+    stages: dict[str, Milliseconds] = Field(default_factory=dict)
 
 
 class Readable(Article):
     """The results of enrichment, which the enriched and the grouped article share."""
 
+    raw: RawPlace | None = Field(default=None, description="where the raw article is; absent if it came from a file")
     title: str | None
-    text: str = Field(min_length=1)
-    paragraphs: tuple[Paragraph, ...]
+    headline: ShortText = Field(description="the title, or the beginning of the text")
+    text: str = Field(min_length=1, description="the clean text; each line is a paragraph")
+    text_is_cut: bool = Field(default=False, description="true if the text was longer than the limit")
+    removed: tuple[RemovedLine, ...] = Field(default=(), description="the lines that the normalizer removed, in order")
+    line_languages: tuple[LineLanguage, ...] = Field(default=(), description="lines of a text in several languages")
+    words: NonNegativeInt = Field(description="number of words of the text")
     agency: ShortText | None = None
     byline: ShortText | None = None
     published_at: Timestamp | None
     published_at_source: DateSource
     published_at_precision: DatePrecision | None = None
+    event_at: Timestamp = Field(description="the time to sort by: stated, else of the feed, declared, or fetched")
+    event_at_source: EventSource
+    enriched_at: Timestamp | None = None
     dates: tuple[StatedDate, ...] = Field(default=(), description="every stated date, also dates that disagree")
     rejected_dates: tuple[RejectedDate, ...] = Field(
         default=(), description="dates that were stated but rejected, with the reason"
@@ -338,6 +383,7 @@ class Readable(Article):
         description="vector of title and lede: 512 int8, L2-normalised × 127",
     )
     stage_versions: dict[str, str]
+    stages: dict[str, Milliseconds] = Field(default_factory=dict, description="milliseconds that each stage took")
 
 
 class EnrichedArticle(Readable):
@@ -425,8 +471,9 @@ class GroupedArticle(Readable):
     story_id: ArticleId
     story_score: float
     story_reason: StoryReason
+    grouped_at: Timestamp | None = Field(default=None, description="when dedup first decided on this revision")
     grouping_version: PositiveInt
-    decision_seq: Annotated[int, Field(ge=0, lt=DECISIONS)]
+    decision_seq: DecisionNumber
 
     @property
     def document_version(self) -> int:

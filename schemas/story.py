@@ -18,6 +18,7 @@ class StoryEntity(Record):
     articles: PositiveInt
     name: str | None = None
     type: EntityType | None = None
+    country: str | None = Field(default=None, description="ISO 3166-1 alpha-2")
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
 
@@ -29,6 +30,7 @@ class Edition(Record):
     articles: PositiveInt
     article_id: ArticleId
     title: str | None
+    headline: ShortText = Field(description="the title of the article, or the beginning of its text")
     sentence: str | None
 
 
@@ -50,13 +52,20 @@ class RelatedStory(Record):
 class Story(Record):
     """What dedup writes to `stories`: the latest state of one story, with the story id as key."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     story_id: ArticleId = Field(description="the id of the article that opened the story; it never changes")
     title: str | None = Field(description="title of the most central article")
+    headline: ShortText = Field(description="headline of the most central article")
     languages: tuple[LanguageCode, ...]
     sources: tuple[ShortText, ...] = Field(description="outlets; an outlet with several feeds is listed once")
     first_seen_at: Timestamp
     last_seen_at: Timestamp
+    first_event_at: Timestamp = Field(description="the earliest `event_at` of its articles")
+    last_event_at: Timestamp = Field(description="the latest `event_at` of its articles")
+    growth: Annotated[float, Field(ge=0)] = Field(
+        description="articles of the hour up to `last_seen_at`, divided by the mean of the 24 hours up to it"
+    )
+    countries: tuple[ShortText, ...] = Field(default=(), description="ISO 3166-1 alpha-2, of the entities")
     articles: NonNegativeInt = Field(description="0 for a story that was merged into another")
     duplicates: NonNegativeInt
     entities: tuple[StoryEntity, ...]

@@ -30,9 +30,10 @@ class Topic:
     compacted: bool = False
     versioned: bool = False
 
-    def config(self, max_message_bytes: int) -> dict[str, str]:
-        """The settings of the topic in Kafka."""
-        retention = -1 if self.retention_days is None else self.retention_days * DAY_MS
+    def config(self, max_message_bytes: int, days: int | None = None) -> dict[str, str]:
+        """The settings of the topic in Kafka. `days` are in place of those that it is kept usually."""
+        kept = days or self.retention_days
+        retention = -1 if kept is None else kept * DAY_MS
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(retention),

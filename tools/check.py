@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-COPIED: Final = ("docs", "schemas", "seeds", "services", "tools")
+COPIED: Final = ("deploy", "docs", "schemas", "seeds", "services", "tools")
 SHARED: Final = ROOT.parent / "shared" / "data"
 
 
@@ -40,6 +40,8 @@ class Artefact:
 ARTEFACTS: Final = (
     Artefact("schemas", ("schemas/json",)),
     Artefact("configuration", ("docs/configuration.md",)),
+    Artefact("index_reference", ("docs/index-reference.md",)),
+    Artefact("kibana", ("deploy/kibana/dragoman.ndjson",)),
     Artefact("calendar_names", ("services/normalizer/data/calendar.json",)),
     Artefact("downloads_lock", ("services/embedded/artifacts.lock",)),
     Artefact(

@@ -29,16 +29,16 @@ from benchmarks.corpus import ROOT
 from schemas.article import EnrichedArticle, Fingerprint, KeyFlag, Keys, StoryReason
 from services.common.messages import decode
 from services.dedup.grouping import Grouper
-from services.dedup.profiles import sample, to_profile
+from services.dedup.profiles import to_profile
 from services.dedup.rows import ArticleRow, Decision
 
 RESULTS = Path(__file__).with_name("grouping_scale.json")
-EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v1-full.json"
+EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v2-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TAKEN = 600
 TAKEN_DUPLICATES = 3000
-NAMES, TERMS, SHINGLES, WORDS, FACTS = 60, 150, 310, 210, 40
-NAME_VOCABULARY, TERM_VOCABULARY, SHINGLE_VOCABULARY = 4_000_000, 400_000, 50_000_000
+NAMES, TERMS, WORDS, FACTS = 60, 150, 310, 40
+NAME_VOCABULARY, TERM_VOCABULARY, WORD_VOCABULARY = 4_000_000, 400_000, 50_000_000
 HASH_FACTOR = np.uint32(2654435761)
 STORY_EVERY, COPY_EVERY = 3, 20
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,12 +55,12 @@ class Maker:
 
     def make(self, number: int, *, vector: bool) -> EnrichedArticle:
         """Make article `number`. Some articles report the event of an earlier article, some copy an earlier article."""
-        names, terms, shingles = (
+        names, terms, words = (
             self._draw(count, vocabulary)
             for count, vocabulary in (
                 (NAMES, NAME_VOCABULARY),
                 (TERMS, TERM_VOCABULARY),
-                (SHINGLES, SHINGLE_VOCABULARY),
+                (WORDS, WORD_VOCABULARY),
             )
         )
         if self._made and number % STORY_EVERY == 0:
@@ -70,8 +70,8 @@ class Maker:
                 np.unique([*old[1][:60], *terms[60:]]),
             )
             if number % COPY_EVERY == 0:
-                names, terms, shingles = old
-        self._remember((names.astype(np.uint32), terms.astype(np.uint32), shingles))
+                names, terms, words = old
+        self._remember((names.astype(np.uint32), terms.astype(np.uint32), words))
         return self._template.model_copy(
             update={
                 "article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
@@ -80,7 +80,8 @@ class Maker:
                 "entities": (),
                 "places": (),
                 "embedding": self._random.integers(-90, 90, 512).astype(np.int8).tobytes() if vector else None,
-                "fingerprint": self._fingerprint(*self._made[-1]),
+                "text": " ".join(f"w{word}" for word in self._made[-1][2].tolist()),
+                "fingerprint": self._fingerprint(*self._made[-1][:2]),
             }
         )
 
@@ -92,12 +93,10 @@ class Maker:
         ranks = np.exp(self._random.random(count) * np.log(vocabulary))
         return np.unique(ranks.astype(np.uint32))
 
-    def _fingerprint(self, names: Ids, terms: Ids, shingles: Ids) -> Fingerprint:
-        hashes = [np.sort(ids * HASH_FACTOR + np.uint32(kind)) for kind, ids in enumerate((names, terms, shingles))]
+    def _fingerprint(self, names: Ids, terms: Ids) -> Fingerprint:
+        hashes = [np.sort(ids * HASH_FACTOR + np.uint32(kind)) for kind, ids in enumerate((names, terms))]
         flags = np.where(np.arange(len(names)) < 10, KeyFlag.LEDE, 0).astype(np.uint8)
         return Fingerprint(
-            shingles=hashes[2].tobytes(),
-            words=np.sort(shingles[:WORDS] * np.uint32(40503)).tobytes(),
             facts=tuple(str(value) for value in names[:FACTS].tolist()),
             terms=hashes[1].tobytes(),
             term_counts=bytes([1]) * len(terms),
@@ -151,7 +150,7 @@ def measure(size: int) -> dict[str, float]:
     began = time.perf_counter()
     for number in range(size):
         article = maker.make(number, vector=number % 2 == 0)
-        grouper._insert(to_profile(to_row(article, number)), sample(article))  # noqa: SLF001 - a million takes are hours
+        grouper._insert(*to_profile(to_row(article, number)))  # noqa: SLF001 - a million takes are hours
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
     postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
@@ -186,10 +185,9 @@ def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
     """Articles per second that are compared with all originals and then added."""
     index = grouper._duplicates  # noqa: SLF001 - what is measured
     made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN_DUPLICATES)]
-    rows = [(to_profile(to_row(article, 3 * size + number)), article) for number, article in enumerate(made)]
+    rows = [to_profile(to_row(article, 3 * size + number)) for number, article in enumerate(made)]
     began = time.perf_counter()
-    for profile, article in rows:
-        sampled = sample(article)
+    for profile, sampled in rows:
         index.find(profile, sampled)
         index.add(profile, sampled)
     return round(len(rows) / (time.perf_counter() - began), 1)

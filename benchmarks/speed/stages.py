@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from schemas.article import ArticleDraft, ContentType, EnrichedArticle, GroupedA
 from services.common.messages import decode, encode
 from services.dedup.grouping import Grouper, GroupingResult
 from services.indexer.bulk import make_action
-from services.indexer.documents import to_article_document
+from services.indexer.documents import read_article, to_article_document
 from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.store import Store
 from services.producer.sources.base import Entry, SourceOptions
@@ -31,6 +31,7 @@ from services.worker.stages import stage_slice, to_draft, to_enriched
 
 WARM_UP = 20
 """Number of articles that load models and fill caches before the measurement."""
+LARGEST_MESSAGE = 50_000_000
 MAX_ARTICLE_BYTES = 1024 * 1024
 WINDOW = timedelta(days=14)
 RAW_FILE = "raw"
@@ -98,17 +99,13 @@ def _dedup_steps() -> list[Step]:
 
 def _indexer_steps() -> list[Step]:
     return [
-        Step("indexer", "decode", GROUPED_FILE, bytes, _load_grouped),
-        Step("indexer", "document", GROUPED_FILE, lambda line: (_load_grouped(line), line), _to_action),
+        Step("indexer", "decode", GROUPED_FILE, bytes, read_article),
+        Step("indexer", "document", GROUPED_FILE, bytes, _to_action),
     ]
 
 
 def _load_enriched(line: bytes) -> EnrichedArticle:
     return decode(EnrichedArticle, line)
-
-
-def _load_grouped(line: bytes) -> GroupedArticle:
-    return decode(GroupedArticle, line)
 
 
 def _to_page(line: bytes) -> ArticleDraft:
@@ -137,9 +134,10 @@ def _encode_result(grouper: Grouper, result: GroupingResult) -> int:
     return sum(len(encode(record)) for record in (result.article, story, row) if record is not None)
 
 
-def _to_action(read: tuple[GroupedArticle, bytes]) -> bytes:
-    article, line = read
-    return make_action("articles", article.article_id, 1, to_article_document(article, line)).lines()
+def _to_action(line: bytes) -> bytes:
+    article, fields = read_article(line)
+    document = to_article_document(article, fields, datetime.now(UTC))
+    return make_action("articles", article.article_id, 1, document).lines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ def write_raw(corpus: Path, folder: Path) -> None:
     store = Store(folder / "stages.sqlite")
     with (folder / f"{RAW_FILE}.jsonl").open("wb") as file, store.transaction():
         for entry in source.entries():
-            made = to_raw_article(entry, store) if isinstance(entry, Entry) else entry
+            made = to_raw_article(entry, store, LARGEST_MESSAGE) if isinstance(entry, Entry) else entry
             if not isinstance(made, RawArticle):
                 raise TypeError(f"{made.guid}: {made.reason}")
             file.write(encode(made) + b"\n")
@@ -224,7 +222,7 @@ def found_in(folder: Path) -> dict[str, Any]:
     languages: dict[str, int] = {}
     stories, duplicates, entities, count = set(), 0, 0, 0
     for line in _lines(folder, GROUPED_FILE):
-        article = _load_grouped(line)
+        article = decode(GroupedArticle, line)
         languages[article.language.code] = languages.get(article.language.code, 0) + 1
         stories.add(article.story_id)
         duplicates += article.duplicate_of is not None

@@ -9,6 +9,7 @@ import typer
 
 from services import __version__
 from services.cli import (
+    article,
     collect,
     dead,
     demo,
@@ -17,6 +18,7 @@ from services.cli import (
     explain,
     feeds,
     files,
+    reenrich,
     reindex,
     replay,
     search,
@@ -43,11 +45,14 @@ app.command()(verify.verify)
 app.command()(stack.setup)
 app.command()(replay.replay)
 app.command()(reindex.reindex)
+app.command()(reenrich.reenrich)
 app.command()(collect.collect)
 app.add_typer(feeds.app, name="feeds")
 app.command()(search.search)
 app.command()(explain.explain)
 app.add_typer(stories.app, name="stories")
+app.command()(article.trace)
+app.command()(article.raw)
 app.command()(files.enrich)
 app.command()(files.group)
 app.command()(demo.demo)

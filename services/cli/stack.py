@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from services.embedded.artifacts import Artifact
     from services.embedded.state import Stack
 
+OLD_INDICES = (
+    "{names} were made by an earlier version. Nothing is lost and everything goes on: what is indexed from now on has "
+    "the new fields, and older articles have them after `dragoman reindex --delete-old`."
+)
+
 
 class ConsoleReporter:
     """Shows the steps of `up`, with a progress bar for downloads."""
@@ -41,11 +46,11 @@ class ConsoleReporter:
 
 
 def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
-    """Create topics, templates and indices."""
+    """Create topics, templates and indices, and say what is still of an earlier version."""
     from schemas.topics import TOPICS
     from services.common.elastic import make_client
     from services.common.topics import ensure_topics
-    from services.indexer.indices import ensure_indices
+    from services.indexer.indices import ensure_indices, old_indices
     from services.indexer.settings import IndexerSettings
 
     settings = IndexerSettings(kafka_bootstrap=kafka_bootstrap, elasticsearch_url=elasticsearch_url)
@@ -53,8 +58,11 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
     client = make_client(settings)
     try:
         ensure_indices(client, settings)
+        old = old_indices(client, settings)
     finally:
         client.close()
+    if old:
+        err.print(OLD_INDICES.format(names=" and ".join(old)), style="yellow", soft_wrap=True)
 
 
 def start_stack(*, workers: int | None, detach: bool) -> Stack:

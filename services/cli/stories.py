@@ -15,8 +15,6 @@ from services.cli.story_edits import make_edit, read_edits, report, send, wait_f
 if TYPE_CHECKING:
     from services.search.stories import Library
 
-HEADING = 100
-"""Maximum number of characters of a sentence that replaces a title."""
 app = typer.Typer(help="Show and correct stories.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, for later readers.")]
@@ -28,7 +26,7 @@ Articles = Annotated[list[str], typer.Argument(help="Article ids (or their begin
 @contextmanager
 def library() -> Iterator[Library]:
     """Access to the indices. A search error ends the command with a sentence and exit code 2."""
-    from services.common.elastic import make_client
+    from services.common.elastic import EVERY_STORY, make_client
     from services.common.settings import ElasticsearchSettings
     from services.search.search import SearchError
     from services.search.stories import Library
@@ -36,7 +34,7 @@ def library() -> Iterator[Library]:
     settings = ElasticsearchSettings()
     client = make_client(settings)
     try:
-        yield Library(client, settings.name("articles"), settings.name("stories"))
+        yield Library(client, settings.name("articles"), settings.name("stories"), settings.name(EVERY_STORY))
     except SearchError as error:
         fail(str(error), code=2)
     finally:
@@ -109,9 +107,10 @@ def show(
 
 
 def heading(story: dict[str, Any]) -> str:
-    """The title of the story. Without a title, the beginning of its most informative sentence."""
-    sentence = next((edition["sentence"] for edition in story["editions"] if edition["sentence"]), "-")
-    return story["title"] or (sentence if len(sentence) <= HEADING else f"{sentence[:HEADING].rsplit(' ', 1)[0]}…")
+    """The headline of the story. A story of schema version 1 may have none; then its most informative sentence."""
+    from services.search.stories import headline_in
+
+    return headline_in(story)
 
 
 def hours_line(timeline: list[dict[str, Any]]) -> str:
@@ -228,7 +227,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON lines, for `make trai
     with library() as found, file.open("wb") as lines:
         for one, other, same in pairs_of(read_edits()):
             try:
-                raws = [to_raw(found.article(article_id)) for article_id in (one, other)]
+                raws = [to_raw(found.whole_article(article_id)) for article_id in (one, other)]
             except Exception as error:  # noqa: BLE001 - an error in one pair must not stop the others
                 err.print(f"left out {one[:8]} and {other[:8]}: {error}", style="yellow")
                 left_out += 1

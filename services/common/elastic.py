@@ -9,6 +9,9 @@ from elasticsearch import Elasticsearch
 
 from services.common.settings import ElasticsearchSettings
 
+EVERY_STORY = "stories-all"
+"""The alias that has merged stories too. `stories`, which people read, leaves them out."""
+
 
 def make_client(settings: ElasticsearchSettings, timeout_seconds: float = 30.0) -> Elasticsearch:
     """A client that does not retry by itself, because every caller has its own rule for retries."""

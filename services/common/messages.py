@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from schemas.dead_letter import ErrorClass
+from services.common.upgrade import upgraded
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -39,17 +40,27 @@ class RejectedMessage(Exception):
 
 
 def encode(record: BaseModel) -> bytes:
-    """A record as UTF-8 JSON."""
+    """A record as UTF-8 JSON for Kafka: the version of the schema, and every field that has not its default value."""
+    fields = record.model_dump_json(exclude_defaults=True)
+    version = getattr(record, "schema_version", None)
+    return (fields if version is None else f'{{"schema_version":{version},{fields[1:]}').encode()
+
+
+def encode_whole(record: BaseModel) -> bytes:
+    """A record as UTF-8 JSON with every field, for people and their programs."""
     return record.model_dump_json().encode()
 
 
 def decode(record: type[R], value: bytes | None, stage: str = "decode") -> R:
-    """A record from UTF-8 JSON. Raises RejectedMessage if the bytes are not such a record."""
+    """A record from UTF-8 JSON, also one of an older version. RejectedMessage: the bytes are not such a record."""
     if value is None:
         raise RejectedMessage(stage, ErrorClass.INVALID_MESSAGE, "the message has no value")
     try:
         return record.model_validate_json(value)
     except ValidationError as error:
+        newer = upgraded(record, value)
+        if newer is not None:
+            return decode(record, newer, stage)
         raise RejectedMessage(stage, ErrorClass.INVALID_MESSAGE, describe(error)) from error
 
 

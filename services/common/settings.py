@@ -19,8 +19,12 @@ ENDPOINTS_FILE = "endpoints.json"
 STACK_FILE = "stack.json"
 """`dragoman up` writes both files into the home. All commands read the endpoints. Some also read the processes."""
 GROUPING_SERVICES = frozenset({"dedup", "indexer"})
-MESSAGE_OVERHEAD = 4
-"""An enriched article holds content, text and paragraphs. A larger message becomes a dead letter."""
+MIB = 1024 * 1024
+CONTENT_OVERHEAD = 2
+"""In JSON a quotation mark or a line end of HTML takes two bytes."""
+TEXT_OVERHEAD = 4
+"""An enriched article has text of at most `LARGEST_TEXT` bytes of Latin script, and what was found in it."""
+LARGEST_TEXT = MIB
 LETTER_OVERHEAD = 1.5
 """A dead letter holds the message in base64."""
 
@@ -51,9 +55,15 @@ class Settings(BaseSettings):
     )
     replication: int = Field(default=1, ge=1, description="replicas of every topic")
     max_article_bytes: int = Field(
-        default=1024 * 1024,
+        default=8 * MIB,
         ge=1024,
-        description="largest article content. The limits for Kafka and for bulk requests are derived from it",
+        description="largest raw content. All limits of Kafka and its clients, and of requests, are derived from it",
+    )
+    raw_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="days for which Kafka keeps raw articles (default: 7 for a new topic, and what the topic has)",
     )
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
@@ -86,13 +96,18 @@ class Settings(BaseSettings):
 
     @property
     def max_message_bytes(self) -> int:
-        """The largest message that a service sends: an article with its enrichment."""
-        return self.max_article_bytes * MESSAGE_OVERHEAD + 256 * 1024
+        """The largest message behind the worker: an article with its enrichment. A larger one is a dead letter."""
+        return min(self.max_article_bytes, LARGEST_TEXT) * TEXT_OVERHEAD + 256 * 1024
+
+    @property
+    def max_raw_bytes(self) -> int:
+        """The largest message with raw content: a raw article, or one between two stages."""
+        return self.max_article_bytes * CONTENT_OVERHEAD + self.max_message_bytes
 
     @property
     def max_request_bytes(self) -> int:
         """The largest message that Kafka must accept: a dead letter that holds the largest message."""
-        return int(self.max_message_bytes * LETTER_OVERHEAD) + 64 * 1024
+        return int(self.max_raw_bytes * LETTER_OVERHEAD) + 64 * 1024
 
     def name(self, name: str) -> str:
         """The name of a consumer group or an index in this namespace."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from schemas.topics import BROKER_TIME, Topic
+from schemas.topics import BROKER_TIME, DAY_MS, RAW, Topic
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
@@ -35,7 +35,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     try:
         existing = _make_missing(admin, settings, wanted)
         if existing:
-            use_broker_time(admin, existing)
+            update_topics(admin, settings, existing)
         found = {item["name"]: len(item["partitions"]) for item in admin.describe_topics(list(wanted))}
     finally:
         admin.close()
@@ -64,7 +64,7 @@ def _make_missing(admin: KafkaAdminClient, settings: Settings, wanted: Mapping[s
         new = {
             "num_partitions": topic.partitions or settings.partitions,
             "replication_factor": settings.replication,
-            "configs": topic.config(settings.max_request_bytes),
+            "configs": topic.config(settings.max_request_bytes, settings.raw_days if topic is RAW else None),
         }
         try:
             admin.create_topics({name: new}, wait_for_metadata=True)
@@ -73,10 +73,18 @@ def _make_missing(admin: KafkaAdminClient, settings: Settings, wanted: Mapping[s
     return existing
 
 
-def use_broker_time(admin: KafkaAdminClient, names: Iterable[str]) -> None:
-    """Give topics of version 0.1 the time of the broker. A cluster may forbid that. Then they stay as they are."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=BROKER_TIME) for name in names]
+def update_topics(admin: KafkaAdminClient, settings: Settings, names: Iterable[str]) -> None:
+    """Give existing topics the time of the broker, the limit of today, and the days that the settings state.
+
+    A cluster may forbid that. Then they stay as they are.
+    """
+    resources = []
+    for name in names:
+        configs = {**BROKER_TIME, "max.message.bytes": str(settings.max_request_bytes)}
+        if settings.raw_days and name == settings.topic(RAW):
+            configs["retention.ms"] = str(settings.raw_days * DAY_MS)
+        resources.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=configs))
     try:
         admin.alter_configs(resources)
     except KafkaError as error:
-        log.warning("the timestamps of existing topics cannot be set to broker time", error=str(error)[:200])
+        log.warning("existing topics keep their limit and their kind of timestamps", error=str(error)[:200])

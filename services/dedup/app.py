@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,11 @@ class DedupService:
 
     def handle(self, received: Received) -> Handled:
         """Decide on one article. Its message is acknowledged after every change is confirmed."""
-        require_room(received, self.settings.max_message_bytes)
         article = decode(EnrichedArticle, received.value)
+        require_room(received, article, self.settings.max_message_bytes)
         with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
             self._rebuild_if_reassigned()
-            result = self.grouper.take(article, timestamp_ms=received.timestamp_ms)
+            result = self.grouper.take(article, timestamp_ms=received.timestamp_ms, now=datetime.now(UTC))
         self._count(result)
         return self._handled(result)
 
@@ -178,13 +178,16 @@ def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], St
     return send
 
 
-def require_room(received: Received, limit: int) -> None:
+def require_room(received: Received, article: EnrichedArticle, limit: int) -> None:
     """Reject an article that is larger than what a service sends, before anything is decided about it.
 
     Behind the decision it would be too late: rows are written by then, and other articles have moved. A decision adds
-    less than `DECISION_BYTES`, and Kafka takes larger messages than `limit` (`max_request_bytes`).
+    less than `DECISION_BYTES`, and Kafka takes larger messages than `limit` (`max_request_bytes`). A message of schema
+    version 1 is smaller after its upgrade.
     """
-    size = len(received.value or b"")
+    if len(received.value or b"") <= limit:
+        return
+    size = len(encode(article))
     if size > limit:
         reason = f"{size:,} bytes, but an enriched article may have at most {limit:,}"
         raise RejectedMessage("size", ErrorClass.TOO_LARGE, reason)

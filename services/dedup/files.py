@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.dead_letter import ErrorClass
-from services.common.messages import RejectedMessage, decode, encode
+from services.common.messages import RejectedMessage, decode, encode_whole
 from services.dedup.grouping import Grouper
 from services.dedup.settings import DedupSettings
 
@@ -37,7 +37,7 @@ class FileGrouper:
 
     def take(self, line: bytes) -> None:
         """Decide on one line. Raises RejectedMessage if the line is bad."""
-        result = self._grouper.take(decode(EnrichedArticle, line))
+        result = self._grouper.take(decode(EnrichedArticle, line), now=datetime.now(UTC))
         if result.article is None:
             reason = "an older revision of an article that came before"
             raise RejectedMessage("grouping", ErrorClass.INVALID_MESSAGE, reason)
@@ -53,6 +53,6 @@ class FileGrouper:
             yield self._spool.read(length)
 
     def _keep(self, article: GroupedArticle) -> None:
-        data = encode(article)
+        data = encode_whole(article)
         self._places[article.article_id] = (self._spool.seek(0, 2), len(data))
         self._spool.write(data)

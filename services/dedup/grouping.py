@@ -9,14 +9,15 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from schemas.article import DuplicateLink, EnrichedArticle, GroupedArticle, StoryReason
+from schemas.article import DuplicateLink, EnrichedArticle, EventSource, GroupedArticle, StoryReason
 from schemas.story import Story, StoryEdit
+from services.common.derived import FUTURE_TOLERANCE
 from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
 from services.dedup.moves import Mover
 from services.dedup.pairs import PairWeights, load_weights
-from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample, to_profile
+from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample_of, to_profile
 from services.dedup.rows import ArticleRow, Decision, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
 from services.dedup.summaries import EntityNames, View, summarise
@@ -94,26 +95,34 @@ class Grouper:
         prepared = []
         for row in rows.values():
             grouper.names.add(row.article)
-            prepared.append((to_profile(row), sample(row.article)))
+            prepared.append(to_profile(row))
         for profile, sampled in sorted(prepared, key=lambda item: item[0].slot):
             grouper._insert(profile, sampled)
         return grouper
 
-    def take(self, article: EnrichedArticle, *, timestamp_ms: int | None = None) -> GroupingResult:
-        """Decide on one article. `timestamp_ms` is the time at which Kafka stored its message."""
-        seen_at = article.fetched_at
+    def take(
+        self, article: EnrichedArticle, *, timestamp_ms: int | None = None, now: datetime | None = None
+    ) -> GroupingResult:
+        """Decide on one article. `timestamp_ms` is the time at which Kafka stored its message.
+
+        `now` is noted in the row, and nothing depends on it.
+        """
         if timestamp_ms is not None:  # a producer with a wrong clock must not move the window
-            seen_at = min(seen_at, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
-            article = article.model_copy(update={"fetched_at": seen_at}) if seen_at != article.fetched_at else article
+            article = not_after(article, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
         known = self.rows.get(article.article_id)
         if known is not None and article.revision < known.article.revision:
             return GroupingResult(GroupingOutcome.SUPERSEDED)
-        if known is not None and article.revision == known.article.revision:
+        if known is not None and age_of(article) <= age_of(known.article):
             return self._repeat(known)
+        if known is None and article.enrichment and self._has_left(article):
+            return GroupingResult(GroupingOutcome.SUPERSEDED)  # its decision stands in the index, and is not known here
         if known is None:  # an article that was known under another id goes on from there
             known = next((self.rows[earlier] for earlier in article.replaces if earlier in self.rows), None)
-        result = self._decide(article) if known is None else self._revise(article, known)
+        result = self._decide(article, now) if known is None else self._revise(article, known, now)
         return self._with_replaced(result, article) if article.replaces else result
+
+    def _has_left(self, article: EnrichedArticle) -> bool:
+        return article.fetched_at.timestamp() < self._latest - self.window.total_seconds()
 
     def _with_replaced(self, result: GroupingResult, article: EnrichedArticle) -> GroupingResult:
         """Remove what the earlier ids of an article leave behind: rows, documents, copies of them, empty stories.
@@ -168,15 +177,16 @@ class Grouper:
         )
         return self._with_replaced(result, known.article) if known.article.replaces else result
 
-    def _decide(self, article: EnrichedArticle) -> GroupingResult:
+    def _decide(self, article: EnrichedArticle, now: datetime | None) -> GroupingResult:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
         row = ArticleRow(
             article=article,
             arrival=self._arrivals,
             decision=opened,
             story_opened_at=article.fetched_at,
+            grouped_at=now,
         )
-        profile, sampled = to_profile(row), sample(article)
+        profile, sampled = to_profile(row)
         forbidden = self._forbidden(article.article_id)
         overlaps = self._duplicates.find(profile, sampled)
         absorbed: tuple[str, ...] = ()
@@ -186,12 +196,15 @@ class Grouper:
         decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
         return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
 
-    def _revise(self, article: EnrichedArticle, known: ArticleRow) -> GroupingResult:
-        """Take a new revision of a known article: the content is new, the decision stays."""
+    def _revise(self, article: EnrichedArticle, known: ArticleRow, now: datetime | None) -> GroupingResult:
+        """Take a new revision of a known article, or a new enrichment of the same: the decision stays."""
         self._forget(known)
-        update = {"article": article, "arrival": self._arrivals, "absorbed": ()}
+        update: dict[str, Any] = {"article": article, "arrival": self._arrivals, "absorbed": (), "grouped_at": now}
+        if (article.article_id, article.revision) == (known.article_id, known.article.revision):
+            # the document in the index must be replaced
+            update["decision_seq"] = known.decision_seq + 1
         row = known.model_copy(update=update)
-        return self._settle(row, to_profile(row), sample(article))
+        return self._settle(row, *to_profile(row))
 
     def _settle(self, row: ArticleRow, profile: Profile, sampled: Hashes) -> GroupingResult:
         """Store a row with its decision, and carry out the merges that it causes."""
@@ -306,7 +319,7 @@ class Grouper:
 
     def _forget(self, row: ArticleRow) -> None:
         profile = self.live.pop(row.article_id)
-        self._duplicates.remove(profile, sample(row.article))
+        self._duplicates.remove(profile, sample_of(row.article))
         self.stories.remove(profile)
 
     def _expire(self) -> None:
@@ -332,6 +345,23 @@ class Grouper:
         if not self.stories.members(story_id):
             return None
         return summarise(story_id, View(self.stories, self.rows, self.names, self.version))
+
+
+def not_after(article: EnrichedArticle, stored_at: datetime) -> EnrichedArticle:
+    """The article with no time that lies after its message, but for a stated date: that may be a little later."""
+    update: dict[str, Any] = {}
+    fetched_at = min(article.fetched_at, stored_at)
+    if fetched_at != article.fetched_at:
+        update["fetched_at"] = fetched_at
+    limit = fetched_at if article.event_at_source is EventSource.FETCHED else fetched_at + FUTURE_TOLERANCE
+    if article.event_at > limit:
+        update |= {"event_at": fetched_at, "event_at_source": EventSource.FETCHED}
+    return article.model_copy(update=update) if update else article
+
+
+def age_of(article: EnrichedArticle) -> tuple[int, int]:
+    """What makes one message of an article newer than another: its content, then its enrichment."""
+    return article.revision, article.enrichment
 
 
 def _links(overlaps: Iterable[Overlap], decision: Decision) -> tuple[DuplicateLink, ...]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from schemas.article import EnrichedArticle, KeyFlag
 from services.dedup.rows import ArticleRow
+from services.fingerprint import text_hashes
 
 DAMPING = 0.3
 """Weight of keys that are always in the news (measured, see docs/adr/0006)."""
@@ -19,6 +20,8 @@ SAMPLE_MODULUS = 6
 SMALL_SAMPLE = 6
 SMALL_MODULUS = 2
 DAY_SECONDS = 86400.0
+LAST_SECOND = 253_402_300_799.0
+"""The last second of the year 9999. With a fraction, a float of it is rounded up to a date that does not exist."""
 UNCASED = frozenset(
     [
         "am",
@@ -72,8 +75,9 @@ class Profile:
     `shingles`, `words`, `facts` and `digits` are sets of uint16. The sets are so small that the shorter hash causes
     0.5 % of false matches, and it halves the memory. `digits` are the first `MOST_DIGITS` digits of each number among
     the facts, so that a long number says more than a short one.
-    `vector` is 512 int8, or None. `day` is the date that the article states, in days since 1970. `fetched` and `opened`
-    are Unix seconds; `opened` is the time at which the story's first article was fetched.
+    `vector` is 512 int8, or None. `day` is the date that the article states, in days since 1970. `fetched`, `event`
+    and `opened` are Unix seconds; `event` is the time to sort by, `opened` is the time at which the story's first
+    article was fetched.
     """
 
     article_id: str
@@ -85,6 +89,7 @@ class Profile:
     source_id: str
     day: float | None
     fetched: float
+    event: float
     opened: float
     story_revision: int
     keys: bytes
@@ -110,24 +115,29 @@ class Profile:
         return np.frombuffer(self.keys + self.terms, "<u4")
 
 
-def sample(article: EnrichedArticle) -> Hashes:
-    """The word bigrams by which near-duplicates are found: on average every sixth, or every second of a short text.
+def sample_of(article: EnrichedArticle) -> Hashes:
+    """The word bigrams of an article by which near-duplicates are found."""
+    return sample(text_hashes(article.title, article.text)[0])
+
+
+def sample(shingles: Hashes) -> Hashes:
+    """Some of the word bigrams of a text: on average every sixth, or every second of a short text.
 
     The hash of a bigram decides whether it is sampled, so that two texts sample the same bigrams.
     """
-    shingles: Hashes = np.frombuffer(article.fingerprint.shingles, "<u4")
     chosen: Hashes = shingles[shingles % SAMPLE_MODULUS == 0]
     if len(chosen) < SMALL_SAMPLE:
         chosen = shingles[shingles % SMALL_MODULUS == 0]
     return chosen
 
 
-def to_profile(row: ArticleRow) -> Profile:
-    """The profile of the row's article."""
+def to_profile(row: ArticleRow) -> tuple[Profile, Hashes]:
+    """The profile of the row's article, and its sampled word bigrams."""
     article, found = row.article, row.article.fingerprint
+    shingles, words = text_hashes(article.title, article.text)
     flags = np.frombuffer(found.keys.flags, np.uint8)
     damped = np.where(flags & KeyFlag.ALWAYS_IN_THE_NEWS, DAMPING, 1.0)
-    return Profile(
+    profile = Profile(
         article_id=article.article_id,
         slot=row.arrival,
         story_id=row.decision.story_id,
@@ -136,7 +146,8 @@ def to_profile(row: ArticleRow) -> Profile:
         has_capitals=article.language.code.split("-")[0] not in UNCASED,
         source_id=article.source_id,
         day=article.published_at.timestamp() / DAY_SECONDS if article.published_at else None,
-        fetched=article.fetched_at.timestamp(),
+        fetched=min(article.fetched_at.timestamp(), LAST_SECOND),
+        event=min(article.event_at.timestamp(), LAST_SECOND),
         opened=row.story_opened_at.timestamp(),
         story_revision=row.story_revision,
         keys=found.keys.hashes,
@@ -145,12 +156,13 @@ def to_profile(row: ArticleRow) -> Profile:
         terms=found.terms,
         term_weights=count_weights(found.term_counts).astype("<f2").tobytes(),
         term_flags=found.term_flags,
-        shingles=pack_short_hashes(np.frombuffer(found.shingles, "<u4")),
-        words=pack_short_hashes(np.frombuffer(found.words, "<u4")),
+        shingles=pack_short_hashes(shingles),
+        words=pack_short_hashes(words),
         facts=pack_short_hashes(hash_facts(article.fingerprint.facts)),
         digits=pack_short_hashes(hash_facts(split_digits(article.fingerprint.facts))),
         vector=article.embedding,
     )
+    return profile, sample(shingles)
 
 
 def count_weights(counts: bytes) -> npt.NDArray[np.float64]:

@@ -32,9 +32,9 @@ class ArticleRow(Record):
 
     `arrival` numbers the articles in the order in which dedup took them. `story_opened_at` is the time at which the
     story's first article was fetched. When that time leaves the window, the story is closed. `absorbed` are the stories
-    that were merged into this article's story when this article came. `moved_by` names the article or the edit that
-    moved this article into its story, and `moved_from` names the story that it left. With these three fields, a
-    redelivered message completes the work that a crash interrupted.
+    that were merged into this article's story when this article came. `grouped_at` is the time at which this revision
+    came to dedup. `moved_by` names the article or the edit that moved this article into its story, and `moved_from`
+    names the story that it left. With these fields, a redelivered message completes the work that a crash interrupted.
     """
 
     article: EnrichedArticle
@@ -44,6 +44,7 @@ class ArticleRow(Record):
     story_revision: PositiveInt = 1
     story_opened_at: Timestamp
     absorbed: tuple[ArticleId, ...] = ()
+    grouped_at: Timestamp | None = None
     moved_by: ShortText | None = None
     moved_from: ArticleId | None = None
 
@@ -71,6 +72,7 @@ def to_grouped(row: ArticleRow, version: int) -> GroupedArticle:
         **article,
         **{name: getattr(decision, name) for name in Decision.model_fields},
         duplicate_group=decision.duplicate_of or row.article_id,
+        grouped_at=row.grouped_at,
         grouping_version=version,
         decision_seq=row.decision_seq,
     )

@@ -27,6 +27,7 @@ ACTORS = 8
 ACTOR_ARTICLES = 2000
 """An actor in more live articles than this does not relate stories."""
 HOUR = 3600.0
+HOURS_A_DAY = 24
 SENTENCES = 12
 SENTENCE_CHARACTERS = 300
 SENTENCE = re.compile(r"[^.!?。！？।\n]+(?:[.!?。！？।]+[\"'”’»)]*|\n|$)")
@@ -50,6 +51,7 @@ class EntityNames:
                     articles=1,
                     name=entity.name,
                     type=entity.type,
+                    country=entity.country,
                     lat=at.lat if at else None,
                     lon=at.lon if at else None,
                 )
@@ -77,13 +79,19 @@ def summarise(story_id: str, view: View) -> Story:
     editions = make_editions(members, view)
     found = [view.names.counted(key, count) for key, count in actors[:MAX_ENTITIES]]
     central = max(editions, key=lambda edition: edition.articles)
+    last = max(member.fetched for member in members)
     return Story(
         story_id=story_id,
+        headline=central.headline,
         title=central.title or next((edition.title for edition in editions if edition.title), None),
         languages=tuple(sorted({member.language for member in members})),
         sources=tuple(sorted({member.source_id for member in members})),
         first_seen_at=datetime.fromtimestamp(min(member.fetched for member in members), UTC),
-        last_seen_at=datetime.fromtimestamp(max(member.fetched for member in members), UTC),
+        last_seen_at=datetime.fromtimestamp(last, UTC),
+        first_event_at=datetime.fromtimestamp(min(member.event for member in members), UTC),
+        last_event_at=datetime.fromtimestamp(max(member.event for member in members), UTC),
+        growth=measure_growth([member.fetched for member in members], last),
+        countries=tuple(sorted({entity.country for entity in found if entity and entity.country})),
         articles=len(members),
         duplicates=sum(member.is_duplicate for member in members),
         entities=tuple(entity for entity in found if entity is not None),
@@ -102,6 +110,13 @@ def count_actors(members: Iterable[Profile]) -> list[tuple[int, int]]:
         flags = np.frombuffer(member.key_flags, np.uint8)
         counts.update(np.frombuffer(member.keys, "<u4")[(flags & KeyFlag.ENTITY) != 0].tolist())
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def measure_growth(fetched: Iterable[float], last: float) -> float:
+    """The articles of the last hour, divided by the mean of the last 24 hours. 1 is even, 24 is all in one hour."""
+    ages = [last - at for at in fetched]
+    day = sum(age < HOURS_A_DAY * HOUR for age in ages)
+    return round(HOURS_A_DAY * sum(age < HOUR for age in ages) / day, 2)
 
 
 def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
@@ -131,6 +146,7 @@ def make_editions(members: Sequence[Profile], view: View) -> tuple[Edition, ...]
                 articles=counts[language],
                 article_id=article.article_id,
                 title=article.title,
+                headline=article.headline,
                 sentence=choose_sentence(article, worth),
             )
         )

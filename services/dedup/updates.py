@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 
 from schemas.article import EnrichedArticle
+from services.common.derived import lines_in_order
 
 LOOKED_AT = 300
-"""Characters at the beginning of the raw text that are searched. A slug or a headline is there."""
+"""Characters at the beginning of the text, with its removed lines, that are searched. A slug or a headline is there."""
 NUMBERED = re.compile(
     r"""
     \b(?P<before>\d{1,2})(?:st|nd|rd|th|e|ª|º|\.)?\s*(?:lead|ld|update|writethru|zusammenfassung|neufassung
@@ -30,9 +32,20 @@ SOON = timedelta(days=1)
 
 def version_of(article: EnrichedArticle) -> int:
     """The number of the update that an article says it is, or 0 if it says nothing."""
-    text = f"{article.title or ''}\n{article.content[:LOOKED_AT]}"
+    lines = (line for line, _ in lines_in_order(article.text, article.removed))
+    text = f"{article.title or ''}\n{beginning(lines)}"
     numbered = [int(next(group for group in match.groups() if group)) for match in NUMBERED.finditer(text)]
     return max(numbered, default=FIRST_UPDATE if UNNUMBERED.search(text) else 0)
+
+
+def beginning(lines: Iterable[str]) -> str:
+    """The first characters of these lines."""
+    text = ""
+    for line in lines:
+        text += f"{line}\n"
+        if len(text) >= LOOKED_AT:
+            break
+    return text[:LOOKED_AT]
 
 
 def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts: bool) -> bool:

@@ -34,6 +34,8 @@ MENDING = ftfy.TextFixerConfig(
     remove_control_chars=False,
     normalization="NFC",
 )
+MAX_CHARACTERS = 1_000_000
+"""Of text. Elasticsearch highlights at most as many, and each stage has been measured with so many (`make bench`)."""
 MAX_ROUNDS = 4
 """Maximum number of repairs of text that was encoded wrongly several times."""
 PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -62,7 +64,16 @@ def extract(draft: ArticleDraft) -> ArticleDraft:
     if extracted is None:
         reason = f"neither readable text nor a title in {draft.content_type.value} content"
         raise RejectedMessage(STAGE, ErrorClass.NO_TEXT, reason)
-    return draft.model_copy(update={"extracted": extracted})
+    return draft.model_copy(update={"extracted": within_limit(extracted)})
+
+
+def within_limit(extracted: Extracted) -> Extracted:
+    """Text of at most `MAX_CHARACTERS`, cut after a line or a word. The raw article has all of it."""
+    if len(extracted.text) <= MAX_CHARACTERS:
+        return extracted
+    head = extracted.text[:MAX_CHARACTERS]
+    end = max(head.rfind("\n"), head.rfind(" "))
+    return extracted.model_copy(update={"text": head[: end if end > 0 else None].rstrip(), "is_cut": True})
 
 
 def from_text(text: str) -> Extracted | None:

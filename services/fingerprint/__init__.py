@@ -2,6 +2,6 @@
 
 from services.fingerprint.embed import ENCODER, embed, is_encoder_installed
 from services.fingerprint.embed import VERSION as EMBEDDING_VERSION
-from services.fingerprint.sketch import VERSION, fingerprint
+from services.fingerprint.sketch import VERSION, fingerprint, text_hashes
 
-__all__ = ["EMBEDDING_VERSION", "ENCODER", "VERSION", "embed", "fingerprint", "is_encoder_installed"]
+__all__ = ["EMBEDDING_VERSION", "ENCODER", "VERSION", "embed", "fingerprint", "is_encoder_installed", "text_hashes"]

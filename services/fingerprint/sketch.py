@@ -16,6 +16,7 @@ import numpy.typing as npt
 from anyascii import anyascii
 
 from schemas.article import ArticleDraft, Entity, EntityType, Fingerprint, KeyFlag, Keys
+from services.common.derived import WORD as TOKEN
 
 VERSION = "fingerprint@2"
 Hashes = npt.NDArray[np.uint32]
@@ -99,8 +100,6 @@ CAPITALISED_WORDS = frozenset(
 """Words that have a capital but are not names."""
 MIN_TERM = 3
 MIN_CONSONANTS = 2
-TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
-"""Words, or single characters in scripts without spaces."""
 CAPITALISED = re.compile(r"(?<![^\W_])[^\W\d_a-zа-яß-öø-ÿ][^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 """A quick search for words that may begin with a capital. `isupper` decides."""
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f' ]*\d|\d")
@@ -123,7 +122,7 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
     normalized = draft.normalized
     title = (normalized.title if normalized else draft.title) or ""
     body = normalized.text if normalized else draft.content
-    heading = f"{title}\n" if title and title != body else ""
+    heading = heading_of(title, body)
     whole = heading + body
     tokens = tokenize(whole)[:MAX_TOKENS]
     capitals = capitalised_tokens(whole)
@@ -131,13 +130,22 @@ def fingerprint(draft: ArticleDraft) -> ArticleDraft:
     lede_end = len(heading) + LEDE_CHARACTERS
     terms = unknown_terms(term_counts(tokens), entities)
     made = Fingerprint(
-        shingles=pack(hash_pairs(tokens)),
-        words=pack(hash_tokens(tokens)),
         facts=tuple(sorted(facts(body, [token for token in capitals if token.start >= len(heading)]))[:MAX_FACTS]),
         **pack_terms(terms, term_counts(tokenize(whole[:lede_end])), draft.language.code if draft.language else "und"),
         keys=make_keys(whole, capitals, entities, lede_end),
     )
     return draft.model_copy(update={"fingerprint": made})
+
+
+def heading_of(title: str, body: str) -> str:
+    """What stands before the body where grouping compares words: the title, unless it is the text."""
+    return f"{title}\n" if title and title != body else ""
+
+
+def text_hashes(title: str | None, text: str) -> tuple[Hashes, Hashes]:
+    """The distinct hashes of the word bigrams of title and text, and those of the words. Both are sorted."""
+    hashes = hash_tokens(tokenize(heading_of(title or "", text) + text)[:MAX_TOKENS])
+    return np.unique(pair_hashes(hashes)), np.unique(hashes)
 
 
 def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], lede_end: int) -> Keys:
@@ -242,7 +250,11 @@ def hash_token(token: str) -> int:
 
 def hash_pairs(tokens: list[str]) -> Hashes:
     """A hash of each pair of neighbouring tokens. If there is only one token, its own hash."""
-    hashes = hash_tokens(tokens)
+    return pair_hashes(hash_tokens(tokens))
+
+
+def pair_hashes(hashes: Hashes) -> Hashes:
+    """A hash of each pair of neighbouring hashes. If there is only one, itself."""
     return hashes[:-1] * PAIR_FACTOR + hashes[1:] if len(hashes) > 1 else hashes
 
 

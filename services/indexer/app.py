@@ -139,7 +139,7 @@ class Indexer:
                 continue
             answer, fetched = next(answers), document[1]
             self._settle(message, answer)
-            if fetched is not None and answer.verdict is Verdict.INDEXED:
+            if fetched is not None and not fetched.again and answer.verdict is Verdict.INDEXED:
                 seconds = max(0.0, (now - fetched.at).total_seconds())
                 LATENCY.labels(FEED if fetched.by_feed else OTHER).observe(seconds)
         self.producer.flush()

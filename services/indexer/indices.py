@@ -9,16 +9,28 @@ from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch
 
+from services.common.elastic import EVERY_STORY
 from services.common.languages import ANALYZERS
 from services.indexer.settings import IndexerSettings
 
 TEMPLATES = Path(__file__).with_name("templates")
-VERSION = 1
+VERSION = 2
+"""Of the mapping. Documents of version 2 can be written into an index of version 1, which only gets new fields."""
 ARTICLES = "articles"
 STORIES = "stories"
-INDEX_ONLY = {ARTICLES: frozenset({"localized", "places.location"}), STORIES: frozenset({"entities.location"})}
-"""Mapped fields that no record has. `documents.py` makes them for searching."""
+INDEX_ONLY = {
+    ARTICLES: frozenset(
+        {
+            *("countries", "entity_ids", "forgotten_at", "headline.keyword", "indexed_at", "localized"),
+            *("organisations", "persons", "places.location", "places_named", "unlisted_names"),
+        }
+    ),
+    STORIES: frozenset({"article_count", "entities.location", "headline.keyword", "outlet_count"}),
+}
+"""Mapped fields that no record has. `documents.py` makes them for searching; `forgotten_at` is for what comes."""
+MAPPING = re.compile(r"-v(\d+)(?:\.|$)")
 GROUPING = re.compile(r"-v\d+\.g(\d+)(?:\.|$)")
+NOT_MERGED = {"bool": {"must_not": [{"exists": {"field": "merged_into"}}]}}
 
 
 def mapping(alias: str) -> dict[str, Any]:
@@ -43,6 +55,17 @@ def index_name(settings: IndexerSettings, alias: str) -> str:
     """The name of the first index of an alias. From grouping version 2 on, the name contains the version."""
     grouping = "" if settings.grouping_version == 1 else f".g{settings.grouping_version}"
     return f"{settings.name(alias)}-v{VERSION}{grouping}"
+
+
+def readers_of(settings: IndexerSettings, alias: str) -> tuple[str, ...]:
+    """The aliases that people read. Stories have one without merged stories, and one with all."""
+    name = settings.name(alias)
+    return (name, settings.name(EVERY_STORY)) if alias == STORIES else (name,)
+
+
+def alias_options(settings: IndexerSettings, name: str) -> dict[str, Any]:
+    """What an alias has beside its index."""
+    return {"filter": NOT_MERGED} if name == settings.name(STORIES) else {}
 
 
 def grouping_of(index: str) -> int:
@@ -73,9 +96,48 @@ def ensure_indices(client: Elasticsearch, settings: IndexerSettings) -> None:
         elif own:  # an index from a version without write aliases
             client.indices.put_alias(index=own[0], name=writing, is_write_index=True)
         else:
-            _create(client, index_name(settings, alias), (writing,) if readers else (writing, name))
-        # New fields are added to the index. Changing an existing field is refused and needs `dragoman reindex`.
-        client.indices.put_mapping(index=writing, **mapping(alias))
+            _create(
+                client,
+                settings,
+                index_name(settings, alias),
+                (writing,) if readers else (writing, *readers_of(settings, alias)),
+            )
+        _complete_aliases(client, settings, alias)
+        for index in indices_of(client, writing):
+            # New fields are added to the index. Changing an existing field is refused and needs `dragoman reindex`.
+            client.indices.put_mapping(index=index, **additions(alias, index))
+
+
+def additions(alias: str, index: str) -> dict[str, Any]:
+    """What can be added to the mapping of an index. What an index stores is fixed when it is made."""
+    wanted = mapping(alias)
+    if mapping_version(index) != VERSION:
+        wanted.pop("_source", None)
+    return wanted
+
+
+def mapping_version(index: str) -> int:
+    """The version of the mapping with which an index was made, from its name."""
+    found = MAPPING.search(index)
+    return int(found[1]) if found else 1
+
+
+def old_indices(client: Elasticsearch, settings: IndexerSettings) -> list[str]:
+    """The indices that people read and that were made with an earlier mapping."""
+    read = {index for alias in (ARTICLES, STORIES) for index in indices_of(client, settings.name(alias))}
+    return sorted(index for index in read if mapping_version(index) < VERSION)
+
+
+def _complete_aliases(client: Elasticsearch, settings: IndexerSettings, alias: str) -> None:
+    """Give an index from an earlier version the readers' aliases that it lacks."""
+    for index in indices_of(client, settings.name(alias)):
+        found: Any = client.indices.get_alias(index=index)
+        known = found[index]["aliases"]
+        for name in readers_of(settings, alias):
+            options = alias_options(settings, name)
+            if name not in known or known[name].get("filter") != options.get("filter"):
+                writes = known.get(name, {}).get("is_write_index", True)
+                client.indices.put_alias(index=index, name=name, is_write_index=writes, **options)
 
 
 def put_template(client: Elasticsearch, settings: IndexerSettings, alias: str) -> None:
@@ -90,17 +152,19 @@ def put_template(client: Elasticsearch, settings: IndexerSettings, alias: str) -
                 "number_of_shards": settings.shards,
                 "number_of_replicas": settings.replicas,
                 "refresh_interval": settings.refresh_interval,
+                "codec": "best_compression",
             },
             "mappings": mapping(alias),
         },
     )
 
 
-def _create(client: Elasticsearch, index: str, aliases: tuple[str, ...]) -> None:
+def _create(client: Elasticsearch, settings: IndexerSettings, index: str, aliases: tuple[str, ...]) -> None:
+    made = {alias: {"is_write_index": True, **alias_options(settings, alias)} for alias in aliases}
     try:
-        client.indices.create(index=index, aliases={alias: {"is_write_index": True} for alias in aliases})
+        client.indices.create(index=index, aliases=made)
     except BadRequestError as error:
         if error.error != "resource_already_exists_exception":
             raise
         for alias in aliases:
-            client.indices.put_alias(index=index, name=alias, is_write_index=True)
+            client.indices.put_alias(index=index, name=alias, is_write_index=True, **alias_options(settings, alias))

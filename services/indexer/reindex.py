@@ -22,7 +22,16 @@ from services.common.records import READ_TIMEOUT_SECONDS
 from services.common.signals import undisturbed
 from services.indexer.bulk import Action, Verdict
 from services.indexer.documents import is_removal, to_action
-from services.indexer.indices import ARTICLES, grouping_of, index_name, indices_of, put_template, write_alias
+from services.indexer.indices import (
+    ARTICLES,
+    alias_options,
+    grouping_of,
+    index_name,
+    indices_of,
+    put_template,
+    readers_of,
+    write_alias,
+)
 from services.indexer.indices import STORIES as STORIES_ALIAS
 from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
@@ -74,12 +83,17 @@ def find_problems(counts: Counts, known: set[str], seen: Mapping[str, int], made
             yield f"readers see {seen[alias]:,} {alias} now, and the topic holds {made[alias]:,}"
 
 
-def swap_actions(behind: Mapping[str, Sequence[str]], targets: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The actions of one request that moves all aliases or none. It fails if an alias was moved meanwhile."""
+def swap_actions(
+    behind: Mapping[str, Sequence[str]], targets: Mapping[str, str], options: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The actions of one request that moves all aliases or none. It fails if an alias was moved meanwhile.
+
+    `options` are what an alias has beside its index.
+    """
     actions: list[dict[str, Any]] = []
     for alias, target in targets.items():
         actions += [{"remove": {"index": index, "alias": alias, "must_exist": True}} for index in behind[alias]]
-        actions.append({"add": {"index": target, "alias": alias, "is_write_index": True}})
+        actions.append({"add": {"index": target, "alias": alias, "is_write_index": True, **options.get(alias, {})}})
     return actions
 
 
@@ -146,7 +160,8 @@ class Reindex:
             raise ReindexError("; ".join(problems))
         targets = {name: self.indices[alias] for alias in ALIASES for name in self._names(alias)}
         behind = {name: indices_of(self.client, name) for name in targets}
-        self._move(swap_actions(behind, targets))
+        options = {name: alias_options(self.settings, name) for name in targets}
+        self._move(swap_actions(behind, targets, options))
         self._read_to_end()
         self._count_made()
         left = {index for indices in behind.values() for index in indices}
@@ -164,8 +179,8 @@ class Reindex:
         """Close the consumer."""
         self._consumer.close()
 
-    def _names(self, alias: str) -> tuple[str, str]:
-        return self.settings.name(alias), write_alias(self.settings, alias)
+    def _names(self, alias: str) -> tuple[str, ...]:
+        return (*readers_of(self.settings, alias), write_alias(self.settings, alias))
 
     def _move(self, actions: list[dict[str, Any]]) -> None:
         self.is_swap_sent = True

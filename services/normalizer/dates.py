@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from schemas.article import DatePrecision, DateSource, RejectedDate, StatedDate
+from services.common.derived import EARLIEST, FUTURE_TOLERANCE
 from services.normalizer.agencies import AGENCY
 
 DATA = Path(__file__).with_name("data")
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-FUTURE_TOLERANCE = timedelta(days=2)
 MONTH_FIRST_POSSIBLE = frozenset({"en", "fil", "und"})
 """Languages in which 03/04/2021 may be March 4. In these languages an ambiguous numeric date is not a date."""
 MAX_LINE = 160

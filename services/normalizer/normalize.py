@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.article import ArticleDraft, DateSource, Normalized, Paragraph, RejectedDate, StatedDate
+from schemas.article import ArticleDraft, DateSource, Normalized, RejectedDate, RemovedLine, StatedDate
 from services.common.time_limit import timed
 from services.normalizer import dates
 from services.normalizer.agencies import AGENCY_DATELINE, AGENCY_TOLD, MAX_CREDIT_WORDS, byline_of, credited_agency
@@ -60,7 +61,7 @@ HEADINGS = frozenset({"related", "comments", "newsletter", "share", "cookies", "
 
 
 def normalize(draft: ArticleDraft) -> ArticleDraft:
-    """Add `normalized`: title, clean text, every line with the reason if it was dropped, agency, byline and dates."""
+    """Add `normalized`: title, clean text, the removed lines with their rules, agency, byline and dates."""
     extracted = draft.extracted
     text = extracted.text if extracted else draft.content.strip()
     language = draft.language.code if draft.language else "und"
@@ -72,9 +73,7 @@ def normalize(draft: ArticleDraft) -> ArticleDraft:
     normalized = Normalized(
         title=article.title,
         text=article.clean_text() or text,
-        paragraphs=tuple(
-            Paragraph(text=line.text, kept=line.reason is None, reason=line.reason) for line in article.lines
-        ),
+        removed=tuple(article.removed()),
         agency=article.agency,
         byline=article.byline or (extracted.byline if extracted else None),
         dates=(*article.dates, *plausible),
@@ -117,6 +116,15 @@ class ArticleLines:
     def kept(self) -> list[Line]:
         """The lines that no rule has dropped."""
         return [line for line in self.lines if line.reason is None]
+
+    def removed(self) -> Iterator[RemovedLine]:
+        """The lines that a rule has dropped, in order."""
+        kept = 0
+        for line in self.lines:
+            if line.reason is None:
+                kept += 1
+            else:
+                yield RemovedLine(before=kept, rule=line.reason, text=line.text)
 
     def clean_text(self) -> str:
         """The kept lines. Each line is a paragraph."""

@@ -63,7 +63,7 @@ def to_request(search: Search) -> dict[str, Any]:
     request: dict[str, Any] = {
         "size": search.size,
         "track_total_hits": True,
-        "_source": {"excludes": ["content", "paragraphs", "embedding", "localized"]},
+        "_source": {"excludes": ["content", "paragraphs", "removed", "embedding", "localized"]},
         "query": {"bool": {"must": [_words(search)], "filter": _filters(search)}},
         "highlight": {
             "pre_tags": [HIGHLIGHT_TAGS[0]],
@@ -71,7 +71,8 @@ def to_request(search: Search) -> dict[str, Any]:
             "fragment_size": 160,
             "number_of_fragments": 2,
             "max_analyzed_offset": 900_000,
-            "fields": {"text": {}, "localized.*.text": {}},
+            # the stems are indexed and not stored: what they match is shown in `text`
+            "fields": {"text": {"matched_fields": [f"localized.{name}.text" for name in _analyzers(search)]}},
         },
         "sort": ["_score", {"fetched_at": "desc"}],
     }
@@ -85,9 +86,9 @@ def to_request(search: Search) -> dict[str, Any]:
 def _words(search: Search) -> dict[str, Any]:
     if search.query.strip() == "*":
         return {"match_all": {}}
-    chosen = analyzer_for(search.language) if search.language else None
-    analyzers = [chosen] if chosen else sorted({*ANALYZERS.values(), "brazilian"})
-    localized = [f"localized.{name}.{field}" for name in analyzers for field in (f"title^{TITLE_BOOST}", "text")]
+    localized = [
+        f"localized.{name}.{field}" for name in _analyzers(search) for field in (f"title^{TITLE_BOOST}", "text")
+    ]
     return {
         "simple_query_string": {
             "query": search.query,
@@ -95,6 +96,11 @@ def _words(search: Search) -> dict[str, Any]:
             "default_operator": "and",
         }
     }
+
+
+def _analyzers(search: Search) -> list[str]:
+    chosen = analyzer_for(search.language) if search.language else None
+    return [chosen] if chosen else sorted({*ANALYZERS.values(), "brazilian"})
 
 
 def _filters(search: Search) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 from schemas.dead_letter import DeadLetter
 from schemas.topics import STORIES
 from services.common.dead_letters import dead_articles, dead_stories, read_letters
-from services.common.elastic import make_client, revisions_of
+from services.common.elastic import EVERY_STORY, make_client, revisions_of
 from services.common.producer import SafeProducer
 from services.common.records import read_records
 from services.common.settings import ElasticsearchSettings
@@ -69,7 +69,7 @@ def verify(settings: ElasticsearchSettings, ledger: Iterable[tuple[str, int, str
         found.stories = len(wanted)
         found.missing_stories = [
             story_id
-            for story_id in absent_stories(client, settings.name("stories"), wanted)
+            for story_id in absent_stories(client, settings.name(EVERY_STORY), wanted)
             if dead.get(story_id, 0) < max(1, wanted[story_id])
         ]
     finally:
@@ -113,7 +113,7 @@ def wait_for_stories(settings: ElasticsearchSettings, revisions: Mapping[str, in
     deadline = time.monotonic() + patience_seconds
     client = make_client(settings)
     try:
-        while any(absent_stories(client, settings.name("stories"), revisions)) and time.monotonic() < deadline:
+        while any(absent_stories(client, settings.name(EVERY_STORY), revisions)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     finally:
         client.close()

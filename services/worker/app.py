@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import Gauge
 
-from schemas.article import ArticleDraft, RawArticle
+from schemas.article import ArticleDraft, RawArticle, RawPlace
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
 from services.common.dead_letters import Received
@@ -45,14 +47,24 @@ def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: To
 
     def handle(received: Received) -> Handled:
         value = received.value
-        draft = to_draft(decode(RawArticle, value)) if source is RAW else decode(ArticleDraft, value)
+        if source is RAW:
+            raw = decode(RawArticle, value)
+            draft = to_draft(raw, place_of(received, raw))
+        else:
+            draft = decode(ArticleDraft, value)
         draft = run_stages(draft, stages, seconds=settings.stage_seconds)
         with within(settings.stage_seconds, SERVICE):
-            record = to_enriched(draft) if target is ENRICHED else draft
+            record = to_enriched(draft, datetime.now(UTC)) if target is ENRICHED else draft
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
         return Handled("enriched", (Outgoing(topic, draft.article_id.encode(), encode(record), headers),))
 
     return handle
+
+
+def place_of(received: Received, raw: RawArticle) -> RawPlace:
+    """Where a raw article is."""
+    content = hashlib.sha256(raw.content.encode("utf8", "surrogatepass")).hexdigest()
+    return RawPlace(topic=received.topic, partition=received.partition, offset=received.offset, sha256=content)
 
 
 def known_letters(stages: tuple[Stage, ...]) -> Iterator[tuple[str, ...]]:
@@ -94,7 +106,8 @@ def main(stage_names: str | None = None) -> None:
     group = settings.name(SERVICE if not names else f"{SERVICE}-{stages[0].name}-{stages[-1].name}")
     app = make_app(settings, group, settings.home / "faust" / (settings.instance or SERVICE))
     handler = make_handler(settings, stages, source, target)
-    worker = StreamWorker(settings, SERVICE, app, source, handler, on_thread=True)
+    largest = settings.max_message_bytes if target is ENRICHED else settings.max_raw_bytes
+    worker = StreamWorker(settings, SERVICE, app, source, handler, on_thread=True, max_bytes=largest)
     begin_at_zero(OUTCOMES, ((SERVICE, "enriched"), (SERVICE, "dead")))
     begin_at_zero(DEAD_LETTERS, known_letters(stages))
     worker.start_probes()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.dead_letter import ErrorClass
-from services.common.messages import RejectedMessage, encode
+from services.common.messages import RejectedMessage, encode_whole
 from services.producer.identity import article_id_of
 from services.producer.ledger.articles import content_hash, make_raw_article
 from services.producer.ledger.store import Identified
@@ -36,6 +36,6 @@ def make_enricher(default_source_id: str, *, vectors: bool) -> Callable[[bytes, 
             raise RejectedMessage("source", ErrorClass.INVALID_MESSAGE, str(error)) from error
         identified = Identified(int(now.timestamp()), content_hash(entry), ())
         raw = make_raw_article(entry, article_id, identified, now)
-        return encode(enrich(raw, stages, settings.stage_seconds))
+        return encode_whole(enrich(raw, stages, settings.stage_seconds))
 
     return convert

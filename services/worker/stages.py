@@ -10,19 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schemas.article import (
+    Article,
     ArticleDraft,
     ContentType,
     DatePrecision,
     DateSource,
     EnrichedArticle,
     Language,
+    LineLanguage,
     Normalized,
-    Paragraph,
     RawArticle,
+    RawPlace,
     StatedDate,
 )
 from schemas.dead_letter import ErrorClass
 from services import extraction, fingerprint, language, normalizer
+from services.common.derived import count_words, event_time, headline_of
 from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
 from services.common.extras import install_hint
 from services.common.messages import RejectedMessage
@@ -93,8 +96,10 @@ def run_stages(
         started = time.perf_counter()
         with within(seconds, stage.name):
             draft = run_stage(draft, stage)
+        took = time.perf_counter() - started
         draft.stage_versions[stage.name] = stage.version
-        STAGE_SECONDS.labels(service, stage.name).observe(time.perf_counter() - started)
+        draft.stages[stage.name] = round(took * 1000, 2)
+        STAGE_SECONDS.labels(service, stage.name).observe(took)
     return draft
 
 
@@ -127,28 +132,40 @@ def run_stage(draft: ArticleDraft, stage: Stage) -> ArticleDraft:
         raise RejectedMessage(stage.name, ErrorClass.STAGE_FAILED, f"{type(error).__name__}: {error}") from error
 
 
-def to_draft(raw: RawArticle) -> ArticleDraft:
-    """The draft that the first stage gets, made from a raw article."""
-    return ArticleDraft(**{name: getattr(raw, name) for name in RawArticle.model_fields})
+def to_draft(raw: RawArticle, place: RawPlace | None = None) -> ArticleDraft:
+    """The draft that the first stage gets, made from a raw article and its place on Kafka."""
+    return ArticleDraft(raw=place, **{name: getattr(raw, name) for name in RawArticle.model_fields})
 
 
-def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
-    """The finished article. Raises RejectedMessage if a stage has not run."""
+def to_enriched(draft: ArticleDraft, now: datetime | None = None) -> EnrichedArticle:
+    """The finished article at the time `now`. Raises RejectedMessage if a stage has not run."""
     if draft.normalized is None or draft.language is None or draft.entities is None or draft.fingerprint is None:
         raise RejectedMessage("worker", ErrorClass.INVALID_MESSAGE, "the article has not been through every stage")
     normalized = draft.normalized
     dates = stated_dates(draft, normalized)
     published = min(dates, key=lambda date: PUBLISHED_ORDER.index(date.source), default=None)
+    source = published.source if published else DateSource.NONE
+    event_at, event_at_source = event_time(
+        published.at if published else None, source, draft.declared.dates, draft.fetched_at
+    )
     return EnrichedArticle(
-        **{name: getattr(draft, name) for name in RawArticle.model_fields if name not in ("title", "published_at")},
+        **{name: getattr(draft, name) for name in Article.model_fields},
+        raw=draft.raw,
         title=normalized.title,
+        headline=headline_of(normalized.title, normalized.text),
         text=normalized.text,
-        paragraphs=with_languages(normalized.paragraphs, draft.language),
+        text_is_cut=draft.extracted is not None and draft.extracted.is_cut,
+        removed=normalized.removed,
+        line_languages=line_languages(normalized.text, draft.language),
+        words=count_words(normalized.text),
         agency=normalized.agency,
         byline=normalized.byline,
         published_at=published.at if published else None,
-        published_at_source=published.source if published else DateSource.NONE,
+        published_at_source=source,
         published_at_precision=published.precision if published else None,
+        event_at=event_at,
+        event_at_source=event_at_source,
+        enriched_at=now,
         dates=dates,
         rejected_dates=normalized.rejected_dates,
         repairs=draft.extracted.repairs if draft.extracted else (),
@@ -159,19 +176,17 @@ def to_enriched(draft: ArticleDraft) -> EnrichedArticle:
         fingerprint=draft.fingerprint,
         embedding=draft.embedding,
         stage_versions=draft.stage_versions,
+        stages=draft.stages,
     )
 
 
-def with_languages(paragraphs: tuple[Paragraph, ...], found: Language) -> tuple[Paragraph, ...]:
-    """The paragraphs. In a mixed text, a paragraph in another language than the text gets its language."""
+def line_languages(text: str, found: Language) -> tuple[LineLanguage, ...]:
+    """The lines of a mixed text that are in another language than the text."""
     if not found.mixed:
-        return paragraphs
-    known = {share.code for share in found.mixed}
-    codes = [language.language_of(paragraph.text).code for paragraph in timed(paragraphs)]
-    return tuple(
-        paragraph.model_copy(update={"language": code}) if code in known - {found.code} else paragraph
-        for paragraph, code in zip(paragraphs, codes, strict=True)
-    )
+        return ()
+    others = {share.code for share in found.mixed} - {found.code}
+    codes = [language.language_of(line).code for line in timed(text.split("\n"))]
+    return tuple(LineLanguage(line=number, language=code) for number, code in enumerate(codes) if code in others)
 
 
 def stated_dates(draft: ArticleDraft, normalized: Normalized) -> tuple[StatedDate, ...]:
@@ -206,4 +221,4 @@ def enrich(raw: RawArticle, stages: tuple[Stage, ...], seconds: float = STAGE_LI
     """Run all stages on one raw article, each for at most `seconds` of processor time."""
     draft = run_stages(to_draft(raw), stages, seconds=seconds)
     with within(seconds, "worker"):
-        return to_enriched(draft)
+        return to_enriched(draft, datetime.now(UTC))

@@ -59,7 +59,7 @@ ANSWERS: dict[str, Answer] = {
     ),
     "item_block": Answer(
         "some documents meet a block",
-        item=(403, "cluster_block_exception", "index [articles-v1] blocked by: [FORBIDDEN/8/index write (api)];"),
+        item=(403, "cluster_block_exception", "index [articles-v2] blocked by: [FORBIDDEN/8/index write (api)];"),
     ),
     "reset": Answer("the connection ends before the request is passed on"),
     "lost_answer": Answer("Elasticsearch writes, and the answer is lost"),

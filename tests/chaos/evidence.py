@@ -15,7 +15,7 @@ from kafka.admin import KafkaAdminClient
 from schemas.article import EnrichedArticle, GroupedArticle, RawArticle
 from schemas.topics import EDITS, ENRICHED, GROUPED, RAW, STORIES, Topic
 from services.common.dead_letters import letter_id, read_letters
-from services.common.elastic import make_client
+from services.common.elastic import EVERY_STORY, make_client
 from services.common.lag import read_lag
 from services.common.messages import RejectedMessage, decode
 from services.common.settings import ElasticsearchSettings
@@ -116,7 +116,7 @@ def _read_documents(settings: ElasticsearchSettings, found: Evidence) -> None:
     try:
         for name, documents, fields in (
             ("articles", found.articles, (*ARTICLE_FIELDS, *SOURCE_FIELDS)),
-            ("stories", found.stories, STORY_FIELDS),
+            (EVERY_STORY, found.stories, STORY_FIELDS),
         ):
             index = settings.name(name)
             client.indices.refresh(index=index)

@@ -16,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from schemas.article import RawArticle
+from schemas.topics import RAW
+from services.common.messages import decode
+from services.common.records import read_records
+from services.common.settings import Settings
 from tests.conftest import Stack, start
 from tests.web import World, serve, story
 
@@ -62,13 +67,16 @@ def stack(world: World) -> Iterator[Stack]:
 
 
 def documents(stack: Stack) -> list[dict[str, Any]]:
-    """Every document of the index, read from Elasticsearch itself."""
+    """Every document of the index, read from Elasticsearch itself, with its raw content from Kafka."""
     url = stack.json("status")["elasticsearch_url"]
     urllib.request.urlopen(urllib.request.Request(f"{url}/articles/_refresh", method="POST"), timeout=30).close()
     query = json.dumps({"size": 1000, "query": {"match_all": {}}}).encode()
     request = urllib.request.Request(f"{url}/articles/_search", query, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
-        return [hit["_source"] for hit in json.load(answer)["hits"]["hits"]]
+        found = [hit["_source"] for hit in json.load(answer)["hits"]["hits"]]
+    settings = Settings(home=stack.home)
+    raw = {record.key.decode(): decode(RawArticle, record.value).content for record in read_records(settings, RAW)}
+    return [{**one, "content": raw[one["article_id"]]} for one in found]
 
 
 def feeds(stack: Stack) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas.article import EnrichedArticle
-from services.common.elastic import make_client
+from services.common.elastic import EVERY_STORY, make_client
 from services.common.messages import decode
 from services.common.settings import ElasticsearchSettings
 from services.dedup.grouping import Grouper
@@ -141,8 +141,8 @@ def check_stories(stack: Stack, grouper: Grouper) -> None:
     """The index holds each story as it is now; one that was emptied says where its articles are."""
     client = make_client(ElasticsearchSettings(home=stack.home))
     try:
-        client.indices.refresh(index="stories")
-        hits = client.search(index="stories", size=10_000)["hits"]["hits"]
+        client.indices.refresh(index=EVERY_STORY)
+        hits = client.search(index=EVERY_STORY, size=10_000)["hits"]["hits"]
     finally:
         client.close()
     found = {hit["_id"]: hit["_source"] for hit in hits}

@@ -49,11 +49,12 @@ class FakeElasticsearch:
     """The server. `refuse` holds answers for the next bulk requests: a status and body, an exception, or None for none.
 
     `search_answers` holds answers for the next searches in the same way, each used once. `item_errors` are answers for
-    single documents by id, each used once. `journal` tells in order what was asked.
+    single documents by id, each used once. `filters` are those of aliases. `journal` tells in order what was asked.
     """
 
     indices: dict[str, Index] = field(default_factory=dict)
     aliases: dict[str, dict[str, bool]] = field(default_factory=dict)
+    filters: dict[str, Json] = field(default_factory=dict)
     templates: dict[str, Json] = field(default_factory=dict)
     refuse: deque[Answer | Exception | None] = field(default_factory=deque)
     search_answers: deque[Answer] = field(default_factory=deque)
@@ -118,6 +119,7 @@ class FakeElasticsearch:
             ("GET", ("_alias", "*")): lambda names, _: self._get_alias(names[0]),
             ("HEAD", ("_alias", "*")): lambda names, _: (200 if names[0] in self.aliases else 404, None),
             ("PUT", ("*", "_alias", "*")): self._put_alias,
+            ("GET", ("*", "_alias")): lambda names, _: self._aliases_of(names[0]),
             ("POST", ("_aliases",)): lambda _, content: self._move_aliases(content["actions"]),
             ("PUT", ("*",)): self._create,
             ("HEAD", ("*",)): lambda names, _: (200 if self._behind(names[0]) else 404, None),
@@ -146,10 +148,25 @@ class FakeElasticsearch:
     def _get_alias(self, name: str) -> Answer:
         if name not in self.aliases:
             return 404, {"error": f"alias [{name}] missing", "status": 404}
-        return 200, {index: {"aliases": {name: {}}} for index in self.aliases[name]}
+        return 200, {index: {"aliases": {name: self._options(name, index)}} for index in self.aliases[name]}
+
+    def _aliases_of(self, index: str) -> Answer:
+        if index not in self.indices:
+            return _not_found(index)
+        found = {name: self._options(name, index) for name, behind in self.aliases.items() if index in behind}
+        return 200, {index: {"aliases": found}}
+
+    def _options(self, name: str, index: str) -> Json:
+        only = {"filter": self.filters[name]} if name in self.filters else {}
+        return {"is_write_index": self.aliases[name][index], **only}
+
+    def _add_alias(self, name: str, index: str, options: Json) -> None:
+        self.aliases.setdefault(name, {})[index] = bool(options.get("is_write_index"))
+        if "filter" in options:
+            self.filters[name] = options["filter"]
 
     def _put_alias(self, names: list[str], content: Json) -> Answer:
-        self.aliases.setdefault(names[1], {})[names[0]] = bool(content.get("is_write_index"))
+        self._add_alias(names[1], names[0], content)
         return 200, {"acknowledged": True}
 
     def _move_aliases(self, actions: list[Json]) -> Answer:
@@ -162,7 +179,7 @@ class FakeElasticsearch:
             if verb == "remove":
                 del self.aliases[what["alias"]][what["index"]]
             else:
-                self.aliases.setdefault(what["alias"], {})[what["index"]] = bool(what.get("is_write_index"))
+                self._add_alias(what["alias"], what["index"], what)
         return 200, {"acknowledged": True}
 
     def _create(self, names: list[str], content: Json) -> Answer:
@@ -179,7 +196,7 @@ class FakeElasticsearch:
         )
         self.indices[name] = Index(mappings=dict(content.get("mappings") or template))
         for alias, options in (content.get("aliases") or {}).items():
-            self.aliases.setdefault(alias, {})[name] = bool(options.get("is_write_index"))
+            self._add_alias(alias, name, options)
         return 200, {"acknowledged": True, "index": name}
 
     def _delete(self, name: str) -> Answer:
@@ -197,6 +214,8 @@ class FakeElasticsearch:
             return _not_found(names[0])
         for name in self._behind(names[0]):
             mappings = self.indices[name].mappings
+            if content.get("_source", mappings.get("_source")) != mappings.get("_source"):
+                return 400, _error(400, "illegal_argument_exception", "Cannot update parameter [excludes]")
             mappings["dynamic"] = content.get("dynamic", mappings.get("dynamic"))
             mappings["properties"] = mappings.get("properties", {}) | content.get("properties", {})
         return 200, {"acknowledged": True}
@@ -288,8 +307,9 @@ class FakeElasticsearch:
         return 200, answer
 
     def _matching(self, name: str, query: Json | None) -> Iterator[tuple[str, Json]]:
+        only = self.filters.get(name)
         for identifier, source in self.documents(name).items():
-            if query is None or _matches(query, identifier, source):
+            if all(_matches(one, identifier, source) for one in (query, only) if one is not None):
                 yield identifier, source
 
 

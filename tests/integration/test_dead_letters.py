@@ -94,14 +94,14 @@ def test_dropped_letters_are_gone(stack: Stack, poisoned: list[dict[str, Any]]) 
 def test_a_file_too_large_is_in_quarantine_and_in_the_letters(stack: Stack, tmp_path: Path) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
-    (folder / "five.txt").write_text("word " * 1_050_000)
+    (folder / "large.txt").write_text("word " * 1_700_000)
     (folder / "good.txt").write_text("A short article about the harbour of Bergen.")
     result = stack.run("replay", str(folder), "--wait", check=False)
     assert result.returncode == 1
-    assert "five.txt has 5,250,000 bytes" in result.stderr
+    assert "large.txt has 8,500,000 bytes" in result.stderr
     assert "1 searchable" in result.stdout
     (letter,) = letters(stack, "--service", "producer")
-    assert Path(letter["quarantine_path"]).stat().st_size == 5_250_000
+    assert Path(letter["quarantine_path"]).stat().st_size == 8_500_000
     replay = stack.run("dead", "replay", "--service", "producer")
     assert "quarantine" in replay.stderr
     stack.run("dead", "drop", "--all")
@@ -129,9 +129,9 @@ def test_a_message_on_the_topic_that_is_no_letter_can_be_seen_and_dropped(
 
 
 def test_an_article_that_grows_too_large_is_a_letter_and_the_next_one_passes(stack: Stack, tmp_path: Path) -> None:
-    """Very many short lines: each costs a record of its own."""
+    """Very many lines that the normalizer removes: each costs a record of its own."""
     path = tmp_path / "grows.jsonl"
-    table = "\n".join(f"{n} x" for n in range(120_000))
+    table = "\n".join("12 x" for _ in range(120_000))
     lines = [{"guid": "table", "content": table}, {"guid": "next", "content": "The harbour of Ghent opened on Monday."}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert "1 searchable, 1 dead" in stack.run("replay", str(path), "--wait").stdout

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from schemas.article import GroupedArticle
 from services.common.elastic import make_client
-from services.common.messages import decode
 from services.indexer.bulk import Action, Verdict, make_action
-from services.indexer.documents import to_article_document
+from services.indexer.documents import read_article, to_article_document
 from services.indexer.indices import ensure_indices
 from services.indexer.settings import IndexerSettings
 from services.indexer.writer import BulkWriter
+from tests.conftest import NOW
 from tests.examples import GROUPED_EXAMPLES
 
 
@@ -44,8 +43,7 @@ def writer(client: Elasticsearch, waits: list[float], lift: Callable[[], object]
 
 
 def action(namespace: str, version: int, **fields: Any) -> Action:
-    data = GROUPED_EXAMPLES["v1-opened.json"]
-    document = to_article_document(decode(GroupedArticle, data), data)
+    document = to_article_document(*read_article(GROUPED_EXAMPLES["v2-opened.json"]), NOW)
     return make_action(f"{namespace}.articles", "one", version, document | fields)
 
 
@@ -56,8 +54,7 @@ def test_a_document_of_every_field_is_taken_and_a_replay_changes_nothing(client:
 
 def test_every_example_is_indexed(client: Elasticsearch, namespace: str) -> None:
     for name, data in GROUPED_EXAMPLES.items():
-        article = decode(GroupedArticle, data)
-        made = make_action(f"{namespace}.articles", name, 1, to_article_document(article, data))
+        made = make_action(f"{namespace}.articles", name, 1, to_article_document(*read_article(data), NOW))
         (answer,) = writer(client, []).write([made])
         assert answer.verdict is Verdict.INDEXED, answer.reason
 
@@ -81,7 +78,7 @@ def test_a_document_that_can_never_be_indexed_is_dead_and_its_neighbours_are_not
 
 
 def test_a_write_block_is_waited_out(client: Elasticsearch, namespace: str) -> None:
-    index = f"{namespace}.articles-v1"
+    index = f"{namespace}.articles-v2"
     client.indices.put_settings(index=index, settings={"index.blocks.write": True})
     waits: list[float] = []
     lift = lambda: client.indices.put_settings(index=index, settings={"index.blocks.write": False})  # noqa: E731

@@ -21,7 +21,7 @@ from schemas.story import Story
 from schemas.topics import DEAD, GROUPED, STORIES
 from services.cli.reindex import _run
 from services.common.dead_letters import Received, make_letter
-from services.common.elastic import make_client
+from services.common.elastic import EVERY_STORY, make_client
 from services.common.messages import RejectedMessage, decode, encode
 from services.common.producer import SafeProducer
 from services.common.topics import ensure_topics
@@ -34,7 +34,7 @@ from tests.conftest import DRAGOMAN, ROOT, Stack
 from tests.examples import GROUPED_EXAMPLES
 
 SettingsOf = Callable[..., Any]
-EXAMPLE = decode(GroupedArticle, GROUPED_EXAMPLES["v1-opened.json"])
+EXAMPLE = decode(GroupedArticle, GROUPED_EXAMPLES["v2-opened.json"])
 
 
 def received(value: bytes) -> Received:
@@ -82,8 +82,8 @@ def test_the_latest_version_of_everything_is_in_the_new_index(isolated: IndexerS
     replaced = run.swap()
     run.close()
     assert (run.counts.read, run.counts.indexed, run.counts.unchanged, len(run.counts.tombstones)) == (3, 1, 1, 1)
-    assert before == [f"{isolated.name('articles')}-v1"]
-    assert replaced == sorted(f"{isolated.name(alias)}-v1" for alias in ("articles", "stories"))
+    assert before == [f"{isolated.name('articles')}-v2"]
+    assert replaced == sorted(f"{isolated.name(alias)}-v2" for alias in ("articles", "stories"))
     for name in ("articles", "articles-write"):
         assert aliases_of(client, isolated.name(name)) == [run.indices["articles"]]
     document = client.get(index=isolated.name("articles"), id=EXAMPLE.article_id)
@@ -96,7 +96,7 @@ def test_what_cannot_be_indexed_stops_the_swap(isolated: IndexerSettings, client
     run.build()
     with pytest.raises(ReindexError, match="1 messages"):
         run.swap()
-    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v2"]
     run.discard()
     run.close()
     assert not client.indices.exists(index=run.indices["articles"])
@@ -111,18 +111,18 @@ def test_another_grouping_is_shown_and_the_first_goes_on(isolated: IndexerSettin
     send(second, encode(EXAMPLE.model_copy(update={"grouping_version": 2})))
     run = Reindex(second, client)
     run.build()
-    assert run.swap() == sorted(f"{isolated.name(alias)}-v1.g2" for alias in ("articles", "stories"))
+    assert run.swap() == sorted(f"{isolated.name(alias)}-v2.g2" for alias in ("articles", "stories"))
     run.close()
     assert aliases_of(client, isolated.name("articles")) == [run.indices["articles"]]
-    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v2"]
     found = client.search(index=isolated.name("articles"))["hits"]["hits"]
     assert [hit["_source"]["grouping_version"] for hit in found] == [2]
 
 
 def test_an_installation_without_write_aliases_gets_them(isolated: IndexerSettings, client: Elasticsearch) -> None:
-    client.indices.delete_alias(index=f"{isolated.name('articles')}-v1", name=isolated.name("articles-write"))
+    client.indices.delete_alias(index=f"{isolated.name('articles')}-v2", name=isolated.name("articles-write"))
     ensure_indices(client, isolated)
-    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v2"]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_what_is_written_to_the_old_index_just_before_the_swap_is_in_the_new_one
     run.build()
     run.swap()
     run.close()
-    for index in (f"{isolated.name('articles')}-v1", run.indices["articles"]):
+    for index in (f"{isolated.name('articles')}-v2", run.indices["articles"]):
         assert client.get(index=index, id=late.article_id)["_version"] == late.document_version
 
 
@@ -192,7 +192,7 @@ def test_whatever_stops_it_before_the_swap_leaves_nothing_behind(
     run.close()
     assert ended.value.code == code
     assert not client.indices.exists(index=run.indices["articles"])
-    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles")) == [f"{isolated.name('articles')}-v2"]
 
 
 def test_an_alias_that_was_moved_meanwhile_is_not_moved_again(
@@ -245,21 +245,21 @@ def test_readers_are_not_shown_less_than_now(isolated: IndexerSettings, client: 
     assert (empty.returncode, "readers see 1 articles now, and the topic holds 0" in empty.stderr) == (4, True)
     unknown = own.run("reindex", "--grouping-version", "7", check=False)
     assert (unknown.returncode, "no dedup process makes this grouping" in unknown.stderr) == (2, True)
-    assert list(client.indices.get(index=f"{isolated.name('articles')}*").body) == [f"{isolated.name('articles')}-v1"]
+    assert list(client.indices.get(index=f"{isolated.name('articles')}*").body) == [f"{isolated.name('articles')}-v2"]
     assert own.run("reindex", "--grouping-version", "2", "--force").returncode == 0
     assert client.count(index=isolated.name("articles"))["count"] == 0
 
 
 def test_a_changed_mapping_takes_effect(isolated: IndexerSettings, client: Elasticsearch, own: Stack) -> None:
     name, writing = isolated.name("articles"), isolated.name("articles-write")
-    client.indices.delete(index=f"{name}-v1")
+    client.indices.delete(index=f"{name}-v2")
     changed = {"properties": {"article_id": {"type": "text"}}}
-    client.indices.create(index=f"{name}-v1", mappings=changed, aliases={name: {}, writing: {}})
+    client.indices.create(index=f"{name}-v2", mappings=changed, aliases={name: {}, writing: {}})
     send(isolated, encode(EXAMPLE))
     assert own.json("reindex", "--delete-old")["documents"] == {"articles": 1, "stories": 0}
     (found,) = client.indices.get_mapping(index=name).body.values()
     assert found["mappings"]["properties"]["article_id"]["type"] == "keyword"
-    assert not client.indices.exists(index=f"{name}-v1")
+    assert not client.indices.exists(index=f"{name}-v2")
 
 
 def test_the_first_grouping_keeps_its_index_when_readers_leave_it(
@@ -267,13 +267,13 @@ def test_the_first_grouping_keeps_its_index_when_readers_leave_it(
 ) -> None:
     """Also where it had no write alias yet: it neither loses its index nor writes into the second one's."""
     for alias in ("articles", "stories"):
-        client.indices.delete_alias(index=f"{isolated.name(alias)}-v1", name=isolated.name(f"{alias}-write"))
+        client.indices.delete_alias(index=f"{isolated.name(alias)}-v2", name=isolated.name(f"{alias}-write"))
     second = isolated.model_copy(update={"grouping_version": 2})
     ensure_topics(second, (GROUPED, STORIES))
     send(second, encode(EXAMPLE))
     own.run("reindex", "--grouping-version", "2", "--delete-old")
     ensure_indices(client, isolated)
-    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v1"]
+    assert aliases_of(client, isolated.name("articles-write")) == [f"{isolated.name('articles')}-v2"]
     assert client.count(index=isolated.name("articles"))["count"] == 1
 
 
@@ -317,7 +317,8 @@ def indexed_versions(settings: IndexerSettings, client: Elasticsearch) -> dict[s
     for alias in ("articles", "stories"):
         name = settings.name(alias)
         client.indices.refresh(index=name)
-        hits = client.search(index=name, size=10_000, version=True, source=False)["hits"]["hits"]
+        every = settings.name(EVERY_STORY) if alias == "stories" else name
+        hits = client.search(index=every, size=10_000, version=True, source=False)["hits"]["hits"]
         found[alias] = {hit["_id"]: hit["_version"] for hit in hits}
     return found
 

@@ -51,7 +51,8 @@ def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> Pair
 def profile_of(article: EnrichedArticle, arrival: int) -> Profile:
     """The profile of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
-    return to_profile(ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at))
+    row = ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
+    return to_profile(row)[0]
 
 
 def collect_pairs(articles: Sequence[Labelled], seeds: Sequence[int]) -> PairSet:

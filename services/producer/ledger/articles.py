@@ -7,12 +7,17 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from schemas.article import RawArticle
-from services.common.messages import describe
+from services.common.messages import describe, encode
 from services.producer.identity import article_id_of, content_hash_of
 from services.producer.ledger.earlier import earlier_article_id, earlier_content_hash
 from services.producer.ledger.store import Identified, Store
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import words_of
+
+LARGEST_CHARACTER = 8
+"""More bytes than a character takes as JSON. A text that is short enough need not be measured."""
+ROOM = 64 * 1024
+"""For the other fields, and for ids that the article gets later: the feeds that had it, and what it replaces."""
 
 
 def content_hash(entry: Entry) -> str:
@@ -44,19 +49,27 @@ def make_raw_article(
 
 
 def to_raw_article(
-    entry: Entry, store: Store, feed: str | None = None, now: datetime | None = None, same_as: str | None = None
+    entry: Entry,
+    store: Store,
+    max_bytes: int,
+    feed: str | None = None,
+    now: datetime | None = None,
+    same_as: str | None = None,
 ) -> RawArticle | Problem:
     """The raw article of an entry, or the problem with it.
 
-    Call it inside a transaction of the store. The transaction is committed before the send. `same_as` is the id of the
-    article that this entry was before its address changed.
+    Call it inside a transaction of the store. The transaction is committed before the send. A message of more than
+    `max_bytes` would never be sent. `same_as` is the id of the article that this entry was before its address changed.
     """
     fetched_at = now or datetime.now(UTC)
     try:
         address_id = address_id_of(entry, store)
         # Validate before the store is changed: an invalid record must not get a revision.
         hashes = (content_hash(entry), earlier_content_hash(entry))
-        make_raw_article(entry, address_id, Identified(1, hashes[0], (feed,) if feed else ()), fetched_at)
+        article = make_raw_article(entry, address_id, Identified(1, hashes[0], (feed,) if feed else ()), fetched_at)
+        problem = size_problem(entry, article, max_bytes)
+        if problem is not None:
+            return problem
     except ValidationError as error:
         return Problem(entry.source_id, entry.guid, ProblemKind.INVALID, describe(error))
     except ValueError as error:
@@ -67,6 +80,18 @@ def to_raw_article(
     replaces = store.replaced_by(article_id)
     identified = store.identify(article_id, hashes, feed, int(fetched_at.timestamp()))
     return make_raw_article(entry, article_id, identified, fetched_at, replaces)
+
+
+def size_problem(entry: Entry, article: RawArticle, max_bytes: int) -> Problem | None:
+    """The problem of an article whose message is too large. In JSON a control character takes six bytes."""
+    if (len(entry.content) + len(entry.title or "")) * LARGEST_CHARACTER + ROOM < max_bytes:
+        return None
+    size = len(encode(article)) + ROOM
+    if size <= max_bytes:
+        return None
+    reason = f"takes {size:,} bytes as a message; the limit is {max_bytes:,}"
+    data = entry.content.encode("utf8", "replace")
+    return Problem(entry.source_id, entry.guid, ProblemKind.TOO_LARGE, reason, data=data)
 
 
 def address_id_of(entry: Entry, store: Store) -> str:

@@ -222,7 +222,7 @@ class OutboxWriter:
             if isinstance(entry, Problem):
                 written = self._keep(store, job, item, entry, now)
             else:
-                written = write_entry(store, job.feed_id, item, entry, now)
+                written = write_entry(store, job.feed_id, item, entry, now, self._settings.max_raw_bytes)
                 if written.problem is not None:
                     written = self._keep(store, job, item, written.problem, now)
             counted.counts[written.outcome] += 1
@@ -348,7 +348,7 @@ def redeem(store: Store, confirmed: Sequence[Confirmed]) -> None:
     store.redeem((entry.line.line for entry in confirmed), int(time.time()))
 
 
-def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime) -> Written:
+def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now: datetime, max_bytes: int) -> Written:
     """Write the identity, the outbox message and the seen entry of one entry.
 
     The result is a problem when the entry is not a valid article.
@@ -369,7 +369,7 @@ def write_entry(store: Store, feed_id: str | None, item: Item, entry: Entry, now
     words_id = words_id_of(feed_id, entry)
     if seen is None and words_id is not None and store.resolve(words_id) != words_id:
         return Written(ItemOutcome.UNCHANGED)  # only its date is another one
-    article = to_raw_article(entry, store, feed_id, now, same_article(store, feed_id, seen, entry))
+    article = to_raw_article(entry, store, max_bytes, feed_id, now, same_article(store, feed_id, seen, entry))
     if isinstance(article, Problem):
         return Written(ItemOutcome.PROBLEM, problem=article)
     if words_id is not None:

@@ -83,7 +83,7 @@ class Repairer:
         if isinstance(item, Problem):
             return self._give_up(article_id, NOT_THERE)
         with self.store.transaction():
-            article = to_raw_article(item, self.store)
+            article = to_raw_article(item, self.store, self.settings.max_raw_bytes)
         if isinstance(article, Problem) or article.article_id != article_id:
             return self._give_up(article_id, NOT_THERE)
         sender.send(to_line(article, position))

@@ -123,7 +123,8 @@ class Replayer:
 
     def _send(self, batch: list[Entry | Problem]) -> None:
         with self.store.transaction():
-            made = [to_raw_article(item, self.store) if isinstance(item, Entry) else item for item in batch]
+            limit = self.settings.max_raw_bytes
+            made = [to_raw_article(item, self.store, limit) if isinstance(item, Entry) else item for item in batch]
             if self.origin is None:
                 lines = (to_line(article, 0) for article in made if isinstance(article, RawArticle))
                 self.store.kept.add(lines, int(time.time()))

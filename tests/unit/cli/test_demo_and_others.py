@@ -53,9 +53,9 @@ def demo(
     del home
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DRAGOMAN_NAMESPACE", "real")
-    for name in ("v1-opened", "v1-duplicate"):
-        elastic.put("articles-v1", name, example("articles.grouped", name))
-    elastic.aliases["articles"] = {"articles-v1": True}
+    for name in ("v2-opened", "v2-duplicate"):
+        elastic.put("articles-v2", name, example("articles.grouped", name))
+    elastic.aliases["articles"] = {"articles-v2": True}
     fake = Demo()
     monkeypatch.setattr("services.cli.stack.start_stack", fake.start)
     monkeypatch.setattr("services.cli.replay.replay", fake.replay)
@@ -183,7 +183,7 @@ def test_collect_hands_its_options_on_and_ends_as_the_collector(
 
 
 def test_group_reads_and_writes_streams_and_names_bad_lines(dragoman: Run, example: Example) -> None:
-    article = json.dumps(example("articles.enriched", "v1-one-line"))
+    article = json.dumps(example("articles.enriched", "v2-one-line"))
     result = dragoman("group", "-i", "-", "-o", "-", stdin=f"\n{article}\n{{broken\n".encode())
     assert result.exit_code == 1
     (grouped,) = [json.loads(line) for line in result.stdout.splitlines()]

@@ -62,6 +62,7 @@ def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
         FLOOD: {"title": "Flood", "story_reason": missed, "story_id": FLOOD, "duplicate_group": FLOOD},
         SPLICE: {
             "title": None,
+            "headline": "A splice.",
             "text": "A splice.",
             "story_reason": moved,
             "duplicate_group": SPLICE,
@@ -71,9 +72,9 @@ def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
     }
     for number, (one, values) in enumerate(fields.items()):
         stated = {"article_id": one, "guid": f"guid {number}", "url": None, "story_id": FIRE, "duplicate_links": []}
-        elastic.put("articles-v1", one, example("articles.grouped", "v1-opened") | stated | values)
-    elastic.aliases["articles"] = {"articles-v1": True}
-    elastic.indices["stories"] = type(elastic.indices["articles-v1"])()
+        elastic.put("articles-v2", one, example("articles.grouped", "v2-opened") | stated | values)
+    elastic.aliases["articles"] = {"articles-v2": True}
+    elastic.indices["stories"] = type(elastic.indices["articles-v2"])()
     return elastic
 
 

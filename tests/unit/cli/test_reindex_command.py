@@ -16,7 +16,7 @@ from tests.fakes import FakeElasticsearch, FakeKafka
 
 Run = Callable[..., Any]
 Example = Callable[..., dict[str, Any]]
-OLD = {"articles-v1", "stories-v1"}
+OLD = {"articles-v2", "stories-v2"}
 KEYS = {
     *("dry_run", "indices", "old", "deleted", "read", "documents"),
     *("indexed", "unchanged", "tombstones", "rejected"),
@@ -28,11 +28,11 @@ def news(kafka: FakeKafka, elastic: FakeElasticsearch, example: Example, home: o
     """Two articles, a story and a tombstone on the topics; empty indices behind the aliases."""
     del home
     ensure_indices(elastic.client(), IndexerSettings())
-    for name in ("v1-opened", "v1-duplicate"):
+    for name in ("v2-opened", "v2-duplicate"):
         value = example("articles.grouped", name)
         kafka.append("articles.grouped", value["article_id"].encode(), json.dumps(value).encode())
     kafka.append("articles.grouped", b"gone", None)
-    kafka.append("stories", b"s", json.dumps(example("stories", "v1-full")).encode())
+    kafka.append("stories", b"s", json.dumps(example("stories", "v2-full")).encode())
     return elastic
 
 
@@ -53,7 +53,7 @@ def test_readers_see_the_new_indices_and_the_old_ones_are_kept(dragoman: Run, ne
     assert report.keys() == KEYS
     assert readers(news) == set(report["indices"].values())
     assert report["indices"].keys() == {"articles", "stories"}
-    assert all(name.startswith(f"{alias}-v1.") for alias, name in report["indices"].items())
+    assert all(name.startswith(f"{alias}-v2.") for alias, name in report["indices"].items())
     assert (report["old"], report["deleted"], report["dry_run"]) == (sorted(OLD), False, False)
     assert (report["read"], report["indexed"], report["unchanged"]) == (4, 3, 0)
     assert report["documents"] == {"articles": 2, "stories": 1}
@@ -68,13 +68,13 @@ def test_a_person_reads_what_became_of_the_messages(dragoman: Run, news: FakeEla
     counted, now, removed = result.stdout.splitlines()
     assert counted == "4 messages read: 3 written, 0 older than what is there, 1 tombstones, 0 rejected."
     assert now == f"Readers now see {', '.join(sorted(readers(news)))}."
-    assert removed == "Removed: articles-v1, stories-v1."
+    assert removed == "Removed: articles-v2, stories-v2."
     assert result.stderr == "  articles.grouped/0/2: a tombstone\n"
     assert not OLD & news.indices.keys()
 
 
 def test_without_delete_old_the_old_indices_are_said_to_be_kept(dragoman: Run, news: FakeElasticsearch) -> None:
-    assert dragoman("reindex").stdout.splitlines()[-1] == "Kept: articles-v1, stories-v1."
+    assert dragoman("reindex").stdout.splitlines()[-1] == "Kept: articles-v2, stories-v2."
     assert news.indices.keys() >= OLD
 
 
@@ -83,7 +83,7 @@ def test_a_dry_run_makes_no_index(dragoman: Run, news: FakeElasticsearch) -> Non
     assert report.keys() == {"dry_run", "messages", "indices"}
     assert (report["dry_run"], report["messages"]) == (True, 4)
     said = dragoman("reindex", "--dry-run").stdout
-    assert said.startswith("Would read 4 messages into articles-v1.")
+    assert said.startswith("Would read 4 messages into articles-v2.")
     assert said.endswith(", and swap the aliases.\n")
     assert news.indices.keys() == readers(news) == OLD
 
@@ -102,7 +102,7 @@ def test_without_the_topics_nothing_is_done(dragoman: Run, news: FakeElasticsear
 def test_another_grouping_is_shown_and_the_first_ones_indices_stay(
     dragoman: Run, news: FakeElasticsearch, kafka: FakeKafka, example: Example
 ) -> None:
-    for number, name in enumerate(("v1-opened", "v1-duplicate")):
+    for number, name in enumerate(("v2-opened", "v2-duplicate")):
         value = example("articles.grouped", name, grouping_version=2)
         kafka.append("articles.grouped.v2", str(number).encode(), json.dumps(value).encode())
     kafka.make_topic("stories.v2")
@@ -144,7 +144,7 @@ def test_at_most_ten_messages_are_named(dragoman: Run, news: FakeElasticsearch, 
 
 def test_readers_do_not_lose_articles(dragoman: Run, news: FakeElasticsearch) -> None:
     for number in range(5):
-        news.put("articles-v1", f"a{number}", {})
+        news.put("articles-v2", f"a{number}", {})
     result = dragoman("reindex")
     assert result.exit_code == 4
     assert "readers see 5 articles now, and the topic holds 2. --force swaps anyway." in result.stderr
@@ -156,7 +156,7 @@ def test_an_outage_ends_in_a_sentence_that_names_what_to_delete(dragoman: Run, n
     result = dragoman("reindex")
     assert result.exit_code == 1
     assert "Elasticsearch at http://127.0.0.1:9200 does not answer correctly" in result.stderr
-    assert "Nothing was swapped, but the new indices could not be removed. Delete them: articles-v1." in result.stderr
+    assert "Nothing was swapped, but the new indices could not be removed. Delete them: articles-v2." in result.stderr
 
 
 def test_a_swap_without_an_answer_leaves_the_new_indices(
@@ -168,7 +168,7 @@ def test_a_swap_without_an_answer_leaves_the_new_indices(
     monkeypatch.setattr(FakeElasticsearch, "_move_aliases", cut_off)
     result = dragoman("reindex")
     assert result.exit_code == 1
-    assert "The swap was requested, so the new indices stay (articles-v1." in result.stderr
+    assert "The swap was requested, so the new indices stay (articles-v2." in result.stderr
     assert len(news.indices) == 4
 
 

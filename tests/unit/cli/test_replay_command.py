@@ -164,15 +164,15 @@ def test_without_kafka_the_stack_is_asked_for(dragoman: Run, archive: Path) -> N
 def waiting(elastic: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch) -> FakeElasticsearch:
     """Articles a and b are searchable in their latest revision; waiting takes no time."""
     for guid in "ab":
-        elastic.put("articles-v1", article_id_of("archive", guid, None), {"revision": 2**50})
-    elastic.aliases["articles"] = {"articles-v1": True}
+        elastic.put("articles-v2", article_id_of("archive", guid, None), {"revision": 2**50})
+    elastic.aliases["articles"] = {"articles-v2": True}
     monkeypatch.setattr("services.status.waiting.time", FakeTime())
     return elastic
 
 
 @pytest.mark.usefixtures("kafka")
 def test_wait_returns_when_all_are_searchable(dragoman: Run, archive: Path, waiting: FakeElasticsearch) -> None:
-    waiting.put("articles-v1", article_id_of("archive", "c", None), {"revision": 2**50})
+    waiting.put("articles-v2", article_id_of("archive", "c", None), {"revision": 2**50})
     result = dragoman("replay", str(archive), "--wait")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1] == "3 searchable, 0 dead."

@@ -19,12 +19,12 @@ Example = Callable[..., dict[str, Any]]
 @pytest.fixture
 def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
     """An article of 2021 and its copy, and another one without a date or a title."""
-    opened, copy = (example("articles.grouped", name) for name in ("v1-opened", "v1-duplicate"))
-    other = example("articles.grouped", "v1-opened", title=None, text="A fire [in] Oslo.", published_at=None)
+    opened, copy = (example("articles.grouped", name) for name in ("v2-opened", "v2-duplicate"))
+    other = example("articles.grouped", "v2-opened", title=None, text="A fire [in] Oslo.", published_at=None)
     other |= {"language": {"code": "en"}, "entities": [], "duplicate_group": "x", "fetched_at": "2020-01-01T00:00:00Z"}
     for number, source in enumerate((opened, copy, other)):
-        elastic.put("articles-v1", f"a{number}", source | {"guid": str(number)})
-    elastic.aliases["articles"] = {"articles-v1": True}
+        elastic.put("articles-v2", f"a{number}", source | {"guid": str(number)})
+    elastic.aliases["articles"] = {"articles-v2": True}
     return elastic
 
 
@@ -85,7 +85,7 @@ def test_highlights_stand_below_their_article(
     example: Example, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-    hit = Hit(example("articles.grouped", "v1-opened"), 2.5, ("a <em>visit</em> [to] China",), 0)
+    hit = Hit(example("articles.grouped", "v2-opened"), 2.5, ("a <em>visit</em> [to] China",), 0)
     show(SearchResult(1, (hit,)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].endswith("score 2.50")

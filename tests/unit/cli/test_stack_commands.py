@@ -126,7 +126,7 @@ def test_up_detached_says_where_everything_is(
     assert (call["home"], call["detach"], call["ingest_port"]) == (home, True, 0)
     assert call["services"] == ["worker-1", "worker-2", "worker-3", "dedup", "indexer", "producer"]
     assert {partition.topic for partition in kafka.logs} == {topic.name for topic in TOPICS}
-    assert elastic.indices.keys() == {"articles-v1", "stories-v1"}
+    assert elastic.indices.keys() == {"articles-v2", "stories-v2"}
 
 
 def test_workers_come_from_the_setting_where_no_option_says(
@@ -215,7 +215,7 @@ def test_setup_makes_topics_and_indices_and_may_be_repeated(
         result = dragoman("setup")
         assert (result.exit_code, result.stdout) == (0, "Topics, templates and aliases exist.\n")
     assert len(kafka.partitions("articles.raw")) == 4
-    assert elastic.aliases["articles"] == {"articles-v1": True}
+    assert elastic.aliases["articles"] == {"articles-v2": True}
 
 
 @pytest.mark.usefixtures("embedded")
@@ -246,8 +246,8 @@ def write_ledger(home: Path, revisions: dict[str, int]) -> None:
 
 
 def put_article(elastic: FakeElasticsearch, article_id: str, revision: int = 1, **fields: Any) -> None:
-    elastic.put("articles-v1", article_id, {"revision": revision, "content_hash": f"hash {article_id}"} | fields)
-    elastic.aliases["articles"] = {"articles-v1": True}
+    elastic.put("articles-v2", article_id, {"revision": revision, "content_hash": f"hash {article_id}"} | fields)
+    elastic.aliases["articles"] = {"articles-v2": True}
 
 
 def put_letter(kafka: FakeKafka, example: Example, article_id: str, revision: int = 1) -> None:
@@ -545,7 +545,7 @@ def test_repair_sends_again_what_is_kept_and_says_why_not_the_rest(
     story = json.dumps({"story_id": IDS[2], "revision": 3}).encode()
     kafka.append("stories", IDS[2].encode(), story)
     elastic.put("articles", "another", {"revision": 1, "content_hash": "hash"})
-    elastic.put("stories", "another", {"revision": 1})
+    elastic.put("stories-all", "another", {"revision": 1})
     result = dragoman("verify", "--repair", "--json")
     assert result.exit_code == 4
     report = json.loads(result.stdout)

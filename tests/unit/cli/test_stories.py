@@ -83,8 +83,20 @@ def test_hours_are_bars_in_proportion() -> None:
     assert hours_line([]) == ""
 
 
+def test_a_pair_has_every_line_of_a_document_of_any_version(enriched: Enrich) -> None:
+    article = enriched("Hundreds of people marched in Utrecht.\nRelated Articles", guid="a")
+    assert article.removed
+    document = article.model_dump(mode="json")
+    assert to_raw(document)["content"] == "Hundreds of people marched in Utrecht.\nRelated Articles"
+    old = document | {"schema_version": 1, "content": "<p>Hundreds</p>", "content_type": "text/html"}
+    assert (to_raw(old)["content"], to_raw(old)["schema_version"]) == ("<p>Hundreds</p>", 2)
+
+
 def test_a_story_without_a_title_is_called_by_its_sentence() -> None:
-    editions = [{"sentence": None}, {"sentence": "Hundreds marched in Utrecht. " * 5}]
+    editions = [
+        {"language": "en", "title": None, "sentence": None},
+        {"language": "nl", "title": None, "sentence": "Hundreds marched in Utrecht. " * 5},
+    ]
     assert heading({"title": None, "editions": editions}).startswith("Hundreds marched in Utrecht. Hundreds")
     assert len(heading({"title": None, "editions": editions})) <= 101
     assert heading({"title": "March", "editions": editions}) == "March"

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.story import StoryEdit
 from services.common.messages import encode
+from services.indexer.indices import NOT_MERGED
 from tests.fakes import FakeElasticsearch, FakeKafka
 
 Run = Callable[..., Any]
@@ -36,10 +37,10 @@ def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
             "url": None,
             "fetched_at": f"2026-01-0{number + 1}T00:00:00Z",
         }
-        document = example("articles.grouped", "v1-opened") | at | {"story_id": story} | fields
-        elastic.put("articles-v1", one, document)
+        document = example("articles.grouped", "v2-opened") | at | {"story_id": story} | fields
+        elastic.put("articles-v2", one, document)
     edition = {"language": "nl", "articles": 3, "article_id": FIRE, "title": "Brand", "sentence": "De fabriek brandde."}
-    whole = example("stories", "v1-full", story_id=FIRE, title="Fire [live]", articles=3, editions=[edition])
+    whole = example("stories", "v2-full", story_id=FIRE, title="Fire [live]", articles=3, editions=[edition])
     whole["related"] = [{"story_id": LONE, "title": None, "shared": ["Q1"]}]
     edition = {"language": "en", "articles": 1, "article_id": LONE, "title": None, "sentence": "A sentence."}
     lone = {
@@ -48,11 +49,17 @@ def news(elastic: FakeElasticsearch, example: Example) -> FakeElasticsearch:
         "duplicates": 0,
         "languages": ["en"],
         "last_seen_at": "2026-02-01T10:00:00Z",
+        "headline": "A sentence.",
     }
-    elastic.put("stories-v1", FIRE, whole)
-    elastic.put("stories-v1", LONE, example("stories", "v1-full", story_id=LONE, title=None, **lone))
-    elastic.put("stories-v1", OLD, example("stories", "v1-merged", story_id=OLD, merged_into=FIRE))
-    elastic.aliases |= {"articles": {"articles-v1": True}, "stories": {"stories-v1": True}}
+    elastic.put("stories-v2", FIRE, whole)
+    elastic.put("stories-v2", LONE, example("stories", "v2-full", story_id=LONE, title=None, **lone))
+    elastic.put("stories-v2", OLD, example("stories", "v2-merged", story_id=OLD, merged_into=FIRE))
+    elastic.aliases |= {
+        "articles": {"articles-v2": True},
+        "stories": {"stories-v2": True},
+        "stories-all": {"stories-v2": True},
+    }
+    elastic.filters["stories"] = NOT_MERGED
     return elastic
 
 

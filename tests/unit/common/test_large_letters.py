@@ -15,7 +15,7 @@ from services.common.settings import Settings
 REJECTED = RejectedMessage("decode", ErrorClass.INVALID_MESSAGE, "no JSON")
 
 
-@pytest.mark.parametrize("size", [10, 6_000_000, 20_000_000])
+@pytest.mark.parametrize("size", [10, 25_000_000, 60_000_000])
 def test_a_letter_fits_whatever_the_size_of_its_message(tmp_path: Path, size: int) -> None:
     settings = Settings(home=tmp_path)
     value = b"x" * size

@@ -46,10 +46,16 @@ def test_missing_topics_are_made_with_their_partitions_and_retention(
 def test_topics_that_are_there_and_right_stay_as_they_are(kafka: FakeKafka, admin: FakeAdmin, tmp_path: Path) -> None:
     kafka.make_topic("articles.raw", 4)
     kafka.append("articles.raw", b"k", b"v")
-    ensure_topics(Settings(home=tmp_path), (RAW,))
+    settings = Settings(home=tmp_path)
+    ensure_topics(settings, (RAW,))
     assert [len(kafka.logs[partition]) for partition in kafka.partitions("articles.raw")] == [1, 0, 0, 0]
     assert admin.configs == {}
-    assert admin.altered == {"articles.raw": {"message.timestamp.type": "LogAppendTime"}}
+    assert admin.altered == {
+        "articles.raw": {
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(settings.max_request_bytes),
+        }
+    }
 
 
 def test_a_topic_with_other_partitions_says_what_to_do(kafka: FakeKafka, admin: FakeAdmin, tmp_path: Path) -> None:

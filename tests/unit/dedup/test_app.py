@@ -46,8 +46,8 @@ from services.dedup.store import RecordTable
 from tests.examples import EXAMPLES
 
 V = TypeVar("V")
-FULL = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v1-full.json").read_bytes())
-ONE_LINE = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v1-one-line.json").read_bytes())
+FULL = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v2-full.json").read_bytes())
+ONE_LINE = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v2-one-line.json").read_bytes())
 MERGE = StoryEdit.model_validate_json((EXAMPLES / "stories.edits/valid/v1-merge.json").read_bytes())
 
 
@@ -264,7 +264,7 @@ def test_a_copy_is_counted_by_its_level_and_the_size_of_the_window_is_published(
 
 
 def test_a_merge_that_an_article_brings_is_counted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    story = Story.model_validate_json((EXAMPLES / "stories/valid/v1-merged.json").read_bytes())
+    story = Story.model_validate_json((EXAMPLES / "stories/valid/v2-merged.json").read_bytes())
     result = module.GroupingResult("grouped", emptied=(story,))  # type: ignore[arg-type]
     before = metric("dragoman_merged_stories_total")
     monkeypatch.setattr(module.Grouper, "take", lambda *_, **__: result)
@@ -371,7 +371,7 @@ class Topics:
 
 
 def test_a_story_is_sent_under_its_id_and_one_without_articles_is_not(tmp_path: Path) -> None:
-    story = Story.model_validate_json((EXAMPLES / "stories/valid/v1.json").read_bytes())
+    story = Story.model_validate_json((EXAMPLES / "stories/valid/v2.json").read_bytes())
     topics = Topics()
 
     async def scenario() -> None:
@@ -512,13 +512,16 @@ def test_an_article_that_is_too_large_is_rejected_before_anything_is_decided(har
     """Behind the decision its rows would be written, and the articles that it moved would be dropped."""
     received = Received("news.articles.enriched", 0, 0, None, b"k", encode(FULL))
     limit = len(received.value or b"")
-    require_room(received, limit)
+    require_room(received, FULL, limit)
     with pytest.raises(RejectedMessage, match=f"{limit:,} bytes") as rejected:
-        require_room(received, limit - 1)
+        require_room(received, FULL, limit - 1)
     assert rejected.value.error_class is ErrorClass.TOO_LARGE
-    padding = b" " * harness.service.settings.max_message_bytes
+    old = (EXAMPLES / "articles.enriched/valid/v1-full.json").read_bytes()
+    upgraded = decode(EnrichedArticle, old)
+    require_room(replace(received, value=old), upgraded, len(encode(upgraded)))
+    long = FULL.model_copy(update={"text": FULL.text + "x" * harness.service.settings.max_message_bytes})
     with pytest.raises(RejectedMessage):
-        harness.service.handle(replace(received, value=encode(FULL) + padding))
+        harness.service.handle(replace(received, value=encode(long)))
     assert harness.service.grouper.live == {}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from schemas.article import EnrichedArticle, GroupedArticle
+from schemas.article import EnrichedArticle, EventSource, GroupedArticle
 from services.common.messages import decode, encode
 from services.dedup.grouping import Grouper, GroupingOutcome
 from services.dedup.rows import ArticleRow
@@ -149,3 +149,60 @@ def test_a_clock_that_is_wrong_somewhere_does_not_move_the_window(enriched: Enri
     assert future.article is not None
     assert grouper.rows[future.article.article_id].article.fetched_at == NOW
     assert len(grouper.rows) == 2
+
+
+def test_a_newer_enrichment_of_the_same_revision_replaces_the_document(enriched: Enrich) -> None:
+    """`dragoman reenrich`: the content is the same, so the decision stays."""
+    grouper = Grouper(WINDOW)
+    first = grouper.take(enriched(REPORT_A, guid="a")).article
+    copy = grouper.take(enriched(REPORT_A + " More.", guid="b")).article
+    assert first is not None
+    assert copy is not None
+    assert copy.duplicate_of == first.article_id
+    again = enriched(REPORT_A, guid="a").model_copy(update={"enrichment": 7, "byline": "Ann"})
+    result = grouper.take(again)
+    assert result.outcome is GroupingOutcome.GROUPED
+    assert result.article is not None
+    assert (result.article.byline, result.article.story_id) == ("Ann", first.story_id)
+    assert result.article.document_version == first.document_version + 1
+    assert grouper.take(again).article == result.article, "a redelivered message changes nothing"
+    older = grouper.take(enriched(REPORT_A, guid="a"))
+    assert older.outcome is GroupingOutcome.REPEATED
+    assert older.article == result.article, "a repaired document is that of the newest enrichment"
+    rebuilt = Grouper.rebuild(WINDOW, grouper.rows)
+    assert rebuilt.take(again).article == result.article
+
+
+def test_a_new_enrichment_of_an_article_that_left_the_window_decides_nothing(enriched: Enrich) -> None:
+    """Its decision stands in the index. A new one would be another, and the next reindex would show it."""
+    grouper = Grouper(WINDOW)
+    later = enriched(REPORT_B, guid="later").model_copy(update={"fetched_at": NOW + 2 * WINDOW})
+    grouper.take(later)
+    old = enriched(REPORT_A, guid="old").model_copy(update={"enrichment": 7})
+    assert grouper.take(old).outcome is GroupingOutcome.SUPERSEDED
+    assert set(grouper.rows) == {later.article_id}
+    inside = old.model_copy(update={"fetched_at": NOW + 2 * WINDOW})
+    assert grouper.take(inside).outcome is GroupingOutcome.GROUPED
+
+
+def test_a_wrong_clock_gives_no_time_in_the_future(enriched: Enrich) -> None:
+    """Kafka knows when the message came. A stated date may be a little later than that, and no more."""
+    stored_ms = int(NOW.timestamp() * 1000)
+    last = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    for stated, source, wanted in (
+        (last, EventSource.FETCHED, NOW),
+        (last, EventSource.STATED, NOW),
+        (NOW + timedelta(hours=20), EventSource.STATED, NOW + timedelta(hours=20)),
+        (NOW - timedelta(days=3), EventSource.FEED, NOW - timedelta(days=3)),
+    ):
+        grouper = Grouper(WINDOW)
+        update = {"fetched_at": last, "event_at": stated, "event_at_source": source}
+        taken = grouper.take(enriched(REPORT_A, guid="a").model_copy(update=update), timestamp_ms=stored_ms).article
+        assert taken is not None
+        assert (taken.fetched_at, taken.event_at) == (NOW, wanted)
+    grouper = Grouper(WINDOW)
+    article = enriched(REPORT_A, guid="a").model_copy(update={"fetched_at": last, "event_at": last})
+    grouper.take(article)
+    story = grouper.story(article.article_id)
+    assert story is not None
+    assert story.last_event_at.year == 9999

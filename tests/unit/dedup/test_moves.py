@@ -119,7 +119,7 @@ def test_a_split_takes_the_copies_along_and_holds_for_what_comes(
     reports: Reports, enriched: Callable[..., EnrichedArticle]
 ) -> None:
     grouper = Grouper(WINDOW)
-    copy = enriched(reports["fire 2"].content, guid="copy of fire 2")
+    copy = enriched(reports["fire 2"].text, guid="copy of fire 2")
     take_all(grouper, [reports["fire 1"], reports["fire 2"], copy])
     assert len(set(stories_of(grouper).values())) == 1
     result = grouper.apply(edit(EditAction.SPLIT, [reports["fire 2"]], reports["fire 1"]))

@@ -11,7 +11,7 @@ from services.common.messages import RejectedMessage, decode, encode
 from services.dedup.rows import ArticleRow, Decision
 from tests.examples import EXAMPLES
 
-FULL = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v1-full.json").read_bytes())
+FULL = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v2-full.json").read_bytes())
 ROW = ArticleRow(
     article=FULL,
     arrival=3,

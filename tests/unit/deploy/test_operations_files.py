@@ -31,7 +31,7 @@ from services.dedup.grouping import GroupingOutcome
 from services.embedded.settings import EmbeddedSettings
 from services.indexer import app as indexer
 from services.indexer.bulk import Verdict
-from services.indexer.indices import ARTICLES, STORIES, mapping
+from services.indexer.indices import ARTICLES, STORIES, VERSION, mapping
 from services.producer.feeds import metrics as producer_metrics
 from services.producer.feeds.collect import feed_condition
 from services.producer.feeds.file import load_feeds
@@ -41,6 +41,7 @@ from services.producer.ledger.jobs import ItemOutcome
 from services.producer.ledger.writer import SERVICE as PRODUCER
 from services.producer.settings import ProducerSettings
 from services.worker import app as worker
+from tests.kibana import fields_of, read_objects, requests
 from tests.panels.expressions import read_expression
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -207,7 +208,7 @@ def test_kafka_takes_the_largest_message(compose: dict[str, Any], ours: dict[str
         ("articles", False),
         ("stories", False),
         ("news.articles", False),
-        ("news.stories-v1", False),
+        ("news.stories-v2", False),
         (".kibana_1", True),
     ],
 )
@@ -530,51 +531,55 @@ def test_the_dashboard_is_whole(dashboard: dict[str, Any], compose: dict[str, An
 def _fields(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every field that can be searched, with its type."""
     for name, field in properties.items():
+        for sub, kind in field.get("fields", {}).items():
+            yield f"{prefix}{name}.{sub}", kind["type"]
         if "properties" in field:
             yield from _fields(field["properties"], f"{prefix}{name}.")
         elif field.get("enabled", True) and field.get("index", True):
             yield f"{prefix}{name}", field["type"]
 
 
-def _named(value: object) -> Iterator[str]:
-    """The fields that a search source names, in filters wherever they are."""
-    if isinstance(value, dict):
-        for key, one in value.items():
-            if key in ("field", "key") and isinstance(one, str):
-                yield one
-            else:
-                yield from _named(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _named(one)
-
-
 def test_kibana_names_fields_that_exist() -> None:
-    """Data views and the saved search name fields of the index mapping, sort by sortable ones, refer to each other."""
-    lines = (ROOT / "deploy/kibana/dragoman.ndjson").read_text(encoding="utf8").splitlines()
-    objects = [json.loads(line) for line in lines]
+    """Views, panels, the map and the saved search name fields of the mapping, and count and sort by what they can."""
+    objects = read_objects()
     fields = {alias: dict(_fields(mapping(alias)["properties"])) for alias in (ARTICLES, STORIES)}
-    views: dict[str, str] = {}
-    for view in objects:
-        if view["type"] == "index-pattern":
-            attributes = view["attributes"]
-            known = fields[attributes["title"]]
-            assert known[attributes["timeFieldName"]] == "date", view["id"]
-            assert json.loads(attributes["fieldAttrs"]).keys() <= known.keys(), view["id"]
-            views[view["id"]] = attributes["title"]
-    assert sorted(views.values()) == [ARTICLES, ARTICLES, STORIES]
-    assert len({one["id"] for one in objects}) == len(objects)
+    views = [one["attributes"] for one in objects if one["type"] == "index-pattern"]
+    for view in views:
+        known = fields[view["title"]]
+        assert known[view["timeFieldName"]] == "date"
+        assert json.loads(view["fieldAttrs"]).keys() <= known.keys()
+    assert sorted(view["title"] for view in views) == [ARTICLES, ARTICLES, STORIES]
+    asked = list(requests(objects))
+    assert len(asked) >= 11
+    for name, alias, request in asked:
+        used = set(fields_of(request))
+        assert used, name
+        assert used - fields[alias].keys() == set(), name
+        assert [field for field in used if fields[alias][field] == "text"] == [], name
     (search,) = [one for one in objects if one["type"] == "search"]
-    references = {one["name"]: one["id"] for one in search["references"]}
-    source = json.loads(search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
-    known = fields[views[references[source["indexRefName"]]]]
-    assert all(views[identifier] == ARTICLES for identifier in references.values())
-    sorted_by = [name for name, _ in search["attributes"]["sort"]]
-    used = {*search["attributes"]["columns"], *sorted_by, *_named(source["filter"])}
-    assert "duplicate_of" in used
-    assert used - known.keys() == set()
-    assert [name for name in sorted_by if known[name] == "text"] == []
-    assert source["query"]["query"] == ""
+    assert set(search["attributes"]["columns"]) <= fields[ARTICLES].keys()
+
+
+def test_kibana_objects_refer_to_each_other_and_do_not_overwrite(compose: dict[str, Any]) -> None:
+    """A new version has new ids, so that an import brings it and keeps what a user has changed."""
+    objects = read_objects()
+    ids = {one["id"]: one["type"] for one in objects}
+    assert len(ids) == len(objects)
+    assert all(name.endswith(f"-{VERSION}") for name in ids)
+    for one in objects:
+        for reference in one["references"]:
+            assert ids[reference["id"]] == reference["type"], one["id"]
+    (dashboard,) = [one for one in objects if one["type"] == "dashboard"]
+    cells = json.loads(dashboard["attributes"]["panelsJSON"])
+    named = {reference["name"] for reference in dashboard["references"]}
+    assert {f"{cell['panelIndex']}:{cell['panelRefName']}" for cell in cells} == named
+    assert {one["id"] for one in objects if one["type"] in ("lens", "map")} == {
+        reference["id"] for reference in dashboard["references"]
+    }
+    places = [(cell["gridData"]["x"], cell["gridData"]["y"]) for cell in cells]
+    assert len(set(places)) == len(places)
+    assert all(cell["gridData"]["x"] + cell["gridData"]["w"] <= 48 for cell in cells)
+    assert not [part for part in compose["services"]["kibana-objects"]["command"] if "overwrite" in part]
 
 
 def test_kafka_is_the_version_that_the_other_tests_run_on(compose: dict[str, Any]) -> None:

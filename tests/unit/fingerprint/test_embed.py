@@ -46,7 +46,7 @@ def draft(raw_article: Callable[..., RawArticle]) -> Callable[..., ArticleDraft]
         return ArticleDraft(
             **{name: getattr(raw, name) for name in RawArticle.model_fields},
             language=Language(code=language, confidence=0.9) if language else None,
-            normalized=Normalized(title=title, text=text, paragraphs=()) if is_normal else None,
+            normalized=Normalized(title=title, text=text) if is_normal else None,
         )
 
     return make

@@ -23,8 +23,8 @@ from services.indexer.settings import IndexerSettings
 from tests.examples import EXAMPLES, GROUPED_EXAMPLES
 from tests.fakes import FakeConsumer, FakeElasticsearch, FakeKafka, FakeProducer
 
-ARTICLE = orjson.loads(GROUPED_EXAMPLES["v1-opened.json"])
-STORY = orjson.loads((EXAMPLES / "stories" / "valid" / "v1-full.json").read_bytes())
+ARTICLE = orjson.loads(GROUPED_EXAMPLES["v2-opened.json"])
+STORY = orjson.loads((EXAMPLES / "stories" / "valid" / "v2-full.json").read_bytes())
 TOPIC = "articles.grouped"
 
 
@@ -366,5 +366,5 @@ def test_the_service_waits_for_elasticsearch_and_makes_its_indices(
     monkeypatch.setattr(module, "make_client", server.client)
     wait_for_elasticsearch(IndexerSettings(home=tmp_path))
     assert len(waits) == 3
-    assert set(server.aliases) == {"articles", "articles-write", "stories", "stories-write"}
-    assert json.dumps(server.indices["articles-v1"].mappings).count('"dynamic": "strict"') >= 1
+    assert set(server.aliases) == {"articles", "articles-write", "stories", "stories-all", "stories-write"}
+    assert json.dumps(server.indices["articles-v2"].mappings).count('"dynamic": "strict"') >= 1

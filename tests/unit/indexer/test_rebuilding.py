@@ -21,7 +21,7 @@ from services.common.dead_letters import Received, make_letter
 from services.common.messages import REVISION_HEADER, RejectedMessage, encode
 from services.indexer import reindex
 from services.indexer.documents import to_action
-from services.indexer.indices import ensure_indices, indices_of
+from services.indexer.indices import NOT_MERGED, ensure_indices, indices_of, mapping
 from services.indexer.reindex import NoTopicError, Reindex, ReindexError
 from services.indexer.settings import IndexerSettings
 from tests.examples import EXAMPLES, GROUPED_EXAMPLES
@@ -29,9 +29,9 @@ from tests.fakes import FakeConsumer, FakeElasticsearch, FakeKafka
 
 SETTINGS = IndexerSettings()
 SECOND = IndexerSettings(grouping_version=2)
-ARTICLE = GROUPED_EXAMPLES["v1-opened.json"]
-COPY = GROUPED_EXAMPLES["v1-duplicate.json"]
-STORY = (EXAMPLES / "stories" / "valid" / "v1-full.json").read_bytes()
+ARTICLE = GROUPED_EXAMPLES["v2-opened.json"]
+COPY = GROUPED_EXAMPLES["v2-duplicate.json"]
+STORY = (EXAMPLES / "stories" / "valid" / "v2-full.json").read_bytes()
 ARTICLE_ID, STORY_ID = json.loads(ARTICLE)["article_id"], json.loads(STORY)["story_id"]
 
 
@@ -61,12 +61,14 @@ def test_each_alias_gets_an_index_to_read_and_to_write_and_keeps_it(search: Fake
     for _ in range(2):
         ensure_indices(search.client(), SETTINGS)
     assert search.aliases == {
-        "articles": {"articles-v1": True},
-        "articles-write": {"articles-v1": True},
-        "stories": {"stories-v1": True},
-        "stories-write": {"stories-v1": True},
+        "articles": {"articles-v2": True},
+        "articles-write": {"articles-v2": True},
+        "stories": {"stories-v2": True},
+        "stories-all": {"stories-v2": True},
+        "stories-write": {"stories-v2": True},
     }
-    assert search.indices["articles-v1"].mappings["dynamic"] == "strict"
+    assert search.filters == {"stories": NOT_MERGED}
+    assert search.indices["articles-v2"].mappings["dynamic"] == "strict"
     assert search.templates["dragoman-articles"]["index_patterns"] == ["articles-v*"]
     assert search.templates["dragoman-articles"]["template"]["settings"]["refresh_interval"] == "1s"
 
@@ -74,22 +76,29 @@ def test_each_alias_gets_an_index_to_read_and_to_write_and_keeps_it(search: Fake
 def test_a_further_grouping_writes_to_an_index_that_nobody_reads_yet(search: FakeElasticsearch) -> None:
     ensure_indices(search.client(), SETTINGS)
     ensure_indices(search.client(), SECOND)
-    assert search.aliases["articles"] == {"articles-v1": True}
-    assert search.aliases["articles-write.v2"] == {"articles-v1.g2": True}
+    assert search.aliases["articles"] == {"articles-v2": True}
+    assert search.aliases["articles-write.v2"] == {"articles-v2.g2": True}
 
 
 def test_an_index_of_before_the_write_aliases_gets_one(search: FakeElasticsearch) -> None:
     search.put("articles-v1", "a", {})
-    search.aliases["articles"] = {"articles-v1": True}
+    search.put("stories-v1", "s", {})
+    search.aliases |= {"articles": {"articles-v1": True}, "stories": {"stories-v1": True}}
     ensure_indices(search.client(), SETTINGS)
     assert search.aliases["articles-write"] == {"articles-v1": True}
+    assert search.aliases["stories-all"] == {"stories-v1": True}
+    assert search.filters == {"stories": NOT_MERGED}
     assert list(search.documents("articles")) == ["a"]
+    mappings = search.indices["articles-v1"].mappings
+    assert "headline" in mappings["properties"]
+    assert "_source" not in mappings, "what an index stores cannot be changed"
 
 
 def test_an_index_that_another_process_has_just_made_is_taken(search: FakeElasticsearch) -> None:
-    search.put("articles-v1", "a", {})
+    search.put("articles-v2", "a", {})
+    search.indices["articles-v2"].mappings = mapping("articles")
     ensure_indices(search.client(), SETTINGS)
-    assert search.aliases["articles"] == search.aliases["articles-write"] == {"articles-v1": True}
+    assert search.aliases["articles"] == search.aliases["articles-write"] == {"articles-v2": True}
 
 
 def test_an_index_that_cannot_be_made_is_an_error(search: FakeElasticsearch) -> None:
@@ -101,7 +110,7 @@ def test_an_alias_that_is_not_there_has_no_index(search: FakeElasticsearch) -> N
     assert indices_of(search.client(), "articles") == []
 
 
-def refusing(search: FakeElasticsearch, method: str, status: int, kind: str, path: str = "/articles-v1") -> Any:
+def refusing(search: FakeElasticsearch, method: str, status: int, kind: str, path: str = "/articles-v2") -> Any:
     """A client whose server refuses this one request."""
 
     class Refusing:
@@ -121,8 +130,8 @@ def test_everything_on_the_topics_is_in_the_new_indices_after_the_swap(search: F
     run = new_run(search, on_progress=lambda *counts: progress.append(counts))
     assert run.plan() == 3
     run.build()
-    assert indices_of(run.client, "articles") == ["articles-v1"], "readers see the old one until the swap"
-    assert run.swap() == ["articles-v1", "stories-v1"]
+    assert indices_of(run.client, "articles") == ["articles-v2"], "readers see the old one until the swap"
+    assert run.swap() == ["articles-v2", "stories-v2"]
     assert set(search.documents("articles")) == {ARTICLE_ID, json.loads(COPY)["article_id"]}
     assert set(search.documents("stories")) == {STORY_ID}
     assert (run.counts.read, run.counts.indexed, run.counts.unchanged) == (3, 3, 0)
@@ -158,9 +167,9 @@ def test_a_message_that_is_no_record_forbids_the_swap(search: FakeElasticsearch,
     with pytest.raises(ReindexError, match="1 messages could not be indexed"):
         run.swap()
     assert list(run.counts.rejected) == ["articles.grouped/0/1"]
-    assert indices_of(run.client, "articles") == ["articles-v1"]
+    assert indices_of(run.client, "articles") == ["articles-v2"]
     assert run.discard()
-    assert list(search.indices) == ["articles-v1", "stories-v1"]
+    assert list(search.indices) == ["articles-v2", "stories-v2"]
 
 
 def test_a_message_that_is_a_dead_letter_already_does_not(search: FakeElasticsearch, kafka: FakeKafka) -> None:
@@ -189,14 +198,14 @@ def test_a_document_that_elasticsearch_refuses_forbids_the_swap_but_for_force(se
 def test_a_topic_with_less_than_readers_see_forbids_the_swap(search: FakeElasticsearch, kafka: FakeKafka) -> None:
     ensure_indices(search.client(), SETTINGS)
     for number in range(4):
-        search.put("articles-v1", str(number), {})
+        search.put("articles-v2", str(number), {})
     run = new_run(search)
     run.build()
     with pytest.raises(ReindexError, match="readers see 4 articles now, and the topic holds 2"):
         run.swap()
     for number in range(2):
         kafka.append("articles.grouped", b"%d" % number, None)
-    assert run.swap() == ["articles-v1", "stories-v1"], "tombstones tell where they went"
+    assert run.swap() == ["articles-v2", "stories-v2"], "tombstones tell where they went"
 
 
 def test_a_new_grouping_is_compared_by_its_articles_and_old_indices_of_others_stay(
@@ -205,15 +214,15 @@ def test_a_new_grouping_is_compared_by_its_articles_and_old_indices_of_others_st
     """Another grouping makes other stories, but holds the same articles."""
     ensure_indices(search.client(), SETTINGS)
     for number in range(9):
-        search.put("stories-v1", str(number), {})
+        search.put("stories-v2", str(number), {})
     kafka.append("articles.grouped.v2", b"a", ARTICLE)
     kafka.append("stories.v2", b"s", STORY)
     ensure_indices(search.client(), SECOND)
     run = new_run(search, SECOND)
     run.build()
-    assert run.swap() == ["articles-v1.g2", "stories-v1.g2"]
+    assert run.swap() == ["articles-v2.g2", "stories-v2.g2"]
     assert indices_of(run.client, "articles") == [run.indices["articles"]]
-    assert indices_of(run.client, "articles-write") == ["articles-v1"], "the first grouping's indexer goes on"
+    assert indices_of(run.client, "articles-write") == ["articles-v2"], "the first grouping's indexer goes on"
 
 
 @pytest.mark.usefixtures("kafka")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.common.signals import undisturbed
-from services.indexer.indices import grouping_of, index_name, write_alias
+from services.indexer.indices import NOT_MERGED, grouping_of, index_name, write_alias
 from services.indexer.reindex import Counts, find_problems, swap_actions
 from services.indexer.settings import IndexerSettings
 
@@ -61,10 +61,12 @@ def test_a_rejected_message_is_a_problem_unless_it_is_a_dead_letter() -> None:
 
 
 def test_a_swap_is_one_request_that_insists_on_what_it_saw() -> None:
-    assert swap_actions({"articles": ["old"], "articles-write": []}, {"articles": "new", "articles-write": "new"}) == [
-        {"remove": {"index": "old", "alias": "articles", "must_exist": True}},
-        {"add": {"index": "new", "alias": "articles", "is_write_index": True}},
-        {"add": {"index": "new", "alias": "articles-write", "is_write_index": True}},
+    behind = {"stories": ["old"], "stories-write": []}
+    options = {"stories": {"filter": NOT_MERGED}}
+    assert swap_actions(behind, {"stories": "new", "stories-write": "new"}, options) == [
+        {"remove": {"index": "old", "alias": "stories", "must_exist": True}},
+        {"add": {"index": "new", "alias": "stories", "is_write_index": True, "filter": NOT_MERGED}},
+        {"add": {"index": "new", "alias": "stories-write", "is_write_index": True}},
     ]
 
 

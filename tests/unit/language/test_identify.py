@@ -75,11 +75,22 @@ def test_a_translation_keeps_the_texts_language_and_the_hint(raw_article: Callab
     assert not plain.translated
 
 
-def test_the_paragraphs_of_a_mixed_text_name_their_language(enriched: Callable[..., EnrichedArticle]) -> None:
-    article = enriched("\n".join([TEXTS["en"]] * 3 + [TEXTS["fr"]] * 3))
-    assert article.language.code == "en"
-    assert {p.language for p in article.paragraphs if p.text == TEXTS["fr"]} == {"fr"}
-    assert {p.language for p in article.paragraphs if p.text == TEXTS["en"]} == {None}
+def test_the_lines_of_a_mixed_text_in_another_language_name_it(enriched: Callable[..., EnrichedArticle]) -> None:
+    french = [
+        "Le ministre a annoncé lundi que le projet de loi serait présenté au Parlement dans les prochains jours.",
+        "Selon lui, les communes recevront davantage d'argent pour construire des logements et des écoles.",
+        "L'opposition a répondu que cette promesse n'était pas nouvelle et qu'elle attendait des chiffres.",
+    ]
+    english = [
+        "The minister said on Monday that the bill would be presented to the lawmakers in the coming days.",
+        "According to him, the towns will receive more money to build new houses and new schools there.",
+        "The opposition answered that this promise was not new at all and that it waited for figures.",
+    ]
+    article = enriched("\n".join(english + french))
+    lines = article.text.split("\n")
+    named = {(lines[one.line], one.language) for one in article.line_languages}
+    other, wanted = ("fr", french) if article.language.code == "en" else ("en", english)
+    assert named == {(line, other) for line in wanted}
 
 
 OPEN = ["The president", "Hittegolf", "A lei foi aprobada", "Guerra", "Москва"]

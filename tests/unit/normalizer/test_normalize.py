@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.article import ArticleDraft, Normalized, RawArticle
+from services.common.derived import lines_in_order
 from services.normalizer.normalize import normalize
 from services.worker.stages import to_draft
 from tests.conftest import NOW
@@ -55,7 +56,7 @@ def clean(raw_article: Callable[..., RawArticle]) -> Callable[..., Normalized]:
 def test_furniture_in_many_languages(clean: Callable[..., Normalized], line: str, reason: str) -> None:
     found = clean(f"{BODY}\n{line}")
     assert line not in found.text
-    assert [p.reason for p in found.paragraphs if p.text == line] == [reason]
+    assert [removed.rule for removed in found.removed if removed.text == line] == [reason]
     assert found.text.count("The council met") == 4
 
 
@@ -71,7 +72,7 @@ def test_a_caption_that_stands_twice_is_dropped(clean: Callable[..., Normalized]
 
 def test_headlines_of_other_articles_at_the_end_are_teasers(clean: Callable[..., Normalized]) -> None:
     found = clean(f"{BODY}\nSenate rejects new tax on sugar\nFire destroys old mill in Leeds\nSource link")
-    assert [p.reason for p in found.paragraphs[-3:]] == ["teaser", "teaser", "source"]
+    assert [removed.rule for removed in found.removed[-3:]] == ["teaser", "teaser", "source"]
 
 
 def test_a_site_name_above_the_title_is_dropped(clean: Callable[..., Normalized]) -> None:
@@ -154,4 +155,4 @@ def test_every_line_is_accounted_for(lines: list[str]) -> None:
     )
     normalized = normalize(draft).normalized
     assert normalized is not None
-    assert [p.text for p in normalized.paragraphs] == [line for line in lines if line]
+    assert [line for line, _ in lines_in_order(normalized.text, normalized.removed)] == [line for line in lines if line]

@@ -15,8 +15,8 @@ def elastic() -> FakeElasticsearch:
     fake = FakeElasticsearch()
     for number, (group, language, hour) in enumerate([("x", "nl", 1), ("x", "nl", 2), ("y", "en", 3)]):
         source = {"text": "a fire in Utrecht", "duplicate_group": group, "language": {"code": language}}
-        fake.put("articles-v1", f"a{number}", source | {"fetched_at": f"2026-01-01T0{hour}:00:00Z"})
-    fake.aliases["articles"] = {"articles-v1": True}
+        fake.put("articles-v2", f"a{number}", source | {"fetched_at": f"2026-01-01T0{hour}:00:00Z"})
+    fake.aliases["articles"] = {"articles-v2": True}
     return fake
 
 

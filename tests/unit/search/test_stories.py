@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.indexer.indices import NOT_MERGED
 from services.search.search import SearchError
 from services.search.stories import MIN_PREFIX, Library, title_of
 from tests.fakes import FakeElasticsearch
@@ -41,20 +42,25 @@ def story(story_id: str, day: int, **fields: object) -> dict[str, object]:
 def elastic() -> FakeElasticsearch:
     fake = FakeElasticsearch()
     for member in (article(COPY, FIRE, 2), article(FIRE, FIRE, 1, title="Fire"), article(FLOOD, FLOOD, 3)):
-        fake.put("articles-v1", str(member["article_id"]), member)
+        fake.put("articles-v2", str(member["article_id"]), member)
     for stored in (
         story(FIRE, 1, editions=[{"article_id": COPY}, {"article_id": FIRE}]),
         story(FLOOD, 3, languages=["en", "nl"]),
         story(OLD, 5, merged_into=FIRE),
     ):
-        fake.put("stories-v1", str(stored["story_id"]), stored)
-    fake.aliases |= {"articles": {"articles-v1": True}, "stories": {"stories-v1": True}}
+        fake.put("stories-v2", str(stored["story_id"]), stored)
+    fake.aliases |= {
+        "articles": {"articles-v2": True},
+        "stories": {"stories-v2": True},
+        "stories-all": {"stories-v2": True},
+    }
+    fake.filters["stories"] = NOT_MERGED
     return fake
 
 
 @pytest.fixture
 def library(elastic: FakeElasticsearch) -> Library:
-    return Library(elastic.client(), "articles", "stories")
+    return Library(elastic.client(), "articles", "stories", "stories-all")
 
 
 def test_an_article_without_a_title_is_called_by_its_beginning() -> None:
@@ -75,7 +81,7 @@ def test_a_beginning_must_have_eight_characters(library: Library) -> None:
 
 
 def test_a_name_of_two_articles_is_refused(library: Library, elastic: FakeElasticsearch) -> None:
-    elastic.put("articles-v1", TWIN, article(TWIN, TWIN, 4))
+    elastic.put("articles-v2", TWIN, article(TWIN, TWIN, 4))
     assert library.article(FIRE)["article_id"] == FIRE
     with pytest.raises(SearchError, match="'aaaaaaaa' names more than one article; write more of the id"):
         library.article("aaaaaaaa")
@@ -85,14 +91,14 @@ def test_a_story_is_found_by_its_id_or_its_beginning(library: Library, elastic: 
     assert library.story(FLOOD)["story_id"] == library.story("BBBBBBBB")["story_id"] == FLOOD
     with pytest.raises(SearchError, match="'bbbb' names no story"):
         library.story("bbbb")
-    elastic.put("stories-v1", TWIN, story(TWIN, 2))
+    elastic.put("stories-v2", TWIN, story(TWIN, 2))
     with pytest.raises(SearchError, match="'aaaaaaaa' names more than one story; write more of the id"):
         library.story("aaaaaaaa")
 
 
 def test_a_merged_story_is_followed_to_its_end(library: Library, elastic: FakeElasticsearch) -> None:
     older = "dddddddd-0000-5000-8000-000000000000"
-    elastic.put("stories-v1", older, story(older, 1, merged_into=OLD))
+    elastic.put("stories-v2", older, story(older, 1, merged_into=OLD))
     assert library.follow(library.story(older))["story_id"] == FIRE
     whole = library.story(FLOOD)
     assert library.follow(whole) is whole
@@ -101,7 +107,7 @@ def test_a_merged_story_is_followed_to_its_end(library: Library, elastic: FakeEl
 def test_stories_that_were_merged_into_each_other_do_not_go_round_for_ever(
     library: Library, elastic: FakeElasticsearch
 ) -> None:
-    elastic.put("stories-v1", FIRE, story(FIRE, 1, merged_into=OLD))
+    elastic.put("stories-v2", FIRE, story(FIRE, 1, merged_into=OLD))
     assert library.follow(library.story(OLD))["story_id"] == FIRE
 
 
@@ -128,7 +134,7 @@ def test_the_latest_stories_come_first_without_merged_ones(
 
 def test_titles_are_those_of_articles_then_of_stories(library: Library, elastic: FakeElasticsearch) -> None:
     unnamed = "eeeeeeee-0000-5000-8000-000000000000"
-    elastic.put("stories-v1", unnamed, story(unnamed, 1, title=None))
+    elastic.put("stories-v2", unnamed, story(unnamed, 1, title=None))
     titles = library.titles([FIRE, COPY, OLD, unnamed, TWIN])
     assert titles[FIRE] == "Fire"
     assert titles[COPY].startswith("A paper mill burned")
@@ -146,6 +152,19 @@ def test_what_names_neither_is_said_as_of_an_article(library: Library, elastic: 
     with pytest.raises(SearchError, match="No article has the id, guid or URL 'nothing'"):
         library.member("nothing")
     empty = "eeeeeeee-0000-5000-8000-000000000000"
-    elastic.put("stories-v1", empty, story(empty, 1))
+    elastic.put("stories-v2", empty, story(empty, 1))
     with pytest.raises(SearchError, match="No article has the id"):
         library.member(empty)
+
+
+def test_an_article_is_shown_without_its_raw_content_and_given_whole(
+    library: Library, elastic: FakeElasticsearch
+) -> None:
+    """A document of schema version 1 has the raw content."""
+    library.article(FIRE)
+    assert library.whole_article(FIRE)["article_id"] == FIRE
+    asked = [content["_source"]["excludes"] for _, _, content in elastic.requests if "_source" in content]
+    assert {"content", "paragraphs", "removed"} <= set(asked[0])
+    assert asked[-1] == ["embedding", "localized"]
+    with pytest.raises(SearchError, match="No article has the id"):
+        library.whole_article("nobody")

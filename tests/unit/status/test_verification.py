@@ -145,7 +145,7 @@ STORY, OTHER = article_id(100), article_id(101)
 def storied(installation: Installation) -> Installation:
     """An installation with the topic and the index of stories."""
     installation.kafka.make_topic("news.stories", partitions=2)
-    installation.server.answer("PUT", "/news.stories", None)
+    installation.server.answer("PUT", "/news.stories-all", None)
     return installation
 
 
@@ -164,10 +164,10 @@ def test_a_story_must_be_indexed_at_its_last_revision(storied: Installation) -> 
     send_story(storied, STORY, revision=5)
     send_story(storied, OTHER, revision=1, partition=1)
     assert missing_stories(storied) == sorted([STORY, OTHER])
-    storied.server.put("news.stories", STORY, {"revision": 4})
-    storied.server.put("news.stories", OTHER, {"revision": 1})
+    storied.server.put("news.stories-all", STORY, {"revision": 4})
+    storied.server.put("news.stories-all", OTHER, {"revision": 1})
     assert missing_stories(storied) == [STORY]
-    storied.server.put("news.stories", STORY, {"revision": 6})
+    storied.server.put("news.stories-all", STORY, {"revision": 6})
     assert missing_stories(storied) == []
 
 
@@ -176,9 +176,9 @@ def test_a_story_that_an_article_names_must_exist(storied: Installation, monkeyp
     stories = [article_id(number) for number in range(200, 205)]
     for number, story_id in enumerate(stories):
         storied.server.put("news.articles", article_id(number), {"revision": 1, "story_id": story_id})
-        storied.server.put("news.stories", story_id, {"revision": 1})
+        storied.server.put("news.stories-all", story_id, {"revision": 1})
     assert missing_stories(storied) == []
-    del storied.server.documents("news.stories")[stories[3]]
+    del storied.server.documents("news.stories-all")[stories[3]]
     storied.server.put("news.articles", article_id(9), {"revision": 1, "story_id": OTHER})
     assert OTHER in missing_stories(storied)
 
@@ -214,7 +214,7 @@ def test_stories_are_waited_for_until_the_index_has_them(
     looks = [3, 4, 5]
 
     def nap(_: float) -> None:
-        storied.server.put("news.stories", STORY, {"revision": looks.pop(0)})
+        storied.server.put("news.stories-all", STORY, {"revision": looks.pop(0)})
 
     monkeypatch.setattr(verification, "time", SimpleNamespace(monotonic=time.monotonic, sleep=nap))
     wait_for_stories(storied.settings, {STORY: 5}, patience_seconds=60)

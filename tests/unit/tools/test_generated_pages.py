@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools import check, configuration, schemas
+from tools import check, configuration, index_reference, schemas
 
 
 def test_the_committed_page_is_fresh() -> None:
@@ -32,6 +32,17 @@ def test_a_stale_page_is_told_and_written_again(tmp_path: Path, monkeypatch: pyt
     assert configuration.main(["--check"]) == 1
     assert configuration.main([]) == 0
     assert page.read_text() == configuration.render()
+
+
+def test_the_index_reference_is_fresh_and_names_every_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert index_reference.main(["--check"]) == 0
+    page = index_reference.render()
+    for line in ("| `event_at` | date |", "| `persons` | keyword | names of the persons |", "| `removed` | stored |"):
+        assert line in page
+    monkeypatch.setattr(index_reference, "PAGE", tmp_path / "page.md")
+    assert index_reference.main(["--check"]) == 1
+    assert index_reference.main([]) == 0
+    assert index_reference.main(["--check"]) == 0
 
 
 def test_the_committed_schemas_are_fresh() -> None:

@@ -19,9 +19,10 @@ from services.producer.ledger.earlier import earlier_article_id, earlier_content
 from services.producer.ledger.jobs import Item, ItemOutcome
 from services.producer.ledger.store import LedgerLine, Store
 from services.producer.ledger.writer import write_entry
-from services.producer.sources.base import Entry
+from services.producer.sources.base import Entry, Problem, ProblemKind
 from services.producer.sources.documents import tell_apart
 
+LIMIT = 50_000_000
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SENT_AT = 1_700_000_000
 EARLIER_ENTRIES = """
@@ -61,7 +62,7 @@ def replay(store: Store, entries: Iterable[Entry]) -> dict[str, RawArticle]:
     made = {}
     for found in entries:
         with store.transaction():
-            article = to_raw_article(found, store, now=NOW)
+            article = to_raw_article(found, store, LIMIT, now=NOW)
         assert isinstance(article, RawArticle)
         made[found.guid] = article
     return made
@@ -123,7 +124,7 @@ def test_two_ids_of_one_article_become_one_and_the_other_is_replaced(tmp_path: P
 def test_a_feed_is_not_sent_again_after_the_upgrade(tmp_path: Path) -> None:
     earlier_store(tmp_path / "store", PLAIN, feed="f")
     store = Store(tmp_path / "store")
-    outcomes = [write_entry(store, "f", Item(known), known, NOW).outcome for known in PLAIN * 2]
+    outcomes = [write_entry(store, "f", Item(known), known, NOW, LIMIT).outcome for known in PLAIN * 2]
     assert outcomes == [ItemOutcome.UNCHANGED] * 4
     assert store.count_promised() == 0
 
@@ -135,7 +136,7 @@ def test_entries_of_a_feed_that_were_one_article_come_apart(tmp_path: Path) -> N
     for _ in range(2):
         for known in tell_apart(notices):
             assert isinstance(known, Entry)
-            write_entry(store, "f", Item(known), known, NOW)
+            write_entry(store, "f", Item(known), known, NOW, LIMIT)
     sent = [decode(RawArticle, line.message) for line in store.promised(0, 100)]
     assert [article.guid for article in sent] == ["n-0", "n-1"], "n-2 is in the index under the common id"
     ids = {article.article_id for article in sent}
@@ -148,9 +149,9 @@ def test_a_page_that_several_entries_linked_to_once_never_names_one_article(tmp_
     both = [entry("n-1", "https://e.org/status"), entry("n-2", "https://e.org/status")]
     for known in tell_apart(both):
         assert isinstance(known, Entry)
-        write_entry(store, "f", Item(known), known, NOW)
+        write_entry(store, "f", Item(known), known, NOW, LIMIT)
     alone = entry("n-3", "https://e.org/status")
-    third = write_entry(store, "f", Item(alone), alone, NOW)
+    third = write_entry(store, "f", Item(alone), alone, NOW, LIMIT)
     known = {seen.article_id for guid in ("n-1", "n-2") if (seen := store.seen("f", guid))}
     assert len(known) == 2
     assert third.article_id not in known
@@ -163,18 +164,32 @@ def test_a_guid_that_several_entries_had_once_is_never_used_alone(tmp_path: Path
     pair = [replace(one, title="First"), replace(two, title="Second")]
     for known in tell_apart(pair):
         assert isinstance(known, Entry)
-        write_entry(store, "f", Item(known), known, NOW)
+        write_entry(store, "f", Item(known), known, NOW, LIMIT)
     assert store.count_promised() == 2
-    alone = write_entry(store, "f", Item(pair[1]), pair[1], NOW)
+    alone = write_entry(store, "f", Item(pair[1]), pair[1], NOW, LIMIT)
     assert alone.outcome is ItemOutcome.UNCHANGED
     assert store.count_promised() == 2
 
 
 def test_the_same_url_in_two_feeds_is_one_article(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    first = write_entry(store, "f", Item(PLAIN[0]), PLAIN[0], NOW)
+    first = write_entry(store, "f", Item(PLAIN[0]), PLAIN[0], NOW, LIMIT)
     other = replace(PLAIN[0], guid="z", url="https://www.e.org/a?fbclid=1")
-    second = write_entry(store, "g", Item(other), other, NOW)
+    second = write_entry(store, "g", Item(other), other, NOW, LIMIT)
     assert first.article_id == second.article_id == article_id_of("s", None, "https://e.org/a")
     (line,) = store.promised(0, 10)
     assert json.loads(line.message)["feeds"] == ["f", "g"]
+
+
+def test_content_that_takes_too_many_bytes_as_a_message_is_a_problem_and_changes_nothing(tmp_path: Path) -> None:
+    """A control character takes six bytes in JSON. A message that Kafka never takes would block all behind it."""
+    store = Store(tmp_path / "producer.sqlite")
+    bad = replace(PLAIN[0], content="\x01" * 10_000)
+    with store.transaction():
+        found = to_raw_article(bad, store, 100_000, now=NOW)
+        assert isinstance(found, Problem)
+        assert found.kind is ProblemKind.TOO_LARGE
+        assert found.data == b"\x01" * 10_000
+        assert "as a message; the limit is 100,000" in found.reason
+        assert isinstance(to_raw_article(replace(bad, content="x" * 20_000), store, 100_000, now=NOW), RawArticle)
+    assert list(store.latest()) == []

@@ -26,6 +26,7 @@ from services.producer.settings import ProducerSettings
 from services.producer.sources.base import Entry, Problem, ProblemKind
 from tests.fakes import FakeProducer
 
+LIMIT = 50_000_000
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -100,7 +101,7 @@ def test_a_kill_between_commit_and_send_is_made_up_for_at_the_next_start(
     settings: ProducerSettings, store: Store
 ) -> None:
     with store.transaction():
-        written = write_entry(store, "f", Item(entry("1")), entry("1"), NOW)
+        written = write_entry(store, "f", Item(entry("1")), entry("1"), NOW, LIMIT)
     assert (written.outcome, store.count_promised(), store.totals().messages) == (ItemOutcome.NEW, 1, 0)
     producer = FakeProducer()
     collect(settings, producer, Item(entry("2")))
@@ -220,8 +221,8 @@ def test_a_cancelled_job_does_not_end_the_writer(settings: ProducerSettings) -> 
 def test_entries_that_left_their_feed_long_ago_are_forgotten(store: Store) -> None:
     day = 24 * 3600
     with store.transaction():
-        write_entry(store, "f", Item(entry("old")), entry("old"), datetime.fromtimestamp(0, UTC))
-        write_entry(store, "f", Item(entry("kept")), entry("kept"), datetime.fromtimestamp(0, UTC))
+        write_entry(store, "f", Item(entry("old")), entry("old"), datetime.fromtimestamp(0, UTC), LIMIT)
+        write_entry(store, "f", Item(entry("kept")), entry("kept"), datetime.fromtimestamp(0, UTC), LIMIT)
         store.still_there("f", ["kept"], 100 * day)
         store.forget("f", 90, 100 * day)
     assert store.seen("f", "old") is None
