@@ -55,6 +55,28 @@ def duplicates_in_another_order(run: Round) -> None:
         producer.close()
 
 
+def make_page(words: str, number: int, script: str) -> str:
+    """A page of one paragraph."""
+    head = f"<head><title>Quay {number}</title><script>{script}</script></head>"
+    return f"<html>{head}<body><p>{words.format(number=number)}</p></body></html>"
+
+
+@fault(traffic=Traffic.OWN, patience=300)
+def largest_pages(run: Round) -> None:
+    """Eight pages of almost 8 MiB, most of it script, between ordinary articles."""
+    path = run.new_file()
+    seed = run.make_seed()
+    script = "var counter = counter + 1;\n" * ((run.pipeline.settings.max_article_bytes - 4096) // 27)
+    words = "The harbour of Bergen was closed on Monday for repairs to quay {number}, the council said."
+    pages = [
+        {"guid": f"{seed}-page-{number}", "content_type": "text/html", "content": make_page(words, number, script)}
+        for number in range(8)
+    ]
+    write_lines(path, pages)
+    run.send(Replay(run.pipeline, path, len(pages), 2), 1)
+    run.replay(60, 8)
+
+
 @fault(traffic=Traffic.OWN, patience=400, by_name=True)
 def slow_articles(run: Round) -> None:
     """Two articles whose entities take very long to link, between ordinary ones."""

@@ -16,7 +16,8 @@ from tests.chaos.rounds import Round, wait_until_settled
 
 EXAMPLES = ROOT / "schemas" / "examples"
 DEEP = 200_000
-OVERSIZED_BYTES = 6_000_000
+OVERSIZED_BYTES = 28_000_000
+"""Kafka takes it, and not the base64 of it."""
 HEADERS = [("dragoman-revision", b"\xff"), ("dragoman-attempts", b"9" * 500)]
 SETTLE_SECONDS = 120
 
@@ -42,11 +43,36 @@ def poisons(topic: Topic, run: Round) -> Iterator[tuple[bytes | None, bytes | No
     yield b"huge-integer", text.replace("1", "9" * 30, 1).encode()
     if not topic.compacted:
         yield None, b"{}"
+    yield from twins(topic)
+
+
+def twins(topic: Topic) -> Iterator[tuple[bytes, bytes]]:
+    """Poison that says the current version, so that a reader of a few fields meets it."""
+    newest = max((EXAMPLES / topic.name / "valid").glob("v?-*.json"), default=None)
+    if newest is None:
+        return
+    example = json.loads(newest.read_text(encoding="utf8"))
+    key = next(iter(example.keys() - {"schema_version"} & {"article_id", "story_id", "edit_id", "letter_id"}))
+    whole = json.dumps(example)
+    yield b"twin-other", json.dumps({"schema_version": example["schema_version"], "hello": "world"}).encode()
+    yield b"twin-new-field", json.dumps({**example, "new_field": 1}).encode()
+    yield b"twin-nan", whole[:-1].encode() + b', "new_field": NaN}'
+    yield b"twin-surrogate", whole[:-1].encode() + b', "new_field": "\\ud800"}'
+    yield b"twin-deep-list", whole[:-1].encode() + b', "new_field": ' + b"[" * DEEP + b"]" * DEEP + b"}"
+    yield b"twin-utf-16", whole.encode("utf-16")
+    yield b"twin-bom", b"\xef\xbb\xbf" + whole.encode()
+    yield b"twin-cut", whole.encode()[:-20]
+    yield b"twin-twice", whole.encode() * 2
+    yield b"twin-no-id", json.dumps({name: value for name, value in example.items() if name != key}).encode()
+    for name in sorted(example.keys() & {key, "revision", "text", "language", "entities", "editions", "articles"}):
+        yield f"twin-{name}-object".encode(), json.dumps({**example, name: {"odd": 1}}).encode()
+        yield f"twin-{name}-null".encode(), json.dumps({**example, name: None}).encode()
+        yield f"twin-{name}-number".encode(), json.dumps({**example, name: 10**30}).encode()
 
 
 @fault(messages=60, rate=6)
 def poison_on_every_topic(run: Round) -> None:
-    """Sixteen kinds of poison on every topic, and then `dead list`."""
+    """Sixteen kinds of poison and their twins of the current version on every topic, and then `dead list`."""
     sent: dict[str, set[str]] = {}
     for topic in TOPICS:
         sent[topic.name] = send_poison(run, topic)
@@ -87,8 +113,8 @@ def send_poison(run: Round, topic: Topic) -> set[str]:
 
 
 @fault(patience=120)
-def poison_of_6_mb(run: Round) -> None:
-    """One message of 6 MB on articles.raw: its dead letter would be larger than Kafka accepts."""
+def poison_too_large_for_a_letter(run: Round) -> None:
+    """One message of 28 MB on articles.raw: its dead letter would be larger than Kafka accepts."""
     settings = run.pipeline.settings
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, max_request_size=settings.max_request_bytes)
     try:
