@@ -48,9 +48,9 @@ def poisons(topic: Topic, run: Round) -> Iterator[tuple[bytes | None, bytes | No
 
 def twins(topic: Topic) -> Iterator[tuple[bytes, bytes]]:
     """Poison that says the current version, so that a reader of a few fields meets it."""
-    newest = max((EXAMPLES / topic.name / "valid").glob("v?-*.json"), default=None)
-    if newest is None:
+    if topic is DEAD:  # some of them would be letters, of messages that nobody sent
         return
+    newest = max((EXAMPLES / topic.name / "valid").glob("v?-*.json"))
     example = json.loads(newest.read_text(encoding="utf8"))
     key = next(iter(example.keys() - {"schema_version"} & {"article_id", "story_id", "edit_id", "letter_id"}))
     whole = json.dumps(example)

@@ -6,7 +6,7 @@ import pytest
 
 from services.indexer.indices import NOT_MERGED
 from services.search.search import SearchError
-from services.search.stories import MIN_PREFIX, Library, title_of
+from services.search.stories import MIN_PREFIX, Library, headline_in, title_of
 from tests.fakes import FakeElasticsearch
 
 FIRE, COPY, FLOOD = (f"{digits}-0000-5000-8000-000000000000" for digits in ("aaaaaaaa", "aaaaaaab", "bbbbbbbb"))
@@ -168,3 +168,32 @@ def test_an_article_is_shown_without_its_raw_content_and_given_whole(
     assert asked[-1] == ["embedding", "localized"]
     with pytest.raises(SearchError, match="No article has the id"):
         library.whole_article("nobody")
+
+
+EDITIONS = [
+    {"language": "en", "title": "Fire in Bergen", "headline": "Fire in Bergen", "sentence": "A mill burned."},
+    {"language": "pt-BR", "title": None, "headline": "Um moinho queimou.", "sentence": "Um moinho queimou."},
+    {"language": "nl", "title": None, "sentence": "Een molen brandde."},
+]
+
+
+@pytest.mark.parametrize(
+    ("languages", "headline"),
+    [
+        ((), "Brann i Bergen"),
+        (("nl", "en"), "Een molen brandde."),
+        (("fr", "en", "nl"), "Fire in Bergen"),
+        (("pt",), "Um moinho queimou."),
+        (("pt-PT", "en"), "Um moinho queimou."),
+        (("fr",), "Brann i Bergen"),
+    ],
+)
+def test_a_headline_is_in_the_first_language_of_the_reader_that_there_is(
+    languages: tuple[str, ...], headline: str
+) -> None:
+    story_in_three = {"story_id": FIRE, "title": "Brann i Bergen", "headline": "Brann", "editions": EDITIONS}
+    assert headline_in(story_in_three, languages) == headline
+
+
+def test_a_story_without_any_words_has_a_dash() -> None:
+    assert headline_in({"story_id": FIRE, "title": None, "editions": []}) == "-"
