@@ -67,11 +67,11 @@ def extract(draft: ArticleDraft) -> ArticleDraft:
     return draft.model_copy(update={"extracted": within_limit(extracted)})
 
 
-def within_limit(extracted: Extracted) -> Extracted:
-    """Text of at most `MAX_CHARACTERS`, cut after a line or a word. The raw article has all of it."""
-    if len(extracted.text) <= MAX_CHARACTERS:
+def within_limit(extracted: Extracted, limit: int = MAX_CHARACTERS) -> Extracted:
+    """Text of at most `limit` characters, cut after a line or a word. The raw article has all of it."""
+    if len(extracted.text) <= limit:
         return extracted
-    head = extracted.text[:MAX_CHARACTERS]
+    head = extracted.text[:limit]
     end = max(head.rfind("\n"), head.rfind(" "))
     return extracted.model_copy(update={"text": head[: end if end > 0 else None].rstrip(), "is_cut": True})
 

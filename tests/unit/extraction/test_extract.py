@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.article import ArticleDraft, ContentType
+from schemas.article import ArticleDraft, ContentType, Extracted
 from services.common.messages import RejectedMessage
-from services.extraction.extract import extract, from_html
+from services.extraction.extract import extract, from_html, within_limit
 
 PARAGRAPHS = "".join(
     f"<p>The minister said that plan number {n} was good, and that it would be put to the vote.</p>" for n in range(9)
@@ -69,3 +69,17 @@ def test_the_title_is_the_text_where_there_is_no_other(kind: ContentType) -> Non
     assert titled.extracted.text == "Picture of the harbour at night"
     with pytest.raises(RejectedMessage, match="neither readable text nor a title"):
         extract(picture)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("word " * 4, None),
+        ("one two three four five six seven", "one two three four"),
+        ("one\ntwo three four five six", "one\ntwo three four"),
+        ("x" * 40, "x" * 20),
+    ],
+)
+def test_a_text_over_the_limit_is_cut_behind_a_word_and_says_so(text: str, cut: str | None) -> None:
+    found = within_limit(Extracted(text=text.strip()), limit=20)
+    assert (found.text, found.is_cut) == (cut or text.strip(), cut is not None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools import check, configuration, index_reference, schemas
+from tools import check, configuration, index_reference, kibana, schemas
 
 
 def test_the_committed_page_is_fresh() -> None:
@@ -43,6 +43,18 @@ def test_the_index_reference_is_fresh_and_names_every_field(tmp_path: Path, monk
     assert index_reference.main(["--check"]) == 1
     assert index_reference.main([]) == 0
     assert index_reference.main(["--check"]) == 0
+
+
+def test_the_objects_of_kibana_are_fresh_and_a_stale_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kibana.main(["--check"]) == 0
+    monkeypatch.setattr(kibana, "FILE", tmp_path / "dragoman.ndjson")
+    assert kibana.main(["--check"]) == 1
+    assert kibana.main([]) == 0
+    assert kibana.main(["--check"]) == 0
+    kinds = [json.loads(line)["type"] for line in (tmp_path / "dragoman.ndjson").read_text().splitlines()]
+    assert kinds == ["index-pattern"] * 3 + ["search"] + ["lens"] * len(kibana.PANELS) + ["map", "dashboard"]
 
 
 def test_the_committed_schemas_are_fresh() -> None:
