@@ -76,6 +76,26 @@ class GuardedConsumer(driver.Consumer):
             holes.addi(first, last + 1)  # without its end
             holes.merge_overlaps()
 
+    async def follows(self, message: Message) -> bool:
+        """Whether a message is the next one of its partition, so that none before it was lost on the way here.
+
+        Faust drops what it has fetched when the flow stops, and gives what comes after it. For a topic that is not
+        compacted, a hole means that, unless retention has removed what was in it.
+        """
+        tp, generation = message.tp, getattr(message, "generation_id", None)
+        last_generation, last = self._taken.get(tp, (None, None))
+        if last is not None and last_generation == generation:
+            expected: int | None = last + 1
+        else:  # the first message of an assignment
+            committed = self._committed_offset[tp]
+            expected = self._first.get(tp) if committed is None else committed
+        if expected is not None and message.offset > expected:
+            starts = await self.earliest_offsets(tp)
+            if message.offset > max(expected, starts[tp]):
+                return False
+        self._taken[tp] = (generation, message.offset)
+        return True
+
     def _new_offset(self, tp: TP) -> int | None:
         """The offset to commit; None while a message in front of the acknowledged ones is missing."""
         if self._is_missing(tp):
@@ -111,6 +131,10 @@ class GuardedConsumer(driver.Consumer):
         _, before = self._fetched.get(tp, (None, None))
         self._fetched[tp] = (before, record.offset)
         return super()._to_message(tp, record)
+
+    @cached_property
+    def _taken(self) -> dict[TP, tuple[int | None, int]]:
+        return {}
 
     @cached_property
     def _first(self) -> dict[TP, int]:

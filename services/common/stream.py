@@ -15,13 +15,13 @@ from typing import Any
 
 import faust
 from faust.exceptions import FaustError
-from faust.types import EventT, StreamT
+from faust.types import EventT, Message, StreamT
 from kafka.errors import KafkaError
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import Topic
 from services.common.dead_letters import Received, bury, make_letter, to_received
-from services.common.exits import EXIT_BUG, EXIT_UNDELIVERED, UnusableProcessError
+from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNDELIVERED, UnusableProcessError
 from services.common.halt import UNREADABLE, Halt, source_of
 from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
@@ -63,7 +63,8 @@ class StreamLoop:
 
     Outcomes are counted under the name `label`. `send` gives one message to the producer of the app. With `on_thread`
     the handler runs on a thread, still one message at a time, so that heartbeats go on while an article takes long. A
-    message of more than `max_bytes` (default: `max_message_bytes`) makes the received one a dead letter.
+    message of more than `max_bytes` (default: `max_message_bytes`) makes the received one a dead letter. `follows` says
+    whether a message is the next one of its partition. If it is not, the process ends before it is handled.
     """
 
     settings: Settings
@@ -75,6 +76,7 @@ class StreamLoop:
     send: Callable[[Outgoing], Awaitable[Awaitable[object]]]
     on_thread: bool = False
     max_bytes: int | None = None
+    follows: Callable[[Message], Awaitable[bool]] | None = None
     is_running: bool = field(init=False, default=False)
     is_handling: bool = field(init=False, default=False)
 
@@ -96,6 +98,9 @@ class StreamLoop:
         while seconds := self.halt.seconds_left():  # noqa: ASYNC110 - this loop or another one has halted the service
             await asyncio.sleep(min(seconds, HALT_CHECK_SECONDS))
         received = receive(event)
+        if self.follows is not None and not await self.follows(event.message):
+            log.error("a message before this one was lost on the way here; starting again from it", **_where(received))
+            os._exit(EXIT_TEMPORARY)
         try:
             handled = await self.handled(received)
             confirmations: list[Awaitable[object]] = list(handled.confirmations)
@@ -148,7 +153,8 @@ class StreamWorker:
     """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label.
 
     `on_thread` is for a handler that works long and touches nothing of the app. `max_bytes` is for one that has decided
-    before it knows the size of what it sends.
+    before it knows the size of what it sends. With `in_order`, no message of
+    the source is handled before an earlier one.
     """
 
     settings: Settings
@@ -159,6 +165,7 @@ class StreamWorker:
     beside: tuple[tuple[Topic, Handler, str], ...] = ()
     on_thread: bool = False
     max_bytes: int | None = None
+    in_order: bool = False
     halt: Halt = field(init=False)
     loops: tuple[StreamLoop, ...] = field(init=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
@@ -172,10 +179,17 @@ class StreamWorker:
             StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send, *limits)
             for topic, handle, label in wanted
         )
+        if self.in_order:
+            self.loops[0].follows = self._follows
         for loop in self.loops:
             source = self._topic(self.settings.topic(loop.source))
             # faust sets attributes on the function, and a bound method of a class with slots does not accept any
             self.app.agent(source, name=loop.label, concurrency=1)(_as_function(loop))
+
+    async def _follows(self, message: Message) -> bool:
+        consumer: Any = self.app.consumer  # made by faust when it starts
+        follows: bool = await consumer.follows(message)
+        return follows
 
     def _topic(self, name: str) -> Any:
         if name not in self._topics:

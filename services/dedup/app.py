@@ -287,6 +287,7 @@ def main() -> None:
         service.handle,
         beside=((EDITS, service.handle_edit, EDIT_SERVICE),),
         max_bytes=settings.max_request_bytes - DECISION_BYTES,
+        in_order=True,
     )
     begin_at_zero(OUTCOMES, known_outcomes())
     begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)

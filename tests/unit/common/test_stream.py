@@ -279,3 +279,53 @@ def test_heartbeats_go_on_while_a_handler_on_a_thread_works(app: Any, tmp_path: 
 
     asyncio.run(scenario())
     assert seen == [on_thread]
+
+
+ORDERS = {
+    "all come": (50, 0, (50, 51, 52), None),
+    "the first was dropped": (50, 0, (51,), 51),
+    "one in the middle was dropped": (50, 0, (50, 52), 52),
+    "retention removed the first ones": (50, 55, (55, 56), None),
+    "retention removed too few": (50, 54, (55,), 55),
+    "one comes again": (50, 0, (50, 51, 50, 51, 52), None),
+    "nothing was committed yet": (None, 0, (3, 4), None),
+}
+
+
+@pytest.mark.parametrize(("committed", "start", "given", "refused"), ORDERS.values(), ids=ORDERS)
+def test_a_message_follows_when_none_before_it_is_missing(
+    app: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    committed: int | None,
+    start: int,
+    given: tuple[int, ...],
+    refused: int | None,
+) -> None:
+    """Dedup decides by the order of the messages, so the one behind a dropped one must not be handled first."""
+    consumer = hole(app, monkeypatch, PARTITION, start, given[:1])
+    consumer._committed_offset[PARTITION] = committed
+
+    async def first_refused() -> int | None:
+        for offset in given:
+            if not await consumer.follows(message(offset, 0)):
+                return offset
+        return None
+
+    assert asyncio.run(first_refused()) == refused
+
+
+def test_the_first_message_of_a_new_assignment_follows_what_was_committed(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = hole(app, monkeypatch, PARTITION, 0, (50,))
+    assert asyncio.run(consumer.follows(message(50, 0)))
+    assert asyncio.run(consumer.follows(message(51, 0)))
+    consumer._committed_offset[PARTITION] = 51
+    assert asyncio.run(consumer.follows(message(51, 1)))
+    assert not asyncio.run(consumer.follows(message(53, 2)))
+
+
+def test_a_fetched_first_message_that_never_came_is_missed(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = hole(app, monkeypatch, PARTITION, 0, (0, 1))
+    consumer._committed_offset[PARTITION] = None
+    assert not asyncio.run(consumer.follows(message(1, 0)))

@@ -23,6 +23,7 @@ from services.common.messages import RejectedMessage
 from services.common.settings import Settings
 from services.common.stream import (
     EXIT_BUG,
+    EXIT_TEMPORARY,
     EXIT_UNDELIVERED,
     MAX_UNACKED,
     Handled,
@@ -245,6 +246,38 @@ def test_a_process_that_cannot_work_ends_with_its_own_code_and_the_message_stays
     assert ended.code == 78
     assert set(service.stream.acked) <= {0}
     assert service.handled == [0, 1]
+
+
+def test_a_message_behind_a_lost_one_is_not_handled(service: Service) -> None:
+    """Its decision would come before that of the lost one."""
+
+    async def follows(message: Any) -> bool:
+        return bool(message.offset < 3)
+
+    service.worker.loops[0].follows = follows
+    ended = asyncio.run(service.run(Stream(0, 1, 3, 4)))
+    assert isinstance(ended, Exited)
+    assert ended.code == EXIT_TEMPORARY
+    assert service.handled == [0, 1]
+    assert 3 not in service.stream.acked
+
+
+def test_only_a_loop_in_order_asks_the_consumer(service: Service) -> None:
+    asked: list[int] = []
+
+    async def follows(message: Any) -> bool:
+        asked.append(message.offset)
+        return True
+
+    service.app.consumer.follows = follows
+    assert [loop.follows for loop in service.worker.loops] == [None, None]
+    beside = ((EDITS, service.handle, "edits in order"),)
+    ordered = StreamWorker(service.worker.settings, "ordered", service.app, RAW, service.handle, beside, in_order=True)
+    first, second = (loop.follows for loop in ordered.loops)
+    assert first is not None
+    assert second is None, "the topic of edits is compacted: its holes mean nothing"
+    assert asyncio.run(first(event(7).message))  # type: ignore[arg-type]
+    assert asked == [7]
 
 
 def test_nothing_behind_a_bug_is_taken(service: Service) -> None:
