@@ -18,7 +18,7 @@ ASKED = {name: (alias, request) for name, alias, request in requests(read_object
 
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[Elasticsearch]:
-    stack.run("replay", str(SEEDS), "--wait")
+    stack.run("replay", str(SEEDS), "--source-id", "seeds", "--wait")  # as tests/integration/test_search_page.py does
     made = make_client(ElasticsearchSettings(home=stack.home))
     made.indices.refresh(index="articles,stories")
     yield made
