@@ -91,6 +91,21 @@ class Stack:
 
         return json.loads(self.run(*arguments, "--json").stdout)
 
+    def documents(self, index: str) -> dict[str, dict[str, Any]]:
+        """Every document of an index, by id, as Elasticsearch has it now."""
+        from services.common.elastic import make_client
+        from services.common.settings import ElasticsearchSettings
+
+        client = make_client(ElasticsearchSettings(home=self.home))
+        try:
+            client.indices.refresh(index=index)
+            hits = client.search(index=index, size=10_000)["hits"]["hits"]
+        finally:
+            client.close()
+        found = {hit["_id"]: hit["_source"] for hit in hits}
+        assert len(found) == len(hits), "no id twice"
+        return found
+
 
 def start(home: Path, *arguments: str, **environment: str) -> Stack:
     """Start a stack in this home."""

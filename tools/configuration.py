@@ -20,6 +20,7 @@ from services.entities.settings import EntitySettings
 from services.indexer.settings import IndexerSettings
 from services.producer.settings import ProducerSettings
 from services.worker.settings import WorkerSettings
+from tools.generated import write_or_check
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 SECTIONS: tuple[tuple[str, type[BaseSettings], type[BaseSettings] | None], ...] = (
@@ -66,14 +67,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page. Returns the exit code."""
-    text = render()
-    if "--check" in arguments:
-        stale = not PAGE.is_file() or PAGE.read_text(encoding="utf8") != text
-        if stale:
-            print("docs/configuration.md is not up to date; run make schemas")
-        return stale
-    PAGE.write_text(text, encoding="utf8")
-    return 0
+    return write_or_check(PAGE, "docs/configuration.md", render(), arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from schemas.article import GroupedArticle
 from schemas.story import Story
 from services.indexer.indices import ARTICLES, INDEX_ONLY, STORIES, mapping
+from tools.generated import write_or_check
 
 PAGE = Path(__file__).parents[1] / "docs" / "index-reference.md"
 RECORDS: dict[str, type[BaseModel]] = {ARTICLES: GroupedArticle, STORIES: Story}
@@ -92,14 +93,7 @@ def record_in(annotation: Any) -> type[BaseModel] | None:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page. Returns the exit code."""
-    text = render()
-    if "--check" in arguments:
-        stale = not PAGE.is_file() or PAGE.read_text(encoding="utf8") != text
-        if stale:
-            print("docs/index-reference.md is not up to date; run make schemas")
-        return stale
-    PAGE.write_text(text, encoding="utf8")
-    return 0
+    return write_or_check(PAGE, "docs/index-reference.md", render(), arguments)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.indexer.indices import ARTICLES, STORIES, VERSION
+from tools.generated import write_or_check
 
 FILE = Path(__file__).parents[1] / "deploy" / "kibana" / "dragoman.ndjson"
 LAYER: Final = "layer"
@@ -234,37 +235,29 @@ def column(
 
 
 def _bars(_: Panel) -> tuple[str, Json]:
-    layer = {
-        "accessors": ["metric"],
-        "layerId": LAYER,
-        "layerType": "data",
-        "position": "top",
-        "seriesType": "bar_stacked",
-        "showGridlines": False,
-        "splitAccessor": "row1",
-        "xAccessor": "row0",
-    }
-    return "lnsXY", _xy(layer)
+    return _xy("bar_stacked", split=True)
 
 
 def _ranking(_: Panel) -> tuple[str, Json]:
+    return _xy("bar_horizontal", split=False)
+
+
+def _xy(series: str, *, split: bool) -> tuple[str, Json]:
+    """Bars of the first row. With `split`, the second row divides each of them."""
     layer = {
         "accessors": ["metric"],
         "layerId": LAYER,
         "layerType": "data",
         "position": "top",
-        "seriesType": "bar_horizontal",
+        "seriesType": series,
         "showGridlines": False,
         "xAccessor": "row0",
+        **({"splitAccessor": "row1"} if split else {}),
     }
-    return "lnsXY", _xy(layer)
-
-
-def _xy(layer: Json) -> Json:
-    return {
+    return "lnsXY", {
         "layers": [layer],
-        "legend": {"isVisible": "splitAccessor" in layer, "position": "right"},
-        "preferredSeriesType": layer["seriesType"],
+        "legend": {"isVisible": split, "position": "right"},
+        "preferredSeriesType": series,
         "title": "Empty XY chart",
         "valueLabels": "hide",
     }
@@ -418,14 +411,7 @@ def render() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the file. Returns the exit code."""
-    text = render()
-    if "--check" in arguments:
-        stale = not FILE.is_file() or FILE.read_text(encoding="utf8") != text
-        if stale:
-            print("deploy/kibana/dragoman.ndjson is not up to date; run make schemas")
-        return stale
-    FILE.write_text(text, encoding="utf8")
-    return 0
+    return write_or_check(FILE, "deploy/kibana/dragoman.ndjson", render(), arguments)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _warm_up(running: Running, material: Material, client: Elasticsearch) -> flo
     material.corpus.write(path, WARM_UP, first=10_000_000)
     started = time.time()
     sender = running.command("replay", str(path))
-    watched = _watch(client, WARM_UP)
+    watched = watch(client, WARM_UP)
     sender.wait()
     return round(watched.at - started, 1)
 
@@ -88,7 +88,7 @@ def _replay(running: Running, material: Material, client: Elasticsearch) -> dict
     with Sampler(running) as sampler:
         sender = running.command("replay", str(path))
         sampler.watch("producer", sender.pid)
-        watched = _watch(client, WARM_UP + material.count)
+        watched = watch(client, WARM_UP + material.count)
         sender.wait()
     searchable, after = watched.found - WARM_UP, stage_seconds(running)
     seconds = watched.at - _first_fetched(client, WARM_UP)
@@ -118,7 +118,7 @@ def stage_seconds(running: Running) -> dict[str, float]:
     return dict(seconds)
 
 
-def _watch(client: Elasticsearch, wanted: int) -> Watched:
+def watch(client: Elasticsearch, wanted: int) -> Watched:
     """Count until this many articles are searchable, or until there is no progress for the time limit."""
     last = Watched(0, time.time())
     while last.found < wanted and time.time() - last.at < PATIENCE_SECONDS:

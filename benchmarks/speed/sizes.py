@@ -9,41 +9,31 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import orjson
 from elasticsearch import Elasticsearch
-from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import open_corpus
-from benchmarks.speed.pipeline import settings_of, to_json
+from benchmarks.speed.pipeline import settings_of, to_json, watch
 from benchmarks.speed.processes import embedded_stack
 from services.common.elastic import make_client
+from services.common.records import read_topic
+from services.common.settings import Settings
 
 RESULTS = Path(__file__).with_name("sizes.json")
 TOPICS = ("articles.raw", "articles.enriched", "articles.grouped", "dedup-articles-changelog")
 TARGETS = {"articles.enriched": 7000, "articles.grouped": 6000, "dedup-articles-changelog": 8000, "index": 5000}
 """Bytes for the 1.9 kB articles of Wikinews."""
-PATIENCE_SECONDS = 600.0
 
 
-def latest_values(bootstrap: str, topic: str) -> list[bytes]:
+def latest_values(settings: Settings, topic: str) -> list[bytes]:
     """The last value of each key of a topic."""
-    consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-    consumer.assign(partitions)
-    ends = consumer.end_offsets(partitions)
-    consumer.seek_to_beginning(*partitions)
-    found: dict[bytes, bytes | None] = {}
-    while any(consumer.position(partition) < ends[partition] for partition in partitions):
-        for records in consumer.poll(timeout_ms=1000).values():
-            found |= {record.key: record.value for record in records}
-    consumer.close()
-    return [value for value in found.values() if value is not None]
+    latest = {record.key: record.value for record in read_topic(settings, topic)}
+    return [value for value in latest.values() if value is not None]
 
 
 def measure(articles: int, *, vectors: bool) -> dict[str, Any]:
@@ -54,11 +44,12 @@ def measure(articles: int, *, vectors: bool) -> dict[str, Any]:
         running.command("replay", str(path)).wait()
         client = make_client(settings_of(running))
         try:
-            wait_for(client, articles)
+            if watch(client, articles).found < articles:
+                raise TimeoutError(f"not all of {articles} articles are searchable")
             index = index_bytes(client) / articles
         finally:
             client.close()
-        topics = {topic: latest_values(running.stack.kafka_bootstrap, topic) for topic in TOPICS}
+        topics = {topic: latest_values(settings_of(running), topic) for topic in TOPICS}
     grouped = [orjson.loads(value) for value in topics["articles.grouped"]]
     return {
         "articles": articles,
@@ -67,15 +58,6 @@ def measure(articles: int, *, vectors: bool) -> dict[str, Any]:
         **{topic: round(sum(map(len, values)) / articles) for topic, values in topics.items()},
         "index": round(index),
     }
-
-
-def wait_for(client: Elasticsearch, articles: int) -> None:
-    """Wait until all articles are searchable."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not client.indices.exists_alias(name="articles") or client.count(index="articles")["count"] < articles:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not all of {articles} articles are searchable")
-        time.sleep(1)
 
 
 def index_bytes(client: Elasticsearch) -> int:

@@ -11,7 +11,7 @@ from services.cli.output import fail, out, print_json
 from services.cli.stories import library
 
 if TYPE_CHECKING:
-    from schemas.article import RawArticle, RawPlace
+    from schemas.article import RawArticle
 
 Name = Annotated[str, typer.Argument(help="Id (or its beginning), guid or URL of an article.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -45,6 +45,7 @@ def read_raw(document: dict[str, Any]) -> RawArticle:
     """The raw article of a document. Ends the command with a sentence if it is not kept."""
     from schemas.article import RawArticle, RawPlace
     from services.cli.servers import answering
+    from services.common.derived import content_sha256
     from services.common.messages import RejectedMessage, decode
     from services.common.records import read_record
     from services.common.settings import Settings
@@ -59,17 +60,11 @@ def read_raw(document: dict[str, Any]) -> RawArticle:
         kept = decode(RawArticle, record.value) if record is not None else None
     except RejectedMessage:
         kept = None
-    if kept is None or kept.article_id != document["article_id"] or not is_same(kept, place):
+    # a topic that was made again has other messages at its places
+    if kept is None or kept.article_id != document["article_id"] or content_sha256(kept.content) != place.sha256:
         days = "DRAGOMAN_RAW_DAYS says how long Kafka keeps raw articles."
         fail(f"The raw article is not kept any more ({place.topic}/{place.partition}/{place.offset}). {days}", NOT_KEPT)
     return kept
-
-
-def is_same(kept: RawArticle, place: RawPlace) -> bool:
-    """Whether this is the content that was enriched. A topic that was made again has other messages at its places."""
-    import hashlib
-
-    return hashlib.sha256(kept.content.encode("utf8", "surrogatepass")).hexdigest() == place.sha256
 
 
 def trace(article: Name, as_json: Json = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from services.cli.output import err, fail, out, print_json, progress
-from services.cli.servers import answering
+from services.cli.servers import answering, open_ledger
 
 
 def reenrich(
@@ -24,14 +24,11 @@ def reenrich(
     Examples: `dragoman reenrich`; `dragoman reenrich --restart --json`.
     """
     from services.common.producer import DeliveryError, SafeProducer
-    from services.producer.ledger.store import Store
     from services.producer.replay.reenrich import Reenricher
     from services.producer.settings import ProducerSettings
 
     settings = ProducerSettings()
-    if not settings.store_file.is_file():
-        fail(f"There is no ledger in {settings.store_file}: nothing was sent from this home.", code=2)
-    store = Store.whole(settings.store_file)
+    store = open_ledger(settings)
     bar = progress()
     try:
         with (

@@ -1,4 +1,4 @@
-"""Ends a command with a sentence if Kafka or Elasticsearch does not answer, or if an optional part is not installed."""
+"""Ends a command with a sentence if a server does not answer, or if the ledger or an optional part is not there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from services.cli.output import fail
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
+    from services.producer.ledger.store import Store
+    from services.producer.settings import ProducerSettings
 
 OWN_PACKAGES = frozenset({"schemas", "seeds", "services"})
 
@@ -36,6 +38,15 @@ def problem(settings: Settings, error: Exception) -> str:
         return f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__})."
     where = settings if isinstance(settings, ElasticsearchSettings) else ElasticsearchSettings()
     return f"Elasticsearch at {where.elasticsearch_url} does not answer correctly: {error}".rstrip(".") + "."
+
+
+def open_ledger(settings: ProducerSettings) -> Store:
+    """The producer's store of this home. Ends with a sentence and exit code 2 if nothing was ever sent from it."""
+    from services.producer.ledger.store import Store
+
+    if not settings.store_file.is_file():
+        fail(f"There is no ledger in {settings.store_file}: nothing was sent from this home.", code=2)
+    return Store.whole(settings.store_file)
 
 
 def require_embedded(what: str) -> None:

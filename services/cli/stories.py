@@ -56,6 +56,8 @@ def list_stories(
 
     Example: `dragoman stories list --language nl --since 2026-01-01`.
     """
+    from services.search.stories import headline_in
+
     with library() as found:
         stories = found.latest(language, since, limit)
     if as_json:
@@ -65,7 +67,7 @@ def list_stories(
         out.print("No stories.")
     for story in stories:
         languages, outlets = ", ".join(story["languages"]), len(story["sources"])
-        out.print(heading(story), style="bold", soft_wrap=True)
+        out.print(headline_in(story), style="bold", soft_wrap=True)
         counts = f"{story['articles']} articles ({story['duplicates']} copies)  {outlets} outlets  {languages}"
         out.print(f"  {story['story_id'][:8]}  {story['last_seen_at'][:16]}  {counts}", style="dim")
 
@@ -80,6 +82,8 @@ def show(
     """
     from rich.text import Text
 
+    from services.search.stories import headline_in
+
     with library() as found:
         asked = found.story(story_id)
         story = found.follow(asked)
@@ -89,7 +93,7 @@ def show(
         return
     if story is not asked:
         err.print(f"{asked['story_id'][:8]} was merged into this one.", style="yellow")
-    out.print(Text.assemble((heading(story), "bold"), f"  {story['story_id']}"), soft_wrap=True)
+    out.print(Text.assemble((headline_in(story), "bold"), f"  {story['story_id']}"), soft_wrap=True)
     counts = f"{story['articles']} articles, {story['duplicates']} of them copies, {len(story['sources'])} outlets"
     out.print(f"  {counts}: {', '.join(story['sources'][:12])}", soft_wrap=True)
     out.print(f"  {story['first_seen_at'][:16]} to {story['last_seen_at'][:16]}  {hours_line(story['timeline'])}")
@@ -104,13 +108,6 @@ def show(
         copy = f"  copy of {member['duplicate_of'][:8]}" if member.get("duplicate_of") else ""
         title = member["title"] or member["text"][:80]
         out.print(f"    {member['article_id'][:8]} {member['language']['code']} {title}{copy}", soft_wrap=True)
-
-
-def heading(story: dict[str, Any]) -> str:
-    """The headline of the story. A story of schema version 1 may have none; then its most informative sentence."""
-    from services.search.stories import headline_in
-
-    return headline_in(story)
 
 
 def hours_line(timeline: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.output import err, fail, out, print_json, progress
-from services.cli.servers import answering
+from services.cli.servers import answering, open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,15 +39,11 @@ def verify(
     Examples: `dragoman verify`; `dragoman verify --json | jq .missing`; `dragoman verify --repair`.
     """
     from services.common.settings import ElasticsearchSettings
-    from services.producer.ledger.store import Store
     from services.producer.settings import ProducerSettings
     from services.status.verification import verify as compare
 
     settings, producer_settings = ElasticsearchSettings(), ProducerSettings()
-    store_file = producer_settings.store_file
-    if not store_file.is_file():
-        fail(f"There is no ledger in {store_file}: nothing was sent from this home.", code=2)
-    store = Store.whole(store_file)
+    store = open_ledger(producer_settings)
     repaired = None
     try:
         with answering(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -59,15 +60,23 @@ def event_time(
 
 def count_words(text: str) -> int:
     """The number of words, or of characters in scripts without spaces."""
-    return sum(1 for _ in WORD.finditer(text))
+    return len(WORD.findall(text))
+
+
+def content_sha256(content: str) -> str:
+    """The hash by which raw content is known again, as in `RawPlace`."""
+    return hashlib.sha256(content.encode("utf8", "surrogatepass")).hexdigest()
 
 
 def lines_in_order(text: str, removed: Iterable[RemovedLine]) -> Iterator[tuple[str, RemovedLine | None]]:
     """Every line as it stood before normalizing, with what is known of it if it was removed."""
-    waiting = list(removed)
+    waiting = iter(removed)
+    following = next(waiting, None)
     for number, line in enumerate(text.split("\n")):
-        while waiting and waiting[0].before <= number:
-            yield waiting[0].text, waiting.pop(0)
+        while following is not None and following.before <= number:
+            yield following.text, following
+            following = next(waiting, None)
         yield line, None
-    for line_removed in waiting:
-        yield line_removed.text, line_removed
+    while following is not None:
+        yield following.text, following
+        following = next(waiting, None)

@@ -86,9 +86,8 @@ class GuardedConsumer(driver.Consumer):
         last_generation, last = self._taken.get(tp, (None, None))
         if last is not None and last_generation == generation:
             expected: int | None = last + 1
-        else:  # the first message of an assignment
-            committed = self._committed_offset[tp]
-            expected = self._first.get(tp) if committed is None else committed
+        else:
+            expected = self._begins_at(tp)
         if expected is not None and message.offset > expected:
             starts = await self.earliest_offsets(tp)
             if message.offset > max(expected, starts[tp]):
@@ -106,12 +105,16 @@ class GuardedConsumer(driver.Consumer):
         return offset
 
     def _is_missing(self, tp: TP) -> bool:
-        acked, committed = self._acked[tp], self._committed_offset[tp]
-        first = self._first.get(tp) if committed is None else committed
+        acked, first = self._acked[tp], self._begins_at(tp)
         if not acked or first is None:
             return False
         holes = self._gap[tp]
         return any(not holes.overlaps_point(offset) for offset in range(first, min(acked)))
+
+    def _begins_at(self, tp: TP) -> int | None:
+        """The first offset that is not committed. While nothing is, the first one that was fetched."""
+        committed = self._committed_offset[tp]
+        return self._first.get(tp) if committed is None else committed
 
     def _give_up_waiting(self, tp: TP) -> None:
         """End the process when a message is missing for long: it comes again at the next start."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -21,24 +21,37 @@ def read_records(settings: Settings, topic: Topic) -> Iterator[Any]:
 
     Raises KafkaTimeoutError if the end is not reached.
     """
-    name = settings.topic(topic)
+    yield from read_topic(settings, settings.topic(topic))
+
+
+def read_topic(settings: Settings, name: str) -> Iterator[Any]:
+    """The same for a topic by its name in Kafka."""
     consumer = make_reader(settings, settings.max_request_bytes)
-    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     try:
         partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or {0})]
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         consumer.seek_to_beginning(*partitions)
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            polled = consumer.poll(timeout_ms=1000)
-            if polled:
-                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-            elif time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{name} could not be read to its end")
-            for records in polled.values():
-                yield from records
+        yield from read_to(consumer, ends)
     finally:
         consumer.close()
+
+
+def read_to(consumer: Any, ends: Mapping[TopicPartition, int]) -> Iterator[Any]:
+    """Yield every record from where the consumer stands to these offsets, and those that come with the last ones.
+
+    Raises KafkaTimeoutError if nothing comes for a while.
+    """
+    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+    while any(consumer.position(partition) < end for partition, end in ends.items()):
+        polled = consumer.poll(timeout_ms=1000)
+        if polled:
+            deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+        elif time.monotonic() > deadline:
+            topics = ", ".join(sorted({partition.topic for partition in ends}))
+            raise KafkaTimeoutError(f"{topics} could not be read to its end")
+        for records in polled.values():
+            yield from records
 
 
 def read_record(settings: Settings, topic: str, partition: int, offset: int) -> Any | None:

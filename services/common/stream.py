@@ -153,8 +153,8 @@ class StreamWorker:
     """A faust app with one safe loop per topic. `beside` adds topics, each with a handler and a label.
 
     `on_thread` is for a handler that works long and touches nothing of the app. `max_bytes` is for one that has decided
-    before it knows the size of what it sends. With `in_order`, no message of
-    the source is handled before an earlier one.
+    before it knows the size of what it sends. With `in_order`, no message of the source is handled before an earlier
+    one.
     """
 
     settings: Settings

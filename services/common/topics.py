@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from schemas.topics import BROKER_TIME, DAY_MS, RAW, Topic
+from schemas.topics import BROKER_TIME, RAW, Topic
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
@@ -35,7 +35,7 @@ def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     try:
         existing = _make_missing(admin, settings, wanted)
         if existing:
-            update_topics(admin, settings, existing)
+            update_topics(admin, settings, {name: wanted[name] for name in existing})
         found = {item["name"]: len(item["partitions"]) for item in admin.describe_topics(list(wanted))}
     finally:
         admin.close()
@@ -64,7 +64,7 @@ def _make_missing(admin: KafkaAdminClient, settings: Settings, wanted: Mapping[s
         new = {
             "num_partitions": topic.partitions or settings.partitions,
             "replication_factor": settings.replication,
-            "configs": topic.config(settings.max_request_bytes, settings.raw_days if topic is RAW else None),
+            "configs": _config(settings, topic),
         }
         try:
             admin.create_topics({name: new}, wait_for_metadata=True)
@@ -73,16 +73,21 @@ def _make_missing(admin: KafkaAdminClient, settings: Settings, wanted: Mapping[s
     return existing
 
 
-def update_topics(admin: KafkaAdminClient, settings: Settings, names: Iterable[str]) -> None:
+def _config(settings: Settings, topic: Topic) -> dict[str, str]:
+    return topic.config(settings.max_request_bytes, settings.raw_days if topic is RAW else None)
+
+
+def update_topics(admin: KafkaAdminClient, settings: Settings, existing: Mapping[str, Topic]) -> None:
     """Give existing topics the time of the broker, the limit of today, and the days that the settings state.
 
     A cluster may forbid that. Then they stay as they are.
     """
     resources = []
-    for name in names:
-        configs = {**BROKER_TIME, "max.message.bytes": str(settings.max_request_bytes)}
-        if settings.raw_days and name == settings.topic(RAW):
-            configs["retention.ms"] = str(settings.raw_days * DAY_MS)
+    for name, topic in existing.items():
+        stated = {*BROKER_TIME, "max.message.bytes"}
+        if topic is RAW and settings.raw_days:
+            stated.add("retention.ms")
+        configs = {key: value for key, value in _config(settings, topic).items() if key in stated}
         resources.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=configs))
     try:
         admin.alter_configs(resources)

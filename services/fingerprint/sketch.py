@@ -145,7 +145,7 @@ def heading_of(title: str, body: str) -> str:
 def text_hashes(title: str | None, text: str) -> tuple[Hashes, Hashes]:
     """The distinct hashes of the word bigrams of title and text, and those of the words. Both are sorted."""
     hashes = hash_tokens(tokenize(heading_of(title or "", text) + text)[:MAX_TOKENS])
-    return np.unique(pair_hashes(hashes)), np.unique(hashes)
+    return np.unique(hash_pairs(hashes)), np.unique(hashes)
 
 
 def make_keys(whole: str, capitals: list[Token], entities: Iterable[Entity], lede_end: int) -> Keys:
@@ -248,19 +248,9 @@ def hash_token(token: str) -> int:
     return crc32(token.encode("utf8", "surrogatepass"))
 
 
-def hash_pairs(tokens: list[str]) -> Hashes:
-    """A hash of each pair of neighbouring tokens. If there is only one token, its own hash."""
-    return pair_hashes(hash_tokens(tokens))
-
-
-def pair_hashes(hashes: Hashes) -> Hashes:
+def hash_pairs(hashes: Hashes) -> Hashes:
     """A hash of each pair of neighbouring hashes. If there is only one, itself."""
     return hashes[:-1] * PAIR_FACTOR + hashes[1:] if len(hashes) > 1 else hashes
-
-
-def pack(hashes: Hashes) -> bytes:
-    """Distinct hashes, sorted, as little-endian uint32."""
-    return np.unique(hashes).astype("<u4").tobytes()
 
 
 class Token(NamedTuple):

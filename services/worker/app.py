@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from schemas.article import ArticleDraft, RawArticle, RawPlace
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
 from services.common.dead_letters import Received
+from services.common.derived import content_sha256
 from services.common.exits import UnusableProcessError
 from services.common.extras import install_hint
 from services.common.faust_app import make_app, run_app
@@ -63,8 +63,8 @@ def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: To
 
 def place_of(received: Received, raw: RawArticle) -> RawPlace:
     """Where a raw article is."""
-    content = hashlib.sha256(raw.content.encode("utf8", "surrogatepass")).hexdigest()
-    return RawPlace(topic=received.topic, partition=received.partition, offset=received.offset, sha256=content)
+    found = content_sha256(raw.content)
+    return RawPlace(topic=received.topic, partition=received.partition, offset=received.offset, sha256=found)
 
 
 def known_letters(stages: tuple[Stage, ...]) -> Iterator[tuple[str, ...]]:

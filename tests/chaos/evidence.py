@@ -79,7 +79,7 @@ def collect(pipeline: Pipeline) -> Evidence:
         article = _decoded(GroupedArticle, record.value)
         if article is not None:
             found.grouped[article.article_id] = (article.story_id, article.duplicate_of, article.decision_seq)
-    found.changelog = _read_changelog(settings)
+    found.changelog = read_changelog(settings)
     _read_documents(settings, found)
     _group_undisturbed(settings, found)
     return found
@@ -100,10 +100,16 @@ def _read_accepted(pipeline: Pipeline, settings: ElasticsearchSettings, found: E
             found.accepted[article_id] = version
 
 
-def _read_changelog(settings: ElasticsearchSettings) -> dict[str, Decision]:
+def read_changelog(settings: ElasticsearchSettings) -> dict[str, Decision]:
+    """The decisions that a dedup without a local store would restore."""
     latest = {record.key: record.value for record in read_records(settings, changelog_of(settings))}
     rows = [decode(ArticleRow, value) for value in latest.values() if value is not None]
-    return {row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq) for row in rows}
+    return {row.article_id: decision_of(row) for row in rows}
+
+
+def decision_of(row: ArticleRow) -> Decision:
+    """What is compared of a decision."""
+    return row.decision.story_id, row.decision.duplicate_of, row.decision_seq
 
 
 def changelog_of(settings: ElasticsearchSettings) -> str:
@@ -137,10 +143,7 @@ def _group_undisturbed(settings: ElasticsearchSettings, found: Evidence) -> None
         article = _decoded(EnrichedArticle, record.value)
         if article is not None:
             grouper.take(article, timestamp_ms=record.timestamp)
-    found.expected = {
-        row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq)
-        for row in grouper.rows.values()
-    }
+    found.expected = {row.article_id: decision_of(row) for row in grouper.rows.values()}
     stories = [grouper.story(story_id) for story_id in grouper.stories.story_ids()]
     found.expected_stories = {story.story_id: (story.articles, story.duplicates) for story in stories if story}
 

@@ -23,19 +23,19 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas.article import EnrichedArticle
-from services.common.elastic import EVERY_STORY, make_client
+from schemas.topics import ENRICHED
+from services.common.elastic import EVERY_STORY
 from services.common.messages import decode
 from services.common.settings import ElasticsearchSettings
 from services.dedup.grouping import Grouper
-from services.dedup.rows import ArticleRow, Rows
 from services.dedup.settings import DedupSettings
 from tests.articles import write_articles
+from tests.chaos.evidence import decision_of, read_changelog, read_topic
 from tests.conftest import DRAGOMAN, ROOT, Stack, start
 
 RATE = "25"
 BATCH = 150
 DEDUP_KILLS = 20
-CHANGELOG = "dedup-articles-changelog"
 SEED = int(os.environ.get("SEED", "7"))
 
 
@@ -94,35 +94,14 @@ def wait_for_no_lag(stack: Stack, timeout: float = 180) -> None:
         time.sleep(0.5)
 
 
-def read_whole(bootstrap: str, topic: str) -> list[Any]:
-    """Every record of the one partition of a topic, in its order, straight from Kafka."""
-    partition = TopicPartition(topic, 0)
-    consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    consumer.assign([partition])
-    end = consumer.end_offsets([partition])[partition]
-    consumer.seek_to_beginning(partition)
-    records: list[Any] = []
-    while consumer.position(partition) < end:
-        records += consumer.poll(timeout_ms=1000).get(partition, [])
-    consumer.close()
-    return records
-
-
-def rows_in_changelog(bootstrap: str) -> dict[str, ArticleRow]:
-    """What a dedup without a local store would restore."""
-    latest = {record.key: record.value for record in read_whole(bootstrap, CHANGELOG)}
-    rows = [decode(ArticleRow, value) for value in latest.values() if value is not None]
-    return {row.article_id: row for row in rows}
-
-
 def check_decisions(stack: Stack) -> None:
     """The index and the changelog hold what an undisturbed grouper decides on the same articles in the same order."""
-    bootstrap = stack.json("status")["kafka_bootstrap"]
+    settings = ElasticsearchSettings(home=stack.home)
     grouper = Grouper(timedelta(days=DedupSettings().window_days))
-    for record in read_whole(bootstrap, "articles.enriched"):
+    for record in read_topic(settings, ENRICHED):
         grouper.take(decode(EnrichedArticle, record.value))
-    expected = decisions(grouper.rows)
-    assert decisions(rows_in_changelog(bootstrap)) == expected
+    expected = {row.article_id: decision_of(row) for row in grouper.rows.values()}
+    assert read_changelog(settings) == expected
     keys = ("story_id", "duplicate_of", "decision_seq")
     articles = [hit["article"] for hit in _all(stack)]
     found = {article["article_id"]: tuple(article[key] for key in keys) for article in articles}
@@ -131,22 +110,9 @@ def check_decisions(stack: Stack) -> None:
     assert sum(duplicate is not None for _, duplicate, _ in found.values()) >= 10
 
 
-def decisions(rows: Rows) -> dict[str, tuple[str, str | None, int]]:
-    """The story, the original and the number of moves of each article."""
-    return {
-        row.article_id: (row.decision.story_id, row.decision.duplicate_of, row.decision_seq) for row in rows.values()
-    }
-
-
 def check_stories(stack: Stack, grouper: Grouper) -> None:
     """The index holds each story as it is now; one that was emptied says where its articles are."""
-    client = make_client(ElasticsearchSettings(home=stack.home))
-    try:
-        client.indices.refresh(index=EVERY_STORY)
-        hits = client.search(index=EVERY_STORY, size=10_000)["hits"]["hits"]
-    finally:
-        client.close()
-    found = {hit["_id"]: hit["_source"] for hit in hits}
+    found = stack.documents(EVERY_STORY)
     emptied = {story_id for story_id, story in found.items() if story["merged_into"]}
     assert found.keys() - emptied == set(grouper.stories.story_ids())
     for story_id in grouper.stories.story_ids():

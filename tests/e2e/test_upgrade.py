@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from services.common.elastic import EVERY_STORY, make_client
-from services.common.settings import ElasticsearchSettings
+from services.common.elastic import EVERY_STORY
 from tests.conftest import ROOT, Stack
 
 ARCHIVE = ROOT / "tests" / "upgrade" / "home-v1.tar.xz"
@@ -37,22 +36,11 @@ def old_home() -> Iterator[Stack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def everything(stack: Stack, index: str) -> dict[str, dict[str, Any]]:
-    client = make_client(ElasticsearchSettings(home=stack.home))
-    try:
-        client.indices.refresh(index=index)
-        hits = client.search(index=index, size=1000)["hits"]["hits"]
-    finally:
-        client.close()
-    assert len(hits) == len({hit["_id"] for hit in hits})
-    return {hit["_id"]: hit["_source"] for hit in hits}
-
-
 def test_a_home_of_version_1_goes_on_and_gets_the_new_fields(old_home: Stack, tmp_path: Path) -> None:
     said = old_home.run("up", "--detach", "--workers", "1").stderr
     assert "articles-v1 and stories-v1 were made by an earlier version" in said
     assert "dragoman reindex" in said
-    before = everything(old_home, "articles")
+    before = old_home.documents("articles")
     assert len(before) == ARTICLES
     assert old_home.run("verify").returncode == 0
 
@@ -62,12 +50,12 @@ def test_a_home_of_version_1_goes_on_and_gets_the_new_fields(old_home: Stack, tm
         "The lighthouse of Utsira will be painted in June, the keeper said.", encoding="utf8"
     )
     assert "1 searchable" in old_home.run("replay", str(folder), "--wait").stdout
-    (new,) = [article for name, article in everything(old_home, "articles").items() if name not in before]
+    (new,) = [article for name, article in old_home.documents("articles").items() if name not in before]
     assert new["headline"] == "The lighthouse of Utsira will be painted in June, the keeper said."
 
     report = old_home.json("reindex", "--delete-old")
     assert report["documents"]["articles"] == ARTICLES + 1
-    after = everything(old_home, "articles")
+    after = old_home.documents("articles")
     assert after.keys() == {*before, new["article_id"]}
     for name, old in before.items():
         kept = ("revision", "decision_seq", "title", "text", "story_id", "duplicate_of", "published_at")
@@ -84,12 +72,12 @@ def test_a_home_of_version_1_goes_on_and_gets_the_new_fields(old_home: Stack, tm
 
 def test_what_kafka_keeps_is_enriched_once_more(old_home: Stack) -> None:
     """The raw articles of the archive may be gone by now; the one that came after the upgrade is there."""
-    before = everything(old_home, "articles")
+    before = old_home.documents("articles")
     (new,) = [article for article in before.values() if article["raw"]]
     assert old_home.run("raw", new["article_id"]).stdout.startswith("The lighthouse of Utsira")
     assert old_home.json("reenrich")["sent"] >= 1
     deadline = time.monotonic() + 90
-    while (now := everything(old_home, "articles"))[new["article_id"]]["enrichment"] == 0:
+    while (now := old_home.documents("articles"))[new["article_id"]]["enrichment"] == 0:
         assert time.monotonic() < deadline
         time.sleep(0.5)
     again = now[new["article_id"]]
@@ -108,7 +96,7 @@ def check_edits(stack: Stack, articles: dict[str, dict[str, Any]]) -> None:
     (edit,) = stack.json("stories", "edits")
     stories = {articles[article_id]["story_id"] for article_id in edit["articles"]}
     assert len(stories) == 1
-    shown, every = everything(stack, "stories"), everything(stack, EVERY_STORY)
+    shown, every = stack.documents("stories"), stack.documents(EVERY_STORY)
     emptied = {name: story for name, story in every.items() if story["merged_into"]}
     assert emptied
     assert shown.keys() == every.keys() - emptied.keys()

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError
 from pydantic import BaseModel, ValidationError
 
 from schemas.article import RawArticle
 from schemas.topics import RAW
 from services.common.messages import RejectedMessage, decode
 from services.common.producer import SafeProducer
-from services.common.records import READ_TIMEOUT_SECONDS, make_reader
+from services.common.records import make_reader, read_to
 from services.producer.ledger.sender import LedgerSender
 from services.producer.ledger.store import Store
 from services.producer.replay.replayer import to_line
@@ -106,27 +105,26 @@ class Reenricher:
     def _send_all(self, consumer: Any, run: Run) -> None:
         latest = {article_id: revision for article_id, revision, _ in self.store.latest()}
         sender = LedgerSender(self.settings, self.producer)
-        deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-        waiting = 0
-        while run.left:
-            polled = consumer.poll(timeout_ms=500, max_records=BATCH)
-            for place, records in polled.items():
-                for record in records:
-                    if record.offset < run.ends.get(place.partition, 0):
-                        waiting += self._send(sender, record, run.number, latest)
-            run.done |= {
-                number: consumer.position(TopicPartition(self.settings.topic(RAW), number)) for number in run.ends
-            }
-            if polled:
-                deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-            elif time.monotonic() > deadline:
-                raise KafkaTimeoutError(f"{self.settings.topic(RAW)} could not be read to its end")
-            if waiting >= BATCH or not run.left:
-                self.producer.flush()
-                sender.record(self.store, lambda *_: None)
-                self._save(run)
-                waiting = 0
-            self.on_progress(run.left)
+        name = self.settings.topic(RAW)
+        ends = {TopicPartition(name, number): end for number, end in run.ends.items()}
+        sent = 0
+        for record in read_to(consumer, ends):
+            if record.offset >= run.ends.get(record.partition, 0):
+                continue
+            run.done[record.partition] = record.offset + 1
+            if self._send(sender, record, run.number, latest):
+                sent += 1
+                if sent % BATCH == 0:
+                    self._settle(sender, run)
+        run.done |= run.ends
+        self._settle(sender, run)
+
+    def _settle(self, sender: LedgerSender, run: Run) -> None:
+        """Wait until everything that was sent is confirmed, and write down how far the run is."""
+        self.producer.flush()
+        sender.record(self.store, lambda *_: None)
+        self._save(run)
+        self.on_progress(run.left)
 
     def _send(self, sender: LedgerSender, record: Any, number: int, latest: Mapping[str, int]) -> bool:
         """Send one article again if it is the latest of its id that the ledger knows. Returns whether it did."""

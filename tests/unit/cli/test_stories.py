@@ -15,12 +15,13 @@ from schemas.article import EnrichedArticle
 from schemas.story import EditAction, StoryEdit
 from services.cli.explain import explain_one, name_ids, show_one
 from services.cli.servers import answering, problem
-from services.cli.stories import heading, hours_line
+from services.cli.stories import hours_line
 from services.cli.story_edits import edits_of, make_edit
 from services.common.messages import encode
 from services.common.settings import ElasticsearchSettings
 from services.dedup.edit_pairs import pairs_of, to_raw
 from services.dedup.grouping import Grouper
+from services.search.stories import headline_in
 
 Enrich = Callable[..., EnrichedArticle]
 ONE, TWO, THREE = (f"{number}" * 8 + "-0000-5000-8000-" + f"{number}" * 12 for number in (1, 2, 3))
@@ -97,10 +98,10 @@ def test_a_story_without_a_title_is_called_by_its_sentence() -> None:
         {"language": "en", "title": None, "sentence": None},
         {"language": "nl", "title": None, "sentence": "Hundreds marched in Utrecht. " * 5},
     ]
-    assert heading({"title": None, "editions": editions}).startswith("Hundreds marched in Utrecht. Hundreds")
-    assert len(heading({"title": None, "editions": editions})) <= 101
-    assert heading({"title": "March", "editions": editions}) == "March"
-    assert heading({"title": None, "editions": []}) == "-"
+    assert headline_in({"title": None, "editions": editions}).startswith("Hundreds marched in Utrecht. Hundreds")
+    assert len(headline_in({"title": None, "editions": editions})) <= 101
+    assert headline_in({"title": "March", "editions": editions}) == "March"
+    assert headline_in({"title": None, "editions": []}) == "-"
 
 
 def test_ids_get_their_titles() -> None:
