@@ -33,8 +33,6 @@ DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 RESULT = ROOT / "benchmarks" / "panels.md"
 SCRAPE_SECONDS = 5
 """Not less, because a scrape may take no longer than this, and the deployed one may take five seconds."""
-FIRST_SECONDS = SCRAPE_SECONDS + 2
-"""Every process has been scraped after this."""
 LAST_SECONDS = 2 * SCRAPE_SECONDS
 """What a phase did is scraped and evaluated after this."""
 VARIABLES = {"__rate_interval": "1m", "__range": "1h", "__interval": "15s"}
@@ -104,10 +102,10 @@ def run_phases(queries: Sequence[Query], rules: Sequence[Rule]) -> Watched:
             addresses = {name: f"127.0.0.1:{port}" for name, port in pipeline.ports.metrics_ports.items()}
             with watch(addresses, f"{SCRAPE_SECONDS}s") as prometheus:
                 began = time.time()
-                time.sleep(FIRST_SECONDS)
+                prometheus.wait_until_scraped(addresses.values())
                 healthy = run_phase("healthy", prometheus, queries, rules, lambda: run_healthy(pipeline, feeds, folder))
                 trouble = run_phase("trouble", prometheus, queries, rules, lambda: run_trouble(pipeline, feeds, folder))
-                late = prometheus.late_counters(time.time() - began + FIRST_SECONDS, time.time())
+                late = prometheus.late_counters(time.time() - began, time.time())
                 return Watched((healthy, trouble), late, find_unused(prometheus.declared(), queries, rules))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

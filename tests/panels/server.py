@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ RULE_TESTS = Path(__file__).with_name("alerts_test.yml")
 PROGRAMS = ("prometheus", "promtool")
 READY_SECONDS = 30
 STOP_SECONDS = 20
+SCRAPED_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,21 @@ class Prometheus:
         suffixes = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
         declared = {name + suffix for name, kind in self.declared().items() for suffix in suffixes.get(kind, ("",))}
         return declared | set(self.ask("label/__name__/values"))
+
+    def wait_until_scraped(self, addresses: Collection[str]) -> None:
+        """Return when each of these processes was scraped once. PrometheusError names those that were not in time.
+
+        A scrape of a busy process may fail, and a new Prometheus scrapes a target some seconds after it is ready.
+        """
+        deadline = time.monotonic() + SCRAPED_SECONDS
+        while missing := sorted(set(addresses) - self._scraped()):
+            if time.monotonic() > deadline:
+                raise PrometheusError(f"not scraped within {SCRAPED_SECONDS} seconds: {', '.join(missing)}")
+            time.sleep(0.2)
+
+    def _scraped(self) -> set[str]:
+        targets = self.ask("targets", state="active")["activeTargets"]
+        return {target["discoveredLabels"]["__address__"] for target in targets if target["health"] == "up"}
 
     def late_counters(self, seconds: float, end: float) -> list[tuple[str, int]]:
         """The counters whose first sample is not 0, and that sample of all processes: `increase` never sees so much."""

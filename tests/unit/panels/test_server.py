@@ -8,7 +8,7 @@ import pytest
 
 from tests.panels.__main__ import find_unused
 from tests.panels.expressions import Query, Rule
-from tests.panels.server import Prometheus, Series
+from tests.panels.server import Prometheus, PrometheusError, Series
 
 
 class Answering(Prometheus):
@@ -47,6 +47,17 @@ def test_a_counter_that_does_not_begin_at_0_is_late_by_that_in_all_processes() -
     assert answering(result("matrix", *rows)).late_counters(60, 100) == [
         ('dragoman_a_total{error_class="e", stage="s"}', 6)
     ]
+
+
+def test_only_processes_that_answered_a_scrape_count_as_scraped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def target(address: str, health: str) -> dict[str, Any]:
+        return {"discoveredLabels": {"__address__": address}, "health": health}
+
+    prometheus = answering({"activeTargets": [target("a:1", "up"), target("b:1", "unknown"), target("c:1", "down")]})
+    prometheus.wait_until_scraped(["a:1"])
+    monkeypatch.setattr("tests.panels.server.SCRAPED_SECONDS", 0)
+    with pytest.raises(PrometheusError, match=r"not scraped within 0 seconds: b:1, c:1, d:1"):
+        prometheus.wait_until_scraped(["a:1", "b:1", "c:1", "d:1"])
 
 
 def test_the_worst_state_of_an_alert_counts() -> None:
