@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from services.archive.settings import ArchiveSettings
 from services.common.settings import ElasticsearchSettings, Settings
 from services.dedup.settings import DedupSettings
 from services.embedded.settings import EmbeddedSettings
@@ -31,6 +32,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings], type[BaseSettings] | None], ...] 
     ("Entities (a stage of the worker)", EntitySettings, Settings),
     ("Dedup", DedupSettings, Settings),
     ("Indexer", IndexerSettings, ElasticsearchSettings),
+    ("Archive", ArchiveSettings, Settings),
     ("Embedded stack (`dragoman up`)", EmbeddedSettings, Settings),
 )
 HEAD = """# Configuration

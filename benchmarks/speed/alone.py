@@ -21,12 +21,13 @@ from prometheus_client import REGISTRY
 from benchmarks.speed.measures import PER, peak_mib
 from schemas.article import GroupedArticle
 from schemas.topics import DEAD, GROUPED, RAW, STORIES
+from services.common.consumer import make_consumer
 from services.common.elastic import make_client
 from services.common.lag import read_lag
 from services.common.messages import decode, encode
 from services.common.producer import SafeProducer
 from services.common.topics import admin_client, ensure_topics
-from services.indexer.app import SERVICE, Indexer, make_consumer, wait_for_elasticsearch
+from services.indexer.app import SERVICE, Indexer, wait_for_elasticsearch
 from services.indexer.settings import IndexerSettings
 from services.producer.ledger.store import Store
 from services.producer.replay.replayer import Replayer
@@ -133,7 +134,9 @@ def index(count: int, way: str) -> dict[str, Any]:
     """Run the indexer until the group has no lag."""
     settings = indexer_settings(way)
     wait_for_elasticsearch(settings)
-    consumer = CountingConsumer(make_consumer(settings), count)
+    consumer = CountingConsumer(
+        make_consumer(settings, settings.group(SERVICE), settings.topic(GROUPED), settings.topic(STORIES)), count
+    )
     indexer = Indexer(settings, consumer, SafeProducer(settings), make_client(settings))
     consumer.indexer = indexer
     consumer.join()

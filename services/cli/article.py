@@ -26,7 +26,7 @@ STEPS = {
 
 
 def raw(article: Name, as_json: Json = False) -> None:
-    """Print the raw content that an article was made from, as long as Kafka keeps it.
+    """Print the raw content that an article was made from, as long as Kafka or the archive keeps it.
 
     --json prints the whole message of the producer. The exit code is 4 when it is not kept any more.
 
@@ -44,6 +44,7 @@ def raw(article: Name, as_json: Json = False) -> None:
 def read_raw(document: dict[str, Any]) -> RawArticle:
     """The raw article of a document. Ends the command with a sentence if it is not kept."""
     from schemas.article import RawArticle, RawPlace
+    from services.archive.shelf import find
     from services.cli.servers import answering
     from services.common.derived import content_sha256
     from services.common.messages import RejectedMessage, decode
@@ -54,6 +55,9 @@ def read_raw(document: dict[str, Any]) -> RawArticle:
         fail("It is not known where the raw article is: it was enriched before version 0.2 or from a file.", NOT_KEPT)
     place = RawPlace.model_validate(document["raw"])
     settings = Settings()
+    kept = find(settings.archive, document["article_id"], place.sha256) if settings.archive is not None else None
+    if kept is not None:
+        return kept
     with answering(settings):
         record = read_record(settings, place.topic, place.partition, place.offset)
     try:
@@ -62,7 +66,7 @@ def read_raw(document: dict[str, Any]) -> RawArticle:
         kept = None
     # a topic that was made again has other messages at its places
     if kept is None or kept.article_id != document["article_id"] or content_sha256(kept.content) != place.sha256:
-        days = "DRAGOMAN_RAW_DAYS says how long Kafka keeps raw articles."
+        days = "DRAGOMAN_RAW_DAYS says how long Kafka keeps raw articles, and DRAGOMAN_ARCHIVE keeps them for ever."
         fail(f"The raw article is not kept any more ({place.topic}/{place.partition}/{place.offset}). {days}", NOT_KEPT)
     return kept
 

@@ -87,7 +87,7 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
             ConsoleReporter(),
             prepare_started,
             max_message_bytes=producer.max_request_bytes,
-            services=stack.service_names(workers or settings.workers),
+            services=stack.service_names(workers or settings.workers, archive=producer.archive is not None),
             detach=detach,
             ingest_port=producer.ingest_port,
         )

@@ -161,6 +161,7 @@ def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[
         "lag_age": {topic: asdict(age) for topic, age in snapshot.lag_age.items()},
         "restored_stores": snapshot.restored_stores,
         "producer": asdict(snapshot.producer) if snapshot.producer else None,
+        "archive_lag": snapshot.archive_lag,
         "problems": snapshot.problems,
     }
 
@@ -177,6 +178,8 @@ def _render(report: dict[str, Any], rates: Rates | None = None) -> Any:
         rest.append("Vectors: none. A setting turns them off, or the encoder is not installed.")
     if report["restored_stores"]:
         rest.append(f"Stores: {report['restored_stores']} damaged and restored by themselves. The logs say which.")
+    if report["archive_lag"] is not None:
+        rest.append(f"Archive: {report['archive_lag']:,} raw messages are not kept yet.")
     if rates is not None:
         rest.append(f"Dead letters: {rates.dead_per_minute():,.1f} a minute.")
     rest += [_problem_line(problem) for problem in report["problems"]]

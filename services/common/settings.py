@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         le=36_500,
         description="days for which Kafka keeps raw articles (default: 7 for a new topic, and what the topic has)",
     )
+    archive: Path | None = Field(
+        default=None,
+        description="folder of WARC files that keep every raw article for ever; there is no archive when not set",
+    )
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
@@ -89,10 +93,10 @@ class Settings(BaseSettings):
         default=50.0, gt=0, le=100, description="halt when more than this share of them became dead letters"
     )
 
-    @field_validator("home")
+    @field_validator("home", "archive")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None
 
     @property
     def max_message_bytes(self) -> int:

@@ -54,9 +54,10 @@ class Reporter(Protocol):
         """A download has grown."""
 
 
-def service_names(workers: int) -> list[str]:
+def service_names(workers: int, *, archive: bool = False) -> list[str]:
     """The process names of the services, in the order in which they start."""
-    return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer", PRODUCER]
+    more = ["archive"] if archive else []
+    return [*(f"worker-{number}" for number in range(1, workers + 1)), "dedup", "indexer", *more, PRODUCER]
 
 
 def up(

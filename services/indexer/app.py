@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError
-from kafka.structs import OffsetAndMetadata
+from kafka import TopicPartition
+from kafka.errors import KafkaError
 from prometheus_client import Histogram
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, GROUPED, STORIES
+from services.common.consumer import commit, make_consumer, stay_in_group
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.elastic import make_client
 from services.common.halt import UNREADABLE, Halt, source_of
@@ -98,7 +98,10 @@ class Indexer:
             if not records:
                 continue
             self._process([to_received(record, record.timestamp) for record in records])
-            self._commit(polled)
+            if not commit(self.consumer, polled):
+                log.warning(
+                    "partitions were reassigned before the commit; indexing their messages again changes nothing"
+                )
             if seconds := self.halt.seconds_left():
                 self._stay_in_group(seconds)
 
@@ -167,26 +170,8 @@ class Indexer:
         OUTCOMES.labels(STORY_SERVICE if is_story else SERVICE, outcome).inc()
         self.halt.count(error, source_of(message.value) if error else UNREADABLE)
 
-    def _commit(self, polled: dict[TopicPartition, list[Any]]) -> None:
-        offsets = {
-            partition: OffsetAndMetadata(records[-1].offset + 1, "", -1) for partition, records in polled.items()
-        }
-        try:
-            self.consumer.commit(offsets)
-        except CommitFailedError:
-            log.warning("partitions were reassigned before the commit; indexing their messages again changes nothing")
-
     def _stay_in_group(self, seconds: float) -> None:
-        """Poll paused partitions, so that an outage causes no rebalance. Records that still come are read again."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.stopping.is_set():
-                raise SystemExit(0)
-            self.consumer.pause(*self.consumer.assignment())
-            for partition, records in self.consumer.poll(timeout_ms=200).items():
-                self.consumer.seek(partition, records[0].offset)
-            time.sleep(0.1)
-        self.consumer.resume(*self.consumer.assignment())
+        stay_in_group(self.consumer, seconds, self.stopping)
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Healthy while articles can be written. A temporary outage shows in the details but is not unhealthy."""
@@ -194,26 +179,6 @@ class Indexer:
         if self.writer.stopped_reason:
             details["stopped"] = self.writer.stopped_reason
         return not self.halt.is_halted and self.writer.stopped_reason is None, details
-
-
-def make_consumer(settings: IndexerSettings) -> Any:
-    """A consumer of both topics that commits only on request."""
-    group = settings.group(SERVICE)
-    return KafkaConsumer(
-        settings.topic(GROUPED),
-        settings.topic(STORIES),
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
-        group_id=group,
-        group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=3_000,
-        max_poll_interval_ms=900_000,
-        max_partition_fetch_bytes=settings.max_request_bytes,
-        fetch_max_bytes=max(50 * 1024 * 1024, settings.max_request_bytes),
-        fetch_max_wait_ms=200,
-    )
 
 
 def wait_for_elasticsearch(settings: IndexerSettings) -> None:
@@ -240,7 +205,9 @@ def main() -> None:
     settings = IndexerSettings()
     prepare(settings, SERVICE, GROUPED, STORIES, DEAD)
     wait_for_elasticsearch(settings)
-    indexer = Indexer(settings, make_consumer(settings), SafeProducer(settings), make_client(settings))
+    group, topics = settings.group(SERVICE), (settings.topic(GROUPED), settings.topic(STORIES))
+    consumer = make_consumer(settings, group, *topics)
+    indexer = Indexer(settings, consumer, SafeProducer(settings), make_client(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: indexer.stopping.set())
     begin_at_zero(OUTCOMES, known_outcomes())
@@ -249,10 +216,9 @@ def main() -> None:
     for origin in (FEED, OTHER):
         LATENCY.labels(origin)
     serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
-    topics = (settings.topic(GROUPED), settings.topic(STORIES))
     assigned = lambda: {(part.topic, part.partition) for part in indexer.consumer.assignment()}  # noqa: E731
     excused = lambda: indexer.halt.is_halted or indexer.writer.waiting  # noqa: E731
-    LivenessProbe(settings, SERVICE, settings.group(SERVICE), topics, assigned, excused).start()
+    LivenessProbe(settings, SERVICE, group, topics, assigned, excused).start()
     try:
         indexer.run()
     except KafkaError:

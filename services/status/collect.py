@@ -25,6 +25,8 @@ from services.status.books import Books
 
 GROUPS = {"worker": (RAW,), "dedup": (ENRICHED,), "indexer": (GROUPED, STORIES)}
 """Consumer groups and the topics they read."""
+ARCHIVE = "archive"
+"""The consumer group of the archive, which reads what the workers read."""
 RISKY_SHARE = 0.5
 """Share of the retention from which the age of lag is told. The alert DragomanLagNearRetention has the same."""
 ON_THE_WAY = (RAW, ENRICHED, GROUPED)
@@ -59,7 +61,8 @@ class Snapshot:
     `lag_age` has, for each topic with lag, the age of its oldest unread message and the age at which Kafka removes it
     (None if it keeps them), in seconds. `books` is None if Kafka or Elasticsearch did not answer. `vectors` is whether
     the workers make vectors, or None if no worker answers. `restored_stores` counts stores of running processes that
-    were damaged and restored. `producer` is None if no producer answers.
+    were damaged and restored. `producer` is None if no producer answers. `archive_lag` is how many raw messages the
+    archive has not kept yet, or None without an archive.
     """
 
     lag: dict[str, int] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class Snapshot:
     lag_age: dict[str, LagAge] = field(default_factory=dict)
     restored_stores: int = 0
     producer: ProducerState | None = None
+    archive_lag: int | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -84,6 +88,7 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
         snapshot.problems.append("No feed is polled and pushes are refused, because the outbox is full")
     try:
         snapshot.lag, snapshot.lag_age = _lag(settings)
+        snapshot.archive_lag = _archive_lag(settings) if settings.archive is not None else None
         dead = _dead_articles(settings)
     except KafkaError:
         snapshot.problems.append(f"Kafka at {settings.kafka_bootstrap} does not answer")
@@ -163,6 +168,14 @@ def _lag(settings: ElasticsearchSettings) -> tuple[dict[str, int], dict[str, Lag
         admin.close()
     ages = read_ages(settings, lags) if behind else {}
     return counts, {topic: to_lag_age(ages[topic], retention[topic]) for topic in behind if topic in ages}
+
+
+def _archive_lag(settings: ElasticsearchSettings) -> int:
+    admin = admin_client(settings)
+    try:
+        return sum(lag.messages for lag in read_lag(admin, settings.group(ARCHIVE), [settings.topic(RAW)]))
+    finally:
+        admin.close()
 
 
 def to_lag_age(seconds: float, retention: float) -> LagAge:

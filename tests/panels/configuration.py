@@ -23,7 +23,8 @@ def make_configuration(
     """The deployed configuration with other addresses.
 
     Each target keeps the `instance` that it has in Docker, because rules select by it. `addresses` has the address of
-    each process by its name. ValueError when a target is not among them.
+    each process by its name. ValueError when a target is not among them. Optional processes, which Docker finds by
+    their names, are left out.
     """
     made = copy.deepcopy(dict(deployed))
     made["global"] |= {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
@@ -31,6 +32,7 @@ def make_configuration(
     for job in made["scrape_configs"]:
         targets = [target for static in job["static_configs"] for target in static["targets"]]
         live = {target: own if job["job_name"] == "prometheus" else _address(target, addresses) for target in targets}
+        job.pop("dns_sd_configs", None)
         job["static_configs"] = [
             {"targets": [address], "labels": {"instance": target}} for target, address in live.items()
         ]

@@ -350,6 +350,7 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
         "lag_age": {"articles.raw": {"seconds": age, "retention_seconds": None}},
         "restored_stores": 0,
         "producer": None,
+        "archive_lag": None,
         "problems": [],
     }
 

@@ -296,13 +296,19 @@ def test_prometheus_scrapes_every_process(ours: dict[str, dict[str, Any]], compo
     """Every process is scraped on its DRAGOMAN_METRICS_PORT, nothing else is, and the rules are mounted."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf8"))
     jobs = {
-        job["job_name"]: [t for static in job["static_configs"] for t in static["targets"]]
+        job["job_name"]: [
+            *(target for static in job["static_configs"] for target in static["targets"]),
+            *(f"{name}:{found['port']}" for found in job.get("dns_sd_configs", ()) for name in found["names"]),
+        ]
         for job in config["scrape_configs"]
     }
     expected = [f"{name}:{one['environment']['DRAGOMAN_METRICS_PORT']}" for name, one in _running(ours).items()]
     assert sorted(jobs.pop("dragoman")) == sorted(expected)
     assert jobs.keys() == {"prometheus"}
     (mount,) = [v.split(":") for v in compose["services"]["prometheus"]["volumes"] if v.startswith(".")]
+    assert {
+        name for job in config["scrape_configs"] for found in job.get("dns_sd_configs", ()) for name in found["names"]
+    } == {name for name, one in ours.items() if one.get("profiles")} - {"replay"}
     for rule_file in config["rule_files"]:
         assert (ROOT / mount[0] / Path(rule_file).relative_to(mount[1])).is_file()
 
