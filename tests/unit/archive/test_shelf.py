@@ -17,6 +17,8 @@ from tests.examples import EXAMPLES
 
 EXAMPLE = decode(RawArticle, (EXAMPLES / "articles.raw" / "valid" / "v2-full.json").read_bytes())
 MOST_BYTES = 4000
+HALF = b"half a record" * 150
+"""More bytes than the next record, which would cover fewer."""
 
 
 def kept(number: int, content: str | None = None) -> Kept:
@@ -63,7 +65,7 @@ def test_files_are_rotated_by_size(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_what_a_kill_left_half_written_is_cut_off(shelf: Shelf, tmp_path: Path) -> None:
     shelf.keep([kept(1)])
-    shelf._file.write(b"half a record")
+    shelf._file.write(HALF)
     shelf._file.flush()
     again = Shelf(tmp_path, "one", MOST_BYTES)
     again.keep([kept(2)])
@@ -78,7 +80,7 @@ def test_a_disk_that_refuses_in_the_middle_leaves_no_half_record(
     shelf.keep([kept(1)])
     with monkeypatch.context() as patched:
         patched.setattr("services.archive.shelf.to_warc", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-        shelf._file.write(b"half a record")
+        shelf._file.write(HALF)
         with pytest.raises(OSError, match="No space left"):
             shelf.keep([kept(2)])
     assert shelf.keep([kept(2), kept(3)]) == 2
