@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.quality.stories.corpora import Labelled, read
 from benchmarks.quality.stories.pairs import UNTRAINED, PairSet, pair_set, profile_of
 from schemas.article import RawArticle
+from services.dedup.articles import part_of
 from services.dedup.pairs import Frequencies, compare
 from services.worker.stages import Stage, enrich
 
@@ -24,7 +25,7 @@ def read_edit_pairs(path: Path, stages: Sequence[Stage], background: Iterable[La
     found, labels = [], []
     for line in read(path):
         first, second = (
-            profile_of(enrich(RawArticle.model_validate_json(json.dumps(line[name])), tuple(stages)), number)
+            profile_of(part_of(enrich(RawArticle.model_validate_json(json.dumps(line[name])), tuple(stages))), number)
             for number, name in enumerate(("one", "other"))
         )
         found.append(compare(first, [second], frequencies, UNTRAINED))

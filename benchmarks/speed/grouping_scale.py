@@ -26,8 +26,8 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks.corpus import ROOT
-from schemas.article import EnrichedArticle, Fingerprint, KeyFlag, Keys, StoryReason
-from services.common.messages import decode
+from schemas.article import Fingerprint, KeyFlag, Keys, StoryReason
+from services.dedup.articles import ArticlePart, read_article
 from services.dedup.grouping import Grouper
 from services.dedup.profiles import to_profile
 from services.dedup.rows import ArticleRow, Decision
@@ -50,10 +50,10 @@ class Maker:
 
     def __init__(self, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
-        self._template = decode(EnrichedArticle, EXAMPLE.read_bytes())
+        self._template = read_article(EXAMPLE.read_bytes())
         self._made: list[tuple[Ids, Ids, Ids]] = []
 
-    def make(self, number: int, *, vector: bool) -> EnrichedArticle:
+    def make(self, number: int, *, vector: bool) -> ArticlePart:
         """Make article `number`. Some articles report the event of an earlier article, some copy an earlier article."""
         names, terms, words = (
             self._draw(count, vocabulary)
@@ -113,7 +113,7 @@ class Maker:
 class LazyRows(MutableMapping[str, ArticleRow]):
     """Rows as the store on disk has them. They are made again at each read, so that they use no memory here."""
 
-    def __init__(self, template: EnrichedArticle) -> None:
+    def __init__(self, template: ArticlePart) -> None:
         self._kept: dict[str, ArticleRow] = {}
         self._template = template
 
@@ -137,7 +137,7 @@ class LazyRows(MutableMapping[str, ArticleRow]):
         return len(self._kept)
 
 
-def to_row(article: EnrichedArticle, arrival: int) -> ArticleRow:
+def to_row(article: ArticlePart, arrival: int) -> ArticleRow:
     """The row of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
     return ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
@@ -167,7 +167,7 @@ def measure(size: int) -> dict[str, float]:
     return found
 
 
-def _clock(grouper: Grouper, taken: list[EnrichedArticle], name: str) -> dict[str, float]:
+def _clock(grouper: Grouper, taken: list[ArticlePart], name: str) -> dict[str, float]:
     seconds = []
     for number, article in enumerate(taken):
         other = article.model_copy(update={"article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}"))})

@@ -20,9 +20,10 @@ import orjson
 from benchmarks.speed.measures import PER, peak_mib, run_child, spread
 from schemas.article import ArticleDraft, ContentType, EnrichedArticle, GroupedArticle, RawArticle
 from services.common.messages import decode, encode
+from services.dedup import articles
 from services.dedup.grouping import Grouper, GroupingResult
+from services.indexer import documents
 from services.indexer.bulk import make_action
-from services.indexer.documents import read_article, to_article_document
 from services.producer.ledger.articles import to_raw_article
 from services.producer.ledger.store import Store
 from services.producer.sources.base import Entry, SourceOptions
@@ -77,7 +78,7 @@ def _worker_steps() -> list[Step]:
         *stages,
         page,
         Step("worker", "assemble", files[-1], load_draft, to_enriched, ENRICHED_FILE, encode),
-        Step("worker", "encode", ENRICHED_FILE, _load_enriched, encode),
+        Step("worker", "encode", ENRICHED_FILE, lambda line: decode(EnrichedArticle, line), encode),
     ]
 
 
@@ -85,13 +86,13 @@ def _dedup_steps() -> list[Step]:
     """The steps of dedup. Its state grows with every article, so the last articles cost more than the first ones."""
     grouper, other_grouper = Grouper(WINDOW), Grouper(WINDOW)
     return [
-        Step("dedup", "decode", ENRICHED_FILE, bytes, _load_enriched),
-        Step("dedup", "grouping", ENRICHED_FILE, _load_enriched, grouper.take, GROUPED_FILE, _dump_grouped),
+        Step("dedup", "decode", ENRICHED_FILE, bytes, articles.read_article),
+        Step("dedup", "grouping", ENRICHED_FILE, articles.read_article, grouper.take, GROUPED_FILE, _dump_grouped),
         Step(
             "dedup",
             "encode",
             ENRICHED_FILE,
-            lambda line: other_grouper.take(_load_enriched(line)),
+            lambda line: other_grouper.take(articles.read_article(line)),
             partial(_encode_result, other_grouper),
         ),
     ]
@@ -99,13 +100,9 @@ def _dedup_steps() -> list[Step]:
 
 def _indexer_steps() -> list[Step]:
     return [
-        Step("indexer", "decode", GROUPED_FILE, bytes, read_article),
+        Step("indexer", "decode", GROUPED_FILE, bytes, documents.read_article),
         Step("indexer", "document", GROUPED_FILE, bytes, _to_action),
     ]
-
-
-def _load_enriched(line: bytes) -> EnrichedArticle:
-    return decode(EnrichedArticle, line)
 
 
 def _to_page(line: bytes) -> ArticleDraft:
@@ -135,8 +132,8 @@ def _encode_result(grouper: Grouper, result: GroupingResult) -> int:
 
 
 def _to_action(line: bytes) -> bytes:
-    article, fields = read_article(line)
-    document = to_article_document(article, fields, datetime.now(UTC))
+    article, fields = documents.read_article(line)
+    document = documents.to_article_document(article, fields, datetime.now(UTC))
     return make_action("articles", article.article_id, 1, document).lines()
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from kafka.errors import GroupIdNotFoundError, KafkaError
 from prometheus_client import Counter, Gauge
 
-from schemas.article import DuplicateLevel, EnrichedArticle, GroupedArticle
+from schemas.article import DuplicateLevel
 from schemas.dead_letter import ErrorClass
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
@@ -30,6 +30,7 @@ from services.common.metrics import DEAD_LETTERS, OUTCOMES, STAGE_SECONDS, begin
 from services.common.settings import Settings
 from services.common.stream import Handled, StreamWorker, prepare
 from services.common.topics import admin_client
+from services.dedup.articles import ArticlePart, GroupedPart, read_article
 from services.dedup.checked_store import RESTORED
 from services.dedup.grouping import Grouper, GroupingOutcome, GroupingResult
 from services.dedup.outbox import Send, StoryOutbox
@@ -79,7 +80,7 @@ class DedupService:
 
     def handle(self, received: Received) -> Handled:
         """Decide on one article. Its message is acknowledged after every change is confirmed."""
-        article = decode(EnrichedArticle, received.value)
+        article = read_article(received.value)
         require_room(received, article, self.settings.max_message_bytes)
         with self._lock, STAGE_SECONDS.labels(SERVICE, "grouping").time():
             self._rebuild_if_reassigned()
@@ -145,7 +146,7 @@ class DedupService:
     def _tombstone(self, article_id: str, headers: tuple[tuple[str, bytes], ...]) -> Outgoing:
         return Outgoing(self.settings.topic(GROUPED), article_id.encode(), None, headers)
 
-    def _outgoing(self, article: GroupedArticle) -> Outgoing:
+    def _outgoing(self, article: GroupedPart) -> Outgoing:
         headers = revision_header(article)
         return Outgoing(self.settings.topic(GROUPED), article.article_id.encode(), encode(article), headers)
 
@@ -157,7 +158,7 @@ class DedupService:
             DUPLICATES.labels(result.article.duplicate_reason.level).inc()
 
 
-def revision_header(article: GroupedArticle) -> tuple[tuple[str, bytes], ...]:
+def revision_header(article: GroupedPart) -> tuple[tuple[str, bytes], ...]:
     """The header that states the revision of an article, for dead letters and tombstones."""
     return ((REVISION_HEADER, str(article.revision).encode()),)
 
@@ -178,7 +179,7 @@ def make_story_sender(app: Any, settings: Settings, story_of: Callable[[str], St
     return send
 
 
-def require_room(received: Received, article: EnrichedArticle, limit: int) -> None:
+def require_room(received: Received, article: ArticlePart, limit: int) -> None:
     """Reject an article that is larger than what a service sends, before anything is decided about it.
 
     Behind the decision it would be too late: rows are written by then, and other articles have moved. A decision adds

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.article import DuplicateReason, EnrichedArticle, KeyFlag, ScorePart, StoryReason
+from schemas.article import DuplicateReason, KeyFlag, ScorePart, StoryReason
+from services.dedup.articles import ArticlePart
 from services.dedup.duplicates import overlaps
 from services.dedup.pairs import FEATURES, VECTOR, Comparison, PairWeights, compare, gap_days
 from services.dedup.profiles import Profile
@@ -21,7 +22,7 @@ SMALLEST_PART = 0.005
 
 
 def story_reason(
-    article: EnrichedArticle,
+    article: ArticlePart,
     profile: Profile,
     comparison: Comparison | None,
     joined: StoryMatch | None,
@@ -54,9 +55,7 @@ def story_reason(
     )
 
 
-def shared_labels(
-    article: EnrichedArticle, comparison: Comparison, place: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def shared_labels(article: ArticlePart, comparison: Comparison, place: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The shared names and entities, and the shared numbers, as the article writes them. The rarest come first."""
     keys = article.fingerprint.keys
     places = np.flatnonzero(comparison.shared[place])
@@ -84,7 +83,7 @@ def score_parts(comparison: Comparison, place: int, weights: PairWeights) -> tup
     return tuple(sorted(parts, key=lambda part: -abs(part.score)))
 
 
-def with_facts(reason: DuplicateReason, article: EnrichedArticle, original: EnrichedArticle) -> DuplicateReason:
+def with_facts(reason: DuplicateReason, article: ArticlePart, original: ArticlePart) -> DuplicateReason:
     """The reason with examples of shared and missing facts."""
     ours, theirs = set(article.fingerprint.facts), set(original.fingerprint.facts)
     fewer = min(ours, theirs, key=len)
@@ -97,7 +96,7 @@ def with_facts(reason: DuplicateReason, article: EnrichedArticle, original: Enri
 
 
 def explain_pair(
-    article: EnrichedArticle, one: Profile, other: Profile, stories: StoryIndex, notes: Sequence[str]
+    article: ArticlePart, one: Profile, other: Profile, stories: StoryIndex, notes: Sequence[str]
 ) -> dict[str, Any]:
     """How dedup compares two live articles now, for `dragoman explain`."""
     comparison = compare(one, [other], stories.frequencies, stories.weights)

@@ -10,7 +10,8 @@ from typing import Self
 
 from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.dead_letter import ErrorClass
-from services.common.messages import RejectedMessage, decode, encode_whole
+from services.common.messages import RejectedMessage, decode, encode, encode_whole
+from services.dedup.articles import GroupedPart, part_of
 from services.dedup.grouping import Grouper
 from services.dedup.settings import DedupSettings
 
@@ -37,7 +38,7 @@ class FileGrouper:
 
     def take(self, line: bytes) -> None:
         """Decide on one line. Raises RejectedMessage if the line is bad."""
-        result = self._grouper.take(decode(EnrichedArticle, line), now=datetime.now(UTC))
+        result = self._grouper.take(part_of(decode(EnrichedArticle, line)), now=datetime.now(UTC))
         if result.article is None:
             reason = "an older revision of an article that came before"
             raise RejectedMessage("grouping", ErrorClass.INVALID_MESSAGE, reason)
@@ -52,7 +53,7 @@ class FileGrouper:
             self._spool.seek(start)
             yield self._spool.read(length)
 
-    def _keep(self, article: GroupedArticle) -> None:
-        data = encode_whole(article)
+    def _keep(self, article: GroupedPart) -> None:
+        data = encode_whole(decode(GroupedArticle, encode(article)))
         self._places[article.article_id] = (self._spool.seek(0, 2), len(data))
         self._spool.write(data)

@@ -9,9 +9,10 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from schemas.article import DuplicateLink, EnrichedArticle, EventSource, GroupedArticle, StoryReason
+from schemas.article import DuplicateLink, EventSource, StoryReason
 from schemas.story import Story, StoryEdit
 from services.common.derived import FUTURE_TOLERANCE
+from services.dedup.articles import ArticlePart, GroupedPart
 from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
@@ -52,8 +53,8 @@ class GroupingResult:
     """
 
     outcome: GroupingOutcome
-    article: GroupedArticle | None = None
-    moved: tuple[GroupedArticle, ...] = ()
+    article: GroupedPart | None = None
+    moved: tuple[GroupedPart, ...] = ()
     changed: tuple[str, ...] = ()
     emptied: tuple[Story, ...] = ()
     removed: tuple[str, ...] = ()
@@ -101,7 +102,7 @@ class Grouper:
         return grouper
 
     def take(
-        self, article: EnrichedArticle, *, timestamp_ms: int | None = None, now: datetime | None = None
+        self, article: ArticlePart, *, timestamp_ms: int | None = None, now: datetime | None = None
     ) -> GroupingResult:
         """Decide on one article. `timestamp_ms` is the time at which Kafka stored its message.
 
@@ -121,10 +122,10 @@ class Grouper:
         result = self._decide(article, now) if known is None else self._revise(article, known, now)
         return self._with_replaced(result, article) if article.replaces else result
 
-    def _has_left(self, article: EnrichedArticle) -> bool:
+    def _has_left(self, article: ArticlePart) -> bool:
         return article.fetched_at.timestamp() < self._latest - self.window.total_seconds()
 
-    def _with_replaced(self, result: GroupingResult, article: EnrichedArticle) -> GroupingResult:
+    def _with_replaced(self, result: GroupingResult, article: ArticlePart) -> GroupingResult:
         """Remove what the earlier ids of an article leave behind: rows, documents, copies of them, empty stories.
 
         The row of the article is written before. A crash leaves both, and the redelivered message completes the work.
@@ -177,7 +178,7 @@ class Grouper:
         )
         return self._with_replaced(result, known.article) if known.article.replaces else result
 
-    def _decide(self, article: EnrichedArticle, now: datetime | None) -> GroupingResult:
+    def _decide(self, article: ArticlePart, now: datetime | None) -> GroupingResult:
         opened = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
         row = ArticleRow(
             article=article,
@@ -196,7 +197,7 @@ class Grouper:
         decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
         return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
 
-    def _revise(self, article: EnrichedArticle, known: ArticleRow, now: datetime | None) -> GroupingResult:
+    def _revise(self, article: ArticlePart, known: ArticleRow, now: datetime | None) -> GroupingResult:
         """Take a new revision of a known article, or a new enrichment of the same: the decision stays."""
         self._forget(known)
         update: dict[str, Any] = {"article": article, "arrival": self._arrivals, "absorbed": (), "grouped_at": now}
@@ -347,7 +348,7 @@ class Grouper:
         return summarise(story_id, View(self.stories, self.rows, self.names, self.version))
 
 
-def not_after(article: EnrichedArticle, stored_at: datetime) -> EnrichedArticle:
+def not_after(article: ArticlePart, stored_at: datetime) -> ArticlePart:
     """The article with no time that lies after its message, but for a stated date: that may be a little later."""
     update: dict[str, Any] = {}
     fetched_at = min(article.fetched_at, stored_at)
@@ -359,7 +360,7 @@ def not_after(article: EnrichedArticle, stored_at: datetime) -> EnrichedArticle:
     return article.model_copy(update=update) if update else article
 
 
-def age_of(article: EnrichedArticle) -> tuple[int, int]:
+def age_of(article: ArticlePart) -> tuple[int, int]:
     """What makes one message of an article newer than another: its content, then its enrichment."""
     return article.revision, article.enrichment
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from schemas.article import EnrichedArticle, GroupedArticle
 from schemas.story import EditAction, Story, StoryEdit
+from services.dedup.articles import ArticlePart, GroupedPart
 from services.dedup.edits import describe_edit, split_story_id
 from services.dedup.profiles import Profile
 from services.dedup.rows import ArticleRow, Rows, to_grouped
@@ -30,7 +30,7 @@ class Mover:
     emptied: list[Story] = field(default_factory=list)
     _moved: dict[str, None] = field(default_factory=dict)
 
-    def grouped(self) -> tuple[GroupedArticle, ...]:
+    def grouped(self) -> tuple[GroupedPart, ...]:
         """The moved articles with their current decisions."""
         return tuple(to_grouped(self.rows[article_id], self.version) for article_id in self._moved)
 
@@ -64,7 +64,7 @@ class Mover:
         self._touch(self.stories.members(story_id), {row.article_id})
         self.changed[story_id] = None
 
-    def retarget(self, article: EnrichedArticle) -> None:
+    def retarget(self, article: ArticlePart) -> None:
         """Make copies of an article's earlier ids copies of the article."""
         earlier = set(article.replaces)
         for profile in [profile for profile in self.live.values() if profile.is_duplicate]:
@@ -76,7 +76,7 @@ class Mover:
             self.rows[row.article_id] = row.model_copy(update=update)
             self._moved[row.article_id] = None
 
-    def report_left(self, story_id: str, survivor: str, article: EnrichedArticle) -> None:
+    def report_left(self, story_id: str, survivor: str, article: ArticlePart) -> None:
         """Report that a story of an earlier id has no articles any more. `survivor` has them now."""
         self.changed.pop(story_id, None)
         self.emptied.append(

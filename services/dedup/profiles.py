@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from schemas.article import EnrichedArticle, KeyFlag
+from schemas.article import KeyFlag
+from services.dedup.articles import ArticlePart
 from services.dedup.rows import ArticleRow
 from services.fingerprint import text_hashes
 
@@ -115,7 +116,7 @@ class Profile:
         return np.frombuffer(self.keys + self.terms, "<u4")
 
 
-def sample_of(article: EnrichedArticle) -> Hashes:
+def sample_of(article: ArticlePart) -> Hashes:
     """The word bigrams of an article by which near-duplicates are found."""
     return sample(text_hashes(article.title, article.text)[0])
 

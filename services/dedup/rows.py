@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
-from schemas.article import DuplicateLink, DuplicateReason, EnrichedArticle, GroupedArticle, StoryReason
+from schemas.article import DuplicateLink, DuplicateReason, StoryReason
 from schemas.base import ArticleId, Record, ShortText, Timestamp
+from services.dedup.articles import ArticlePart, GroupedPart, ReadablePart
 
 Dropped = Annotated[None, BeforeValidator(lambda _: None)]
 """A field of an older row: any value is accepted, and none is kept."""
@@ -37,7 +38,7 @@ class ArticleRow(Record):
     names the story that it left. With these fields, a redelivered message completes the work that a crash interrupted.
     """
 
-    article: EnrichedArticle
+    article: ArticlePart
     arrival: NonNegativeInt
     decision: Decision
     decision_seq: NonNegativeInt = 0
@@ -64,12 +65,13 @@ Rows = MutableMapping[str, ArticleRow]
 """Rows by article id: a dict, or a `RecordTable` of faust."""
 
 
-def to_grouped(row: ArticleRow, version: int) -> GroupedArticle:
+def to_grouped(row: ArticleRow, version: int) -> GroupedPart:
     """The row's article with the decision on it, as it is indexed."""
     decision = row.decision
-    article = {name: getattr(row.article, name) for name in EnrichedArticle.model_fields if name != "fingerprint"}
-    return GroupedArticle.model_construct(
+    article = {name: getattr(row.article, name) for name in ReadablePart.model_fields}
+    return GroupedPart.model_construct(
         **article,
+        **(row.article.model_extra or {}),
         **{name: getattr(decision, name) for name in Decision.model_fields},
         duplicate_group=decision.duplicate_of or row.article_id,
         grouped_at=row.grouped_at,

@@ -11,8 +11,9 @@ from zlib import crc32
 
 import numpy as np
 
-from schemas.article import EnrichedArticle, EntityType, KeyFlag
+from schemas.article import EntityType, KeyFlag
 from schemas.story import Bucket, Edition, RelatedStory, Story, StoryEntity
+from services.dedup.articles import ArticlePart
 from services.dedup.pairs import Frequencies, Joined
 from services.dedup.profiles import Profile
 from services.dedup.rows import ArticleRow
@@ -39,7 +40,7 @@ class EntityNames:
 
     _known: dict[int, StoryEntity] = field(default_factory=dict)
 
-    def add(self, article: EnrichedArticle) -> None:
+    def add(self, article: ArticlePart) -> None:
         """Add the entities of an article. The gazetteer limits how many there can be."""
         for entity in article.entities:
             key = crc32(entity.id.encode())
@@ -165,7 +166,7 @@ def measure_centrality(members: Sequence[Profile], frequencies: Frequencies) -> 
     return cosines.tolist(), dict(zip(keys.tolist(), total.tolist(), strict=True))
 
 
-def choose_sentence(article: EnrichedArticle, worth: Mapping[int, float]) -> str | None:
+def choose_sentence(article: ArticlePart, worth: Mapping[int, float]) -> str | None:
     """The sentence near the beginning that names most of the story's keys. Long sentences get no advantage."""
     keys = article.fingerprint.keys
     hashes = np.frombuffer(keys.hashes, "<u4").tolist()

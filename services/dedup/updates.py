@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from schemas.article import EnrichedArticle
 from services.common.derived import lines_in_order
+from services.dedup.articles import ArticlePart
 
 LOOKED_AT = 300
 """Characters at the beginning of the text, with its removed lines, that are searched. A slug or a headline is there."""
@@ -30,7 +30,7 @@ SOON = timedelta(days=1)
 """If an agency's text differs only in facts, it is an update within this time, and later another report of its kind."""
 
 
-def version_of(article: EnrichedArticle) -> int:
+def version_of(article: ArticlePart) -> int:
     """The number of the update that an article says it is, or 0 if it says nothing."""
     lines = (line for line, _ in lines_in_order(article.text, article.removed))
     text = f"{article.title or ''}\n{beginning(lines)}"
@@ -48,7 +48,7 @@ def beginning(lines: Iterable[str]) -> str:
     return text[:LOOKED_AT]
 
 
-def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts: bool) -> bool:
+def is_update(article: ArticlePart, earlier: ArticlePart, *, same_facts: bool) -> bool:
     """Whether an article says that it is a later version of an article with the same text and agency or outlet."""
     if not same_facts and not is_soon(article, earlier):
         return False
@@ -58,7 +58,7 @@ def is_update(article: EnrichedArticle, earlier: EnrichedArticle, *, same_facts:
     return version_of(article) > version_of(earlier)
 
 
-def is_soon(article: EnrichedArticle, earlier: EnrichedArticle) -> bool:
+def is_soon(article: ArticlePart, earlier: ArticlePart) -> bool:
     """Whether both were fetched within one day of each other, and the dates that they state are that close too."""
     if abs(article.fetched_at - earlier.fetched_at) > SOON:
         return False

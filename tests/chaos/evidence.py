@@ -20,6 +20,7 @@ from services.common.lag import read_lag
 from services.common.messages import RejectedMessage, decode
 from services.common.settings import ElasticsearchSettings
 from services.common.topics import admin_client
+from services.dedup.articles import part_of
 from services.dedup.grouping import Grouper
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -142,7 +143,7 @@ def _group_undisturbed(settings: ElasticsearchSettings, found: Evidence) -> None
         is_first = False
         article = _decoded(EnrichedArticle, record.value)
         if article is not None:
-            grouper.take(article, timestamp_ms=record.timestamp)
+            grouper.take(part_of(article), timestamp_ms=record.timestamp)
     found.expected = {row.article_id: decision_of(row) for row in grouper.rows.values()}
     stories = [grouper.story(story_id) for story_id in grouper.stories.story_ids()]
     found.expected_stories = {story.story_id: (story.articles, story.duplicates) for story in stories if story}

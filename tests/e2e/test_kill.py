@@ -27,6 +27,7 @@ from schemas.topics import ENRICHED
 from services.common.elastic import EVERY_STORY
 from services.common.messages import decode
 from services.common.settings import ElasticsearchSettings
+from services.dedup.articles import part_of
 from services.dedup.grouping import Grouper
 from services.dedup.settings import DedupSettings
 from tests.articles import write_articles
@@ -99,7 +100,7 @@ def check_decisions(stack: Stack) -> None:
     settings = ElasticsearchSettings(home=stack.home)
     grouper = Grouper(timedelta(days=DedupSettings().window_days))
     for record in read_topic(settings, ENRICHED):
-        grouper.take(decode(EnrichedArticle, record.value))
+        grouper.take(part_of(decode(EnrichedArticle, record.value)))
     expected = {row.article_id: decision_of(row) for row in grouper.rows.values()}
     assert read_changelog(settings) == expected
     keys = ("story_id", "duplicate_of", "decision_seq")

@@ -1,13 +1,18 @@
-"""Every panel of Kibana's dashboard, asked of the embedded index: it returns data on the seeds."""
+"""Every panel of Kibana's dashboard, asked of the embedded index: it returns data on the seeds and on Wikinews."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
 
+from benchmarks.quality.corpora import WIKINEWS, read_lines
 from services.common.elastic import make_client
 from services.common.settings import ElasticsearchSettings
 from tests.conftest import SEEDS, Stack
@@ -17,8 +22,37 @@ ASKED = {name: (alias, request) for name, alias, request in requests(read_object
 
 
 @pytest.fixture(scope="module")
-def client(stack: Stack) -> Iterator[Elasticsearch]:
-    stack.run("replay", str(SEEDS), "--source-id", "seeds", "--wait")  # as tests/integration/test_search_page.py does
+def wikinews() -> Iterator[Stack]:
+    """A stack of its own with all articles of Wikinews, so that other tests do not find them."""
+    home = Path(tempfile.mkdtemp(prefix="dragoman-test-"))
+    running = Stack(home, {"DRAGOMAN_VECTORS": "false"})
+    try:
+        running.run("up", "--detach")
+        path = home / "wikinews.jsonl"
+        path.write_bytes(b"".join(map(to_line, read_lines(WIKINEWS))))
+        running.run("replay", str(path), "--wait")
+        yield running
+    finally:
+        running.run("down", check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def to_line(row: dict[str, Any]) -> bytes:
+    """An article of Wikinews as `dragoman replay` reads it."""
+    fields = {
+        "guid": row["id"],
+        "title": row["title"],
+        "content": f"{row['dateline']}\n{row['text']}",
+        "source_id": f"wikinews-{row['lang']}",
+    }
+    return json.dumps(fields).encode() + b"\n"
+
+
+@pytest.fixture(scope="module", params=["seeds", "Wikinews"])
+def client(request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
+    stack: Stack = request.getfixturevalue("stack" if request.param == "seeds" else "wikinews")
+    if request.param == "seeds":
+        stack.run("replay", str(SEEDS), "--source-id", "seeds", "--wait")  # as tests/integration/test_search_page.py
     made = make_client(ElasticsearchSettings(home=stack.home))
     made.indices.refresh(index="articles,stories")
     yield made

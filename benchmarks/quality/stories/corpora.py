@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import SEEDS
-from schemas.article import ContentType, EnrichedArticle, RawArticle
+from schemas.article import ContentType, RawArticle
 from services.common.messages import RejectedMessage
+from services.dedup.articles import ArticlePart, part_of
 from services.worker.stages import Stage, enrich
 
 FILES = {
@@ -70,7 +71,7 @@ class Labelled:
     story: str
     unit: str
     code: str
-    article: EnrichedArticle
+    article: ArticlePart
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
@@ -113,7 +114,7 @@ def to_labelled(corpus: str, story: str, unit: str, row: dict[str, Any], stages:
         revision=1,
     )
     try:
-        yield Labelled(corpus, story, unit, row["lang"], enrich(raw, tuple(stages)))
+        yield Labelled(corpus, story, unit, row["lang"], part_of(enrich(raw, tuple(stages))))
     except RejectedMessage as rejected:
         print(f"left out {row['id']}: {rejected.reason}")
 

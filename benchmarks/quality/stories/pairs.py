@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.quality.stories.corpora import Labelled
-from schemas.article import EnrichedArticle, StoryReason
+from schemas.article import StoryReason
+from services.dedup.articles import ArticlePart
 from services.dedup.pairs import FEATURES, Array, Comparison, Kinds, PairWeights, compare
 from services.dedup.profiles import Profile, to_profile
 from services.dedup.rows import ArticleRow, Decision
@@ -48,7 +49,7 @@ def pair_set(comparisons: Sequence[Comparison], labels: Sequence[float]) -> Pair
     return PairSet(features, np.array(labels, dtype=np.float64), kinds)
 
 
-def profile_of(article: EnrichedArticle, arrival: int) -> Profile:
+def profile_of(article: ArticlePart, arrival: int) -> Profile:
     """The profile of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
     row = ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)

@@ -19,6 +19,7 @@ from services.cli.stories import hours_line
 from services.cli.story_edits import edits_of, make_edit
 from services.common.messages import encode
 from services.common.settings import ElasticsearchSettings
+from services.dedup.articles import part_of
 from services.dedup.edit_pairs import pairs_of, to_raw
 from services.dedup.grouping import Grouper
 from services.search.stories import headline_in
@@ -119,8 +120,8 @@ def test_a_vetoed_story_is_told_by_its_title_and_not_as_a_near_miss(
     )
     grouper = Grouper(timedelta(days=14))
     grouper.apply(an_edit("1", EditAction.SPLIT, (second.article_id,), first.article_id, 0))
-    grouper.take(first)
-    article = grouper.take(second).article
+    grouper.take(part_of(first))
+    article = grouper.take(part_of(second)).article
     assert article is not None
     assert article.story_id == second.article_id
     library: Any = Titles({first.article_id: "Blaze at a mill"})

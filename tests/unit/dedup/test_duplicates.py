@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.article import DuplicateLevel, EnrichedArticle
+from schemas.article import DuplicateLevel
+from services.dedup.articles import ArticlePart
 from services.dedup.duplicates import Overlap, overlaps
 from services.dedup.grouping import Grouper
 
 SEED = "002_05a3f57faac5768a.txt"
-Enrich = Callable[..., EnrichedArticle]
+Enrich = Callable[..., ArticlePart]
 
 
 def shuffled(text: str) -> str:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from schemas.article import EnrichedArticle
 from schemas.story import EditAction, StoryEdit
 from services.common.messages import decode, encode
+from services.dedup.articles import ArticlePart
 from services.dedup.grouping import Grouper, GroupingOutcome, GroupingResult
 from services.dedup.rows import ArticleRow
-from tests.unit.dedup.conftest import WINDOW
+from tests.unit.dedup.conftest import WINDOW, document_version
 
-Reports = dict[str, EnrichedArticle]
+Reports = dict[str, ArticlePart]
 Eager = Callable[..., Grouper]
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ def read(writes: list[tuple[str, bytes | None]]) -> dict[str, ArticleRow]:
     return {key: decode(ArticleRow, value) for key, value in rows.items()}
 
 
-def edit(action: EditAction, articles: list[EnrichedArticle], other: EnrichedArticle | None = None) -> StoryEdit:
+def edit(action: EditAction, articles: list[ArticlePart], other: ArticlePart | None = None) -> StoryEdit:
     return StoryEdit(
         edit_id=f"{action.value}-{len(articles)}",
         action=action,
@@ -57,7 +57,7 @@ def stories_of(grouper: Grouper) -> dict[str, str]:
     return {article_id: row.decision.story_id for article_id, row in grouper.rows.items()}
 
 
-def take_all(grouper: Grouper, articles: list[EnrichedArticle]) -> list[GroupingResult]:
+def take_all(grouper: Grouper, articles: list[ArticlePart]) -> list[GroupingResult]:
     return [grouper.take(article) for article in articles]
 
 
@@ -109,14 +109,14 @@ def test_the_document_of_a_moved_article_replaces_the_old_one(reports: Reports) 
     before = next(
         result.article for result in results if result.article and result.article.article_id == moved.article_id
     )
-    assert moved.document_version > before.document_version
+    assert document_version(moved) > document_version(before)
     again = grouper.take(reports["rate"])
     assert again.outcome is GroupingOutcome.REPEATED
     assert again.article == moved
 
 
 def test_a_split_takes_the_copies_along_and_holds_for_what_comes(
-    reports: Reports, enriched: Callable[..., EnrichedArticle]
+    reports: Reports, enriched: Callable[..., ArticlePart]
 ) -> None:
     grouper = Grouper(WINDOW)
     copy = enriched(reports["fire 2"].text, guid="copy of fire 2")
@@ -216,11 +216,11 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             assert step is not None
 
 
-def run(grouper: Grouper, step: EnrichedArticle | StoryEdit) -> GroupingResult:
+def run(grouper: Grouper, step: ArticlePart | StoryEdit) -> GroupingResult:
     return grouper.apply(step) if isinstance(step, StoryEdit) else grouper.take(step)
 
 
-def renamed(article: EnrichedArticle, article_id: str, *earlier: EnrichedArticle) -> EnrichedArticle:
+def renamed(article: ArticlePart, article_id: str, *earlier: ArticlePart) -> ArticlePart:
     """The article under another id, with a newer revision, in place of earlier ones."""
     ids = tuple(known.article_id for known in earlier)
     update = {"article_id": article_id, "revision": article.revision + 1000, "replaces": ids}

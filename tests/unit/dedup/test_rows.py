@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from schemas.article import EnrichedArticle, StoryReason
+from schemas.article import StoryReason
 from services.common.messages import RejectedMessage, decode, encode
+from services.dedup.articles import ArticlePart
 from services.dedup.rows import ArticleRow, Decision
 from tests.examples import EXAMPLES
 
-FULL = EnrichedArticle.model_validate_json((EXAMPLES / "articles.enriched/valid/v2-full.json").read_bytes())
+FULL = ArticlePart.model_validate_json((EXAMPLES / "articles.enriched/valid/v2-full.json").read_bytes())
 ROW = ArticleRow(
     article=FULL,
     arrival=3,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from schemas.article import EnrichedArticle
+from services.dedup.articles import ArticlePart
 from services.dedup.grouping import Grouper
 from tests.conftest import NOW
 from tests.unit.dedup.conftest import REPORTS, WINDOW
 
-Enrich = Callable[..., EnrichedArticle]
+Enrich = Callable[..., ArticlePart]
 
 
 def test_a_story_has_an_edition_for_each_language(enriched: Enrich) -> None:

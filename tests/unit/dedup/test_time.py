@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from schemas.article import EnrichedArticle
+from services.dedup.articles import ArticlePart
 from services.dedup.grouping import Grouper
 from tests.conftest import NOW
 from tests.unit.dedup.conftest import REPORTS, WINDOW
 
-Enrich = Callable[..., EnrichedArticle]
+Enrich = Callable[..., ArticlePart]
 EVENTS = {"fire 1": "fire", "fire 2": "fire", "rate": "rate", "rate 2": "rate", "match": "match", "match 2": "match"}
 
 
@@ -23,12 +23,12 @@ def partition(grouper: Grouper, names: dict[str, str]) -> set[frozenset[str]]:
     return {frozenset(members) for members in stories.values()}
 
 
-def test_another_order_gives_the_same_stories(reports: dict[str, EnrichedArticle]) -> None:
+def test_another_order_gives_the_same_stories(reports: dict[str, ArticlePart]) -> None:
     """The order does not matter. This tests every thirtieth of 720 orders, and tests/properties tests all of them."""
     check_orders(reports, itertools.islice(itertools.permutations(EVENTS), 0, None, 30))
 
 
-def check_orders(reports: dict[str, EnrichedArticle], orders: Iterable[tuple[str, ...]]) -> None:
+def check_orders(reports: dict[str, ArticlePart], orders: Iterable[tuple[str, ...]]) -> None:
     """Six reports of three events, taken in these orders, are three stories."""
     names = {reports[name].article_id: name for name in EVENTS}
     wanted = {frozenset(name for name in EVENTS if EVENTS[name] == event) for event in set(EVENTS.values())}
@@ -39,7 +39,7 @@ def check_orders(reports: dict[str, EnrichedArticle], orders: Iterable[tuple[str
         assert partition(grouper, names) == wanted, order
 
 
-def test_a_late_article_joins_the_story_of_its_day(enriched: Enrich, reports: dict[str, EnrichedArticle]) -> None:
+def test_a_late_article_joins_the_story_of_its_day(enriched: Enrich, reports: dict[str, ArticlePart]) -> None:
     """Backfill: an article that was fetched ten days ago is taken now, after other stories."""
     grouper = Grouper(WINDOW)
     now = NOW + timedelta(days=10)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.article import EnrichedArticle
+from services.dedup.articles import ArticlePart
 from services.dedup.grouping import Grouper
 from services.dedup.updates import version_of
 from tests.unit.dedup.conftest import WINDOW
 
-Enrich = Callable[..., EnrichedArticle]
+Enrich = Callable[..., ArticlePart]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 BODY = (
     "A ferry with 214 people on board ran aground off the island of Naxos on Tuesday evening, the Greek coast guard "
