@@ -64,13 +64,13 @@ def measure_pipeline(running: Running, material: Material) -> dict[str, Any]:
     """Measure from the first send to the last searchable article, after a warm-up, in articles per second."""
     client = make_client(settings_of(running))
     try:
-        cold = _warm_up(running, material, client)
+        cold = warm_up(running, material, client)
         return {"vectors": running.vectors, "cold_start_seconds": cold, **_replay(running, material, client)}
     finally:
         client.close()
 
 
-def _warm_up(running: Running, material: Material, client: Elasticsearch) -> float:
+def warm_up(running: Running, material: Material, client: Elasticsearch) -> float:
     """Seconds until the first articles are searchable. This includes loading the models."""
     path = material.folder / "warm-up.jsonl"
     material.corpus.write(path, WARM_UP, first=10_000_000)
@@ -211,6 +211,6 @@ def run(material: Material, only: str | None) -> dict[str, Any]:
     return found
 
 
-def to_json(figures: dict[str, Any]) -> bytes:
+def to_json(figures: object) -> bytes:
     """Figures as readable JSON."""
     return orjson.dumps(figures, option=orjson.OPT_INDENT_2) + b"\n"

@@ -143,6 +143,11 @@ class Sampler:
         for name, process in {**self.running.roots(), **self.others}.items():
             self.costs.setdefault(name, Cost()).add(_usages(process))
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU seconds of each process since the first sample, as of now."""
+        self.sample()
+        return {name: cost.cpu_seconds for name, cost in list(self.costs.items())}
+
     def figures(self, articles: int) -> list[dict[str, Any]]:
         """CPU seconds, also per 1,000 articles, and peak MiB of each process. Services come before servers."""
         names = sorted(self.costs, key=lambda name: (name in {"kafka", "elasticsearch"}, name))

@@ -116,6 +116,8 @@ class DedupService:
     def _rebuild_if_reassigned(self) -> None:
         generation = self.generation()
         if generation != self._built_for:
+            self.rows.forget_recent()
+            self.edits.forget_recent()
             self.grouper = Grouper.rebuild(self.window, self.rows, self.edits, self.settings.grouping_version)
             self.rows.require_rows(len(self.grouper.live))
             sent_again = self.rows.send_unsent() + self.edits.send_unsent()

@@ -82,6 +82,7 @@ class Profile:
     """
 
     article_id: str
+    title: str | None
     slot: int
     story_id: str
     is_duplicate: bool
@@ -109,6 +110,13 @@ class Profile:
         """Copy the decision of the row, which was made after the profile."""
         self.story_id, self.is_duplicate = row.decision.story_id, row.decision.duplicate_of is not None
         self.opened, self.story_revision = row.story_opened_at.timestamp(), row.story_revision
+
+    @property
+    def actors(self) -> Hashes:
+        """The hashes of the ids of its entities."""
+        flags = np.frombuffer(self.key_flags, np.uint8)
+        found: Hashes = np.frombuffer(self.keys, "<u4")[(flags & KeyFlag.ENTITY) != 0]
+        return found
 
     @property
     def all_keys(self) -> Hashes:
@@ -140,6 +148,7 @@ def to_profile(row: ArticleRow) -> tuple[Profile, Hashes]:
     damped = np.where(flags & KeyFlag.ALWAYS_IN_THE_NEWS, DAMPING, 1.0)
     profile = Profile(
         article_id=article.article_id,
+        title=article.title,
         slot=row.arrival,
         story_id=row.decision.story_id,
         is_duplicate=row.decision.duplicate_of is not None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Iterator, MutableMapping
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from services.common.settings import Settings
 from services.dedup.checked_store import CheckedStore
 
 R = TypeVar("R", bound=BaseModel)
+RECENT = 500
+"""Records that are kept decoded. An article is looked at again soon after it came: by the summary of its story."""
 
 
 class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is generic in stubs only
@@ -73,11 +75,54 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
         return futures
 
 
-class RecordTable(MutableMapping[str, R]):
+class Records(MutableMapping[str, R]):
+    """Records by id in a mapping of bytes. The last ones are kept decoded too, until `forget_recent`."""
+
+    def __init__(self, record: type[R], encoded: MutableMapping[bytes, bytes]) -> None:
+        self._record = record
+        self._encoded = encoded
+        self._recent: OrderedDict[str, R] = OrderedDict()
+
+    def __getitem__(self, key: str) -> R:
+        """The record of a key. Raises KeyError if there is none."""
+        record = self._recent.get(key)
+        if record is None:
+            record = decode(self._record, self._encoded[key.encode()])
+            self._remember(key, record)
+        return record
+
+    def __setitem__(self, key: str, record: R) -> None:
+        """Set the record."""
+        self._encoded[key.encode()] = encode(record)
+        self._remember(key, record)
+
+    def __delitem__(self, key: str) -> None:
+        """Remove the record."""
+        self._encoded.pop(key.encode(), None)
+        self._recent.pop(key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        """Every key."""
+        return (bytes(key).decode() for key in self._encoded)
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def _remember(self, key: str, record: R) -> None:
+        self._recent[key] = record
+        self._recent.move_to_end(key)
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+
+    def forget_recent(self) -> None:
+        """Decode again. The bytes may have been restored, with records of another process."""
+        self._recent.clear()
+
+
+class RecordTable(Records[R]):
     """Records by id in a faust table. A write is durable when its future is done."""
 
     def __init__(self, app: faust.App, settings: Settings, name: str, record: type[R]) -> None:
-        self._record = record
         self._table = ConfirmedTable(
             app,
             name=name,
@@ -93,25 +138,7 @@ class RecordTable(MutableMapping[str, R]):
             },
         )
         app.tables.add(self._table)
-
-    def __getitem__(self, key: str) -> R:
-        """The record of a key. Raises KeyError if there is none."""
-        return decode(self._record, self._table[key.encode()])
-
-    def __setitem__(self, key: str, record: R) -> None:
-        """Set the record."""
-        self._table[key.encode()] = encode(record)
-
-    def __delitem__(self, key: str) -> None:
-        """Remove the record."""
-        self._table.pop(key.encode(), None)
-
-    def __iter__(self) -> Iterator[str]:
-        """Every key of the table."""
-        return (bytes(key).decode() for key in self._table)
-
-    def __len__(self) -> int:
-        return len(self._table)
+        super().__init__(record, self._table)
 
     def require_rows(self, read: int) -> None:
         """Raises UnusableProcessError if the store has other rows than were read. The next start restores it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import nsmallest
 from zlib import crc32
 
 import numpy as np
@@ -17,14 +18,14 @@ from services.dedup.articles import ArticlePart
 from services.dedup.pairs import Frequencies, Joined
 from services.dedup.profiles import Profile
 from services.dedup.rows import ArticleRow
-from services.dedup.stories import StoryIndex
+from services.dedup.stories import MOST_SHARED, StoryIndex
 
 MAX_ENTITIES = 25
 MAX_RELATED = 5
 MIN_SHARED_ACTORS = 2
 CENTRAL_MEMBERS = 200
 """The most central article is chosen among the latest so many originals."""
-ACTORS = 8
+ACTORS = MOST_SHARED
 ACTOR_ARTICLES = 2000
 """An actor in more live articles than this does not relate stories."""
 HOUR = 3600.0
@@ -60,7 +61,9 @@ class EntityNames:
     def counted(self, key: int, articles: int) -> StoryEntity | None:
         """The entity with its number of articles, or None if no entity has this hash."""
         known = self._known.get(key)
-        return known.model_copy(update={"articles": articles}) if known else None
+        if known is None or articles == known.articles:
+            return known
+        return known.model_copy(update={"articles": articles})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,9 @@ class View:
 def summarise(story_id: str, view: View) -> Story:
     """The current state of a story. It must have at least one live article."""
     members = view.stories.members(story_id)
-    actors = count_actors(members)
+    actors = nsmallest(MAX_ENTITIES, view.stories.actors(story_id).items(), key=lambda item: (-item[1], item[0]))
     editions = make_editions(members, view)
-    found = [view.names.counted(key, count) for key, count in actors[:MAX_ENTITIES]]
+    found = [view.names.counted(key, count) for key, count in actors]
     central = max(editions, key=lambda edition: edition.articles)
     last = max(member.fetched for member in members)
     return Story(
@@ -102,15 +105,6 @@ def summarise(story_id: str, view: View) -> Story:
         grouping_version=view.version,
         revision=max(member.story_revision for member in members),
     )
-
-
-def count_actors(members: Iterable[Profile]) -> list[tuple[int, int]]:
-    """The hashes of entity ids with the number of articles that name each. The most named come first."""
-    counts = Counter[int]()
-    for member in members:
-        flags = np.frombuffer(member.key_flags, np.uint8)
-        counts.update(np.frombuffer(member.keys, "<u4")[(flags & KeyFlag.ENTITY) != 0].tolist())
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def measure_growth(fetched: Iterable[float], last: float) -> float:
@@ -187,22 +181,14 @@ def choose_sentence(article: ArticlePart, worth: Mapping[int, float]) -> str | N
 
 
 def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[RelatedStory, ...]:
-    """Other stories that share at least two of a story's actors. Stories with the rarest actors come first."""
+    """Other stories that share at least two of a story's actors. Those with the rarest actors come first."""
     keys = np.array(sorted(actors), dtype=np.uint32)
     keys = keys[view.stories.frequencies.of(keys) <= ACTOR_ARTICLES]
     if len(keys) < MIN_SHARED_ACTORS:
         return ()
-    shared: dict[str, set[int]] = defaultdict(set)
-    for profile, place in view.stories.holding(keys):
-        shared[profile.story_id].add(place)
-    shared.pop(story_id, None)
-    worth = view.stories.frequencies.idf(keys)
-    enough = {other: sorted(places) for other, places in shared.items() if len(places) >= MIN_SHARED_ACTORS}
-    ranked = sorted(enough.items(), key=lambda item: (-float(worth[item[1]].sum()), item[0]))
     related: list[RelatedStory] = []
-    for other, places in ranked[:MAX_RELATED]:
+    for other, places in view.stories.sharing(story_id, keys, at_least=MIN_SHARED_ACTORS, most=MAX_RELATED):
         ids = [view.names.counted(int(keys[place]), 1) for place in places]
-        first = view.rows[view.stories.members(other)[0].article_id].article
         shown = tuple(entity.id for entity in ids if entity is not None)
-        related.append(RelatedStory(story_id=other, title=first.title, shared=shown))
+        related.append(RelatedStory(story_id=other, title=view.stories.members(other)[0].title, shared=shown))
     return tuple(related)

@@ -59,6 +59,7 @@ class Table(dict[str, V]):
         self.writes: list[asyncio.Future[object]] = []
         self.unsent: list[str] = []
         self.sent_again = 0
+        self.forgotten = 0
 
     def __setitem__(self, key: str, value: V) -> None:
         super().__setitem__(key, value)
@@ -70,6 +71,9 @@ class Table(dict[str, V]):
 
     def _write(self) -> None:
         self.writes.append(asyncio.get_running_loop().create_future())
+
+    def forget_recent(self) -> None:
+        self.forgotten += 1
 
     def require_rows(self, read: int) -> None:
         assert read == len(self)
@@ -287,6 +291,7 @@ def test_a_new_assignment_starts_from_the_tables(harness: Harness, tmp_path: Pat
         before = dict(harness.rows)
         (article,) = (record for _, _, record in sent(harness.take(copy)))
         assert harness.service.grouper is not known
+        assert (harness.rows.forgotten, harness.edits.forgotten) == (2, 2)
         assert (article.story_id, article.story_reason.moved_by) == (FULL.article_id, "merge by ann (edit 5b1f)")
         assert list(harness.service.grouper.live) == [*before, copy.article_id]
         (again,) = (record for _, _, record in sent(other.handle(Received("t", 0, 9, None, b"k", encode(ONE_LINE)))))

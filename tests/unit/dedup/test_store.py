@@ -13,7 +13,8 @@ from schemas.story import StoryEdit
 from services.common.faust_app import make_app
 from services.common.messages import RejectedMessage, encode
 from services.common.settings import Settings
-from services.dedup.store import RecordTable
+from services.dedup import store
+from services.dedup.store import Records, RecordTable
 from tests.examples import EXAMPLES
 
 MERGE = StoryEdit.model_validate_json((EXAMPLES / "stories.edits/valid/v1-merge.json").read_bytes())
@@ -98,3 +99,29 @@ def test_the_changelog_takes_what_the_topic_takes(table: RecordTable[StoryEdit],
     assert config["max.message.bytes"] == Settings(home=tmp_path).max_request_bytes
     assert config["cleanup.policy"] == "compact"
     assert table._table.partitions == 1
+
+
+def test_a_record_is_decoded_once_while_it_is_recent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RECENT", 2)
+    encoded: dict[bytes, bytes] = {}
+    records = Records(StoryEdit, encoded)
+    edits = [MERGE.model_copy(update={"edit_id": name}) for name in "abc"]
+    for edit in edits:
+        records[edit.edit_id] = edit
+    assert records["c"] is edits[2]
+    assert records["a"] == edits[0]
+    assert records["a"] is not edits[0]
+    assert records["a"] is records["a"]
+
+
+def test_what_was_restored_is_read_again() -> None:
+    encoded: dict[bytes, bytes] = {}
+    records = Records(StoryEdit, encoded)
+    records["a"] = MERGE
+    restored = MERGE.model_copy(update={"by": "somebody else"})
+    encoded[b"a"] = encode(restored)
+    records.forget_recent()
+    assert records["a"] == restored
+    del records["a"]
+    with pytest.raises(KeyError):
+        records["a"]
