@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -29,11 +31,14 @@ from benchmarks.corpus import ROOT
 from schemas.article import EntityType, Fingerprint, KeyFlag, Keys, StoryReason
 from services.common.messages import encode
 from services.dedup.articles import ArticlePart, EntityPart, read_article
+from services.dedup.digests import Digest, NoDigests, pack
 from services.dedup.grouping import Grouper
+from services.dedup.names import entities_of
 from services.dedup.profiles import to_profile
 from services.dedup.rows import ArticleRow, Decision
 from services.dedup.store import Records
 
+LENGTH = struct.Struct("<II")
 RESULTS = Path(__file__).with_name("grouping_scale.json")
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v2-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -80,7 +85,7 @@ class Maker:
                 "article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
                 "fetched_at": NOW,
                 "published_at": NOW - timedelta(days=int(self._random.integers(10))),
-                "entities": entities_of(self._made[-1][0]),
+                "entities": entities_in(self._made[-1][0]),
                 "places": (),
                 "embedding": self._random.integers(-90, 90, 512).astype(np.int8).tobytes() if vector else None,
                 "text": " ".join(f"w{word}" for word in self._made[-1][2].tolist()),
@@ -121,7 +126,7 @@ def id_of(name: int) -> str:
     return f"Q{name}"
 
 
-def entities_of(names: Ids) -> tuple[EntityPart, ...]:
+def entities_in(names: Ids) -> tuple[EntityPart, ...]:
     """The entities among the names of an article: every eighth name."""
     found = names[names % ENTITY_EVERY == 0].tolist()
     kind = EntityType.PERSON
@@ -160,16 +165,56 @@ def to_row(article: ArticlePart, arrival: int) -> ArticleRow:
     return ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
 
 
+class SpooledDigests(NoDigests):
+    """Digests in a file, as the store has them on disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self.bytes = 0
+
+    def keep(self, article_id: str, digest: bytes) -> None:
+        """Add a digest."""
+        self._file.write(LENGTH.pack(len(article_id), len(digest)) + article_id.encode() + digest)
+        self.bytes += len(digest)
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Every digest."""
+        self._file.seek(0)
+        while head := self._file.read(LENGTH.size):
+            name, length = LENGTH.unpack(head)
+            yield self._file.read(name).decode(), self._file.read(length)
+
+
+class Counted(dict[str, ArticleRow]):
+    """The rows of a rebuild that needs none of them, but their number."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def build(maker: Maker, size: int) -> tuple[Grouper, SpooledDigests]:
+    """A grouper with so many live articles, each in a story of its own, and their digests."""
+    grouper, digests = Grouper(timedelta(days=14)), SpooledDigests()
+    grouper.rows = Records(ArticleRow, Encoded(maker.make(-1, vector=True), grouper.live))
+    for number in range(size):
+        article = maker.make(number, vector=number % 2 == 0)
+        digest = Digest(*to_profile(to_row(article, number)), entities_of(article))
+        digests.keep(article.article_id, pack(digest))
+        grouper.names.add(digest.entities)
+        grouper._insert(digest.profile, digest.sampled)  # noqa: SLF001 - a million takes are hours
+    return grouper, digests
+
+
 def measure(size: int) -> dict[str, float]:
     """The figures of one size."""
     maker = Maker()
-    grouper = Grouper(timedelta(days=14))
-    grouper.rows = Records(ArticleRow, Encoded(maker.make(-1, vector=True), grouper.live))
     began = time.perf_counter()
-    for number in range(size):
-        article = maker.make(number, vector=number % 2 == 0)
-        grouper._insert(*to_profile(to_row(article, number)))  # noqa: SLF001 - a million takes are hours
+    grouper, digests = build(maker, size)
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
+    found["digest_bytes"] = round(digests.bytes / size)
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
     postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
     packed = (
@@ -182,6 +227,10 @@ def measure(size: int) -> dict[str, float]:
         taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
         found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, name).items()}
     found["duplicates_per_second"] = _clock_duplicates(grouper, maker, size)
+    del grouper
+    began = time.perf_counter()
+    Grouper.rebuild(timedelta(days=14), Counted(size), digests=digests)
+    found["rebuild_ms_per_row"] = round((time.perf_counter() - began) / size * 1000, 3)
     return found
 
 

@@ -162,6 +162,7 @@ def _measured(settings: ElasticsearchSettings, metrics_urls: list[str]) -> dict[
         "restored_stores": snapshot.restored_stores,
         "producer": asdict(snapshot.producer) if snapshot.producer else None,
         "archive_lag": snapshot.archive_lag,
+        "rebuilt_share": snapshot.rebuilt_share,
         "problems": snapshot.problems,
     }
 
@@ -178,6 +179,8 @@ def _render(report: dict[str, Any], rates: Rates | None = None) -> Any:
         rest.append("Vectors: none. A setting turns them off, or the encoder is not installed.")
     if report["restored_stores"]:
         rest.append(f"Stores: {report['restored_stores']} damaged and restored by themselves. The logs say which.")
+    if report["rebuilt_share"] is not None:
+        rest.append(f"dedup rebuilds its state: {report['rebuilt_share']:.0%}. Articles wait until it is done.")
     if report["archive_lag"] is not None:
         rest.append(f"Archive: {report['archive_lag']:,} raw messages are not kept yet.")
     if rates is not None:

@@ -34,7 +34,7 @@ MAX_UNACKED = 500
 """Maximum number of events with unconfirmed sends. This gives back-pressure."""
 HALT_CHECK_SECONDS = 1.0
 MAX_BUSY_SECONDS = 1800.0
-"""Recovering a table and rebuilding dedup from it (1.2 ms per article) take at most this long. More is a stall."""
+"""A recovery, a rebuild or one message may go so long without progress. More is a stall."""
 log = get_logger(__name__)
 
 
@@ -154,7 +154,7 @@ class StreamWorker:
 
     `on_thread` is for a handler that works long and touches nothing of the app. `max_bytes` is for one that has decided
     before it knows the size of what it sends. With `in_order`, no message of the source is handled before an earlier
-    one.
+    one. `share_done` says how much is done of a work that may take very long, or None when there is none.
     """
 
     settings: Settings
@@ -166,10 +166,12 @@ class StreamWorker:
     on_thread: bool = False
     max_bytes: int | None = None
     in_order: bool = False
+    share_done: Callable[[], float | None] = lambda: None
     halt: Halt = field(init=False)
     loops: tuple[StreamLoop, ...] = field(init=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
     _busy_since: float = field(init=False, default_factory=time.monotonic)
+    _moved: object = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.halt = Halt(self.settings, self.service)
@@ -212,14 +214,21 @@ class StreamWorker:
     def is_excused(self) -> bool:
         """True while a missing commit is expected.
 
-        The service halted itself, or it is rebalancing, recovering or handling a message (for at most
-        MAX_BUSY_SECONDS).
+        The service halted itself, or it is rebalancing, recovering or handling a message, for at most
+        MAX_BUSY_SECONDS without progress.
         """
         is_busy = self.app.rebalancing or self.app.in_recovery or any(loop.is_handling for loop in self.loops)
-        now = time.monotonic()
-        if not is_busy:
-            self._busy_since = now
+        now, moved = time.monotonic(), (self.share_done(), self._restored())
+        if not is_busy or moved != self._moved:
+            self._busy_since, self._moved = now, moved
         return self.halt.is_halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
+
+    def _restored(self) -> int | None:
+        """The sum of the offsets up to which tables are restored. It grows while a recovery moves."""
+        if not self.app.in_recovery:
+            return None
+        tables: Any = self.app.tables  # faust's interface lacks it
+        return int(sum(tables.recovery.active_offsets.values()))
 
     def assigned(self) -> set[tuple[str, int]]:
         """The partitions of the source topics that this process has. Empty before a loop runs.
@@ -243,6 +252,8 @@ class StreamWorker:
         details: dict[str, object] = {"service": self.service, "partitions": len(self.assigned())}
         if self.halt.is_halted:
             details["halted"] = True
+        if (share := self.share_done()) is not None:
+            details["rebuilding"] = share
         return self.is_running and not self.halt.is_halted, details
 
     def start_probes(self, pages: Mapping[str, Page] | None = None) -> None:

@@ -42,10 +42,14 @@ SERVICE = "dedup"
 EDIT_SERVICE = "dedup_edits"
 """The service label of edits in metrics. It is separate, so that `dedup` counts articles only."""
 HOME_FILE = "dedup.home"
+TELL_SECONDS = 10.0
+STEPS_BETWEEN_LOOKS = 1000
+"""A look at the clock after so many steps of a rebuild, which take about a tenth of a second."""
 DECISION_BYTES = 64 * 1024
 """Room for a decision and the headers of a message. The decisions of 1,200 articles had at most 2 kB."""
 LIVE_ARTICLES = Gauge("dragoman_live_articles", "Articles in the window of dedup.")
 LIVE_STORIES = Gauge("dragoman_live_stories", "Stories with an article in the window of dedup.")
+REBUILT = Gauge("dragoman_rebuilt_share", "The share of a rebuild of the state that is done; 1 when none goes on.")
 DUPLICATES = Counter("dragoman_duplicates_total", "Near-duplicates found, by level.", ["level"])
 MERGED_STORIES = Counter("dragoman_merged_stories_total", "Stories that were merged into another.")
 KNOWN_LETTERS = ((SERVICE, "decode", ErrorClass.INVALID_MESSAGE), (SERVICE, "size", ErrorClass.TOO_LARGE))
@@ -62,6 +66,30 @@ def known_outcomes() -> Iterator[tuple[str, ...]]:
 
 
 @dataclass(slots=True)
+class Rebuilding:
+    """How far a rebuild is: steps that are done, of all. Each row is two steps."""
+
+    steps: int
+    done: int = 0
+    _told: float = field(default_factory=time.monotonic)
+
+    def count(self) -> None:
+        """Count one step, and tell it now and then."""
+        self.done += 1
+        if self.done % STEPS_BETWEEN_LOOKS:
+            return
+        REBUILT.set(self.share)
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self._told = time.monotonic()
+            log.info("rebuilding the state", share=self.share)
+
+    @property
+    def share(self) -> float:
+        """The share that is done."""
+        return round(self.done / max(1, self.steps), 3)
+
+
+@dataclass(slots=True)
 class DedupService:
     """Handles articles and edits with one grouper, which each new assignment of partitions rebuilds from the tables."""
 
@@ -72,6 +100,7 @@ class DedupService:
     generation: Callable[[], int]
     outbox: StoryOutbox
     grouper: Grouper = field(init=False)
+    rebuilding: Rebuilding | None = None
     _built_for: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -118,12 +147,24 @@ class DedupService:
         if generation != self._built_for:
             self.rows.forget_recent()
             self.edits.forget_recent()
-            self.grouper = Grouper.rebuild(self.window, self.rows, self.edits, self.settings.grouping_version)
+            began = time.monotonic()
+            self.rebuilding = Rebuilding(2 * len(self.rows))
+            self.grouper = Grouper.rebuild(
+                self.window,
+                self.rows,
+                self.edits,
+                self.settings.grouping_version,
+                digests=self.rows.digests,
+                on_row=self.rebuilding.count,
+            )
             self.rows.require_rows(len(self.grouper.live))
             sent_again = self.rows.send_unsent() + self.edits.send_unsent()
-            self._built_for = generation
+            self._built_for, self.rebuilding = generation, None
+            REBUILT.set(1)
             log.info(
                 "state rebuilt",
+                seconds=round(time.monotonic() - began, 1),
+                derived_again=self.grouper.derived,
                 articles=len(self.grouper.live),
                 stories=len(self.grouper.stories),
                 sent_again=sent_again,
@@ -291,10 +332,12 @@ def main() -> None:
         beside=((EDITS, service.handle_edit, EDIT_SERVICE),),
         max_bytes=settings.max_request_bytes - DECISION_BYTES,
         in_order=True,
+        share_done=lambda: service.rebuilding.share if service.rebuilding else None,
     )
     begin_at_zero(OUTCOMES, known_outcomes())
     begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)
     begin_at_zero(RESTORED, (("articles",), ("edits",)))
+    REBUILT.set(1)
     begin_at_zero(DUPLICATES, ((level,) for level in DuplicateLevel))
     worker.start_probes({"/explain": service.explain})
 

@@ -8,6 +8,8 @@ restores it.
 A kill may come after a row was written here and before Kafka confirmed its changelog record. So each write leaves a
 mark beside its row until then. What is marked at the next start is sent again: without that, a store that is restored
 later would lack the row (docs/adr/0021).
+
+Beside a row may stand its digest, which is derived from it. It is written and removed in one batch with the row.
 """
 
 from __future__ import annotations
@@ -32,6 +34,12 @@ OWN_PREFIX = b"__dragoman\0"
 SEAL_KEY = OWN_PREFIX + b"seal__"
 UNSENT_PREFIX = OWN_PREFIX + b"unsent__"
 """Before the key of a row whose changelog record is not confirmed."""
+DIGEST_PREFIX = OWN_PREFIX + b"digest__"
+"""Before the key of a row: what is derived from the row, so that it need not be derived again (`digests.py`)."""
+DIGESTS_KEY = OWN_PREFIX + b"digests__"
+"""The rows that the digests belong to, as in the seal. A version that knows no digests changes only the seal."""
+OWN_END = OWN_PREFIX[:-1] + b"\x01"
+"""Behind all keys of our own."""
 RESTORED = Counter(
     "dragoman_restored_stores_total", "Damaged stores that were set aside and restored from their changelog.", ["table"]
 )
@@ -57,6 +65,10 @@ class Seal:
         """The seal as it is stored."""
         return f"{self.rows} {self.checksum:016x} {self.offset}".encode()
 
+    def encode_rows(self) -> bytes:
+        """The part of the seal that is about rows."""
+        return f"{self.rows} {self.checksum:016x}".encode()
+
 
 def row_hash(key: bytes, value: bytes) -> int:
     """64 bits of the BLAKE2 hash of one row."""
@@ -75,6 +87,7 @@ class CheckedStore(rocksdb.Store):
         super().__init__(*args, **kwargs)
         self._seals: dict[int, Seal] = {}
         self._opened: dict[int, Any] = {}
+        self._prepared: dict[bytes, bytes] = {}
 
     def _open_for_partition(self, partition: int) -> Any:
         path = Path(self.partition_path(partition))
@@ -101,6 +114,8 @@ class CheckedStore(rocksdb.Store):
             if db is not None:
                 db.close()
             return str(error)[:500]
+        if db.get(DIGESTS_KEY) != self._seals[partition].encode_rows():
+            db.delete_range(DIGEST_PREFIX, DIGESTS_KEY)
         self._opened[partition] = db
         return None
 
@@ -122,7 +137,10 @@ class CheckedStore(rocksdb.Store):
         rows.seek_to_first()
         while rows.valid():
             key = bytes(rows.key())
-            if key != self.offset_key and not key.startswith(OWN_PREFIX):
+            if key.startswith(OWN_PREFIX):
+                rows.seek(OWN_END)
+                continue
+            if key != self.offset_key:
                 yield key, bytes(rows.value())
             rows.next()
         rows.status()  # raises what ended the iteration too early
@@ -198,10 +216,46 @@ class CheckedStore(rocksdb.Store):
                 batch.delete(key)
             else:
                 batch.put(key, value)
+            digest = self._prepared.pop(key, None)
+            if value is None or digest is None:
+                batch.delete(DIGEST_PREFIX + key)
+            else:
+                batch.put(DIGEST_PREFIX + key, digest)
             if unsent:
                 batch.put(UNSENT_PREFIX + key, b"")
         batch.put(SEAL_KEY, seal.encode())
+        batch.put(DIGESTS_KEY, seal.encode_rows())
         db.write(batch)
+
+    # --- digests: they go with their rows, and are on this disk only --------------------------------------------------
+
+    def prepare_digest(self, key: bytes, digest: bytes) -> None:
+        """Write this digest with the next write of its row. A row that is written without one has none."""
+        self._prepared[key] = digest
+
+    def keep_digest(self, key: bytes, digest: bytes) -> None:
+        """Write the digest of a row that is there. A write of the row takes it away again."""
+        for db in self._dbs.values():
+            if db.get(key) is not None:
+                db.put(DIGEST_PREFIX + key, digest)
+
+    def digest(self, key: bytes) -> bytes | None:
+        """The digest of a row, if there is one."""
+        found = (db.get(DIGEST_PREFIX + key) for db in self._dbs.values())
+        return next((bytes(digest) for digest in found if digest is not None), None)
+
+    def digests(self) -> Iterator[tuple[bytes, bytes]]:
+        """Key and digest of every row that has one. What cannot be read is left out."""
+        for partition, db in self._dbs.items():
+            found: Any = db.iter()
+            found.seek(DIGEST_PREFIX)
+            while found.valid() and bytes(found.key()).startswith(DIGEST_PREFIX):
+                yield bytes(found.key()).removeprefix(DIGEST_PREFIX), bytes(found.value())
+                found.next()
+            try:
+                found.status()  # raises what ended the iteration too early
+            except Exception as error:  # noqa: BLE001 - rocksdict raises a plain Exception
+                log.warning("some digests cannot be read", partition=partition, error=str(error))
 
     def note_sent(self, partition: int, key: bytes) -> None:
         """Take the mark from a row: the changelog has it."""

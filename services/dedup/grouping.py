@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,15 +13,17 @@ from schemas.article import DuplicateLink, EventSource, StoryReason
 from schemas.story import Story, StoryEdit
 from services.common.derived import FUTURE_TOLERANCE
 from services.dedup.articles import ArticlePart, GroupedPart
+from services.dedup.digests import Digest, Digests, NoDigests, pack, unpack
 from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
 from services.dedup.moves import Mover
+from services.dedup.names import EntityNames, entities_of
 from services.dedup.pairs import PairWeights, load_weights
 from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample_of, to_profile
 from services.dedup.rows import ArticleRow, Decision, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
-from services.dedup.summaries import EntityNames, View, summarise
+from services.dedup.summaries import View, summarise
 from services.dedup.updates import is_update
 
 EXPIRED_PER_ARTICLE = 4
@@ -76,6 +78,9 @@ class Grouper:
     stories: StoryIndex = field(default_factory=StoryIndex)
     constraints: Constraints = field(default_factory=Constraints)
     names: EntityNames = field(default_factory=EntityNames)
+    digests: Digests = field(default_factory=NoDigests)
+    derived: int = 0
+    """Rows that a rebuild found without a digest."""
     _duplicates: DuplicateIndex = field(default_factory=DuplicateIndex)
     _arrivals: int = 0
     _latest: float = 0.0
@@ -88,18 +93,42 @@ class Grouper:
         edits: MutableMapping[str, StoryEdit] | None = None,
         version: int = 1,
         weights: PairWeights | None = None,
+        digests: Digests | None = None,
+        on_row: Callable[[], None] = lambda: None,
     ) -> Grouper:
-        """Build the same state again from nothing but the rows and edits."""
+        """Build the same state again from nothing but the rows and edits.
+
+        `digests` makes it quick. `on_row` is called twice for each row, so that somebody sees that it goes on.
+        """
         stories = StoryIndex(weights=weights or load_weights())
         grouper = cls(window, version, rows, edits if edits is not None else {}, stories=stories)
         grouper.constraints = Constraints.of(grouper.edits.values())
-        prepared = []
-        for row in rows.values():
-            grouper.names.add(row.article)
-            prepared.append(to_profile(row))
-        for profile, sampled in sorted(prepared, key=lambda item: item[0].slot):
-            grouper._insert(profile, sampled)
+        if digests is not None:
+            grouper.digests = digests
+        for digest in sorted(grouper._read(on_row), key=lambda digest: digest.profile.slot):
+            grouper.names.add(digest.entities)
+            grouper._insert(digest.profile, digest.sampled)
+            on_row()
         return grouper
+
+    def _read(self, on_row: Callable[[], None]) -> Iterable[Digest]:
+        """The digest of every row. What is not known yet is derived from the row, and kept."""
+        known = {}
+        for article_id, packed in self.digests.items():
+            digest = unpack(packed)
+            if digest is not None:
+                known[article_id] = digest
+            on_row()
+        if len(known) != len(self.rows):
+            there = set(self.rows)
+            known = {article_id: digest for article_id, digest in known.items() if article_id in there}
+            for article_id in there - known.keys():
+                row = self.rows[article_id]
+                known[article_id] = Digest(*to_profile(row), entities_of(row.article))
+                self.digests.keep(article_id, pack(known[article_id]))
+                self.derived += 1
+                on_row()
+        return known.values()
 
     def take(
         self, article: ArticlePart, *, timestamp_ms: int | None = None, now: datetime | None = None
@@ -216,9 +245,11 @@ class Grouper:
         revision = max([first, row.story_revision, *(member.story_revision for member in members)]) + 1
         opened_at = datetime.fromtimestamp(members[0].opened, UTC) if members else row.story_opened_at
         row = row.model_copy(update={"story_revision": revision, "story_opened_at": opened_at})
-        self.rows[row.article_id] = row
-        self.names.add(row.article)
         profile.place(row)
+        digest = Digest(profile, sampled, entities_of(row.article))
+        self.digests.prepare(row.article_id, pack(digest))
+        self.rows[row.article_id] = row
+        self.names.add(digest.entities)
         self._insert(profile, sampled)
         mover = self._mover()
         for story_id in row.absorbed:
@@ -229,7 +260,7 @@ class Grouper:
         return GroupingResult(GroupingOutcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
     def _mover(self) -> Mover:
-        return Mover(self.rows, self.live, self.stories, self.version)
+        return Mover(self.rows, self.live, self.stories, self.digests, self.version)
 
     def _forbidden(self, article_id: str) -> dict[str, str]:
         """The stories that a person split this article from, each with its edit in words."""

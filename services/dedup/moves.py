@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from schemas.story import EditAction, Story, StoryEdit
 from services.dedup.articles import ArticlePart, GroupedPart
+from services.dedup.digests import Digests, pack, unpack
 from services.dedup.edits import describe_edit, split_story_id
 from services.dedup.profiles import Profile
 from services.dedup.rows import ArticleRow, Rows, to_grouped
@@ -25,6 +26,7 @@ class Mover:
     rows: Rows
     live: Mapping[str, Profile]
     stories: StoryIndex
+    digests: Digests
     version: int
     changed: dict[str, None] = field(default_factory=dict)
     emptied: list[Story] = field(default_factory=list)
@@ -73,7 +75,7 @@ class Mover:
                 continue
             decision = row.decision.model_copy(update={"duplicate_of": article.article_id})
             update = {"decision": decision, "decision_seq": row.decision_seq + 1}
-            self.rows[row.article_id] = row.model_copy(update=update)
+            self._save(row.model_copy(update=update), profile)
             self._moved[row.article_id] = None
 
     def report_left(self, story_id: str, survivor: str, article: ArticlePart) -> None:
@@ -178,6 +180,10 @@ class Mover:
             self._save(self.rows[stays.article_id].model_copy(update={"story_revision": revision}), stays)
 
     def _save(self, row: ArticleRow, profile: Profile) -> None:
+        digest = unpack(self.digests.get(row.article_id) or b"")
+        if digest is not None:
+            digest.profile.place(row)
+            self.digests.prepare(row.article_id, pack(digest))
         self.rows[row.article_id] = row
         self.stories.move(profile, row.decision.story_id, row.story_opened_at.timestamp())
         profile.story_revision = row.story_revision

@@ -58,6 +58,7 @@ class PostingIndex:
     _segments: list[Segment] = field(default_factory=list)
     _tail: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     _tail_parts: list[tuple[int, Keys]] = field(default_factory=list)
+    _indexed: int = 0
     _sizes: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1024, dtype=np.uint32))
     _removed: int = 0
 
@@ -66,8 +67,6 @@ class PostingIndex:
         if slot >= len(self._sizes):
             self._sizes = np.concatenate([self._sizes, np.zeros(max(len(self._sizes), slot), dtype=np.uint32)])
         self._sizes[slot] = len(keys)
-        for key in keys.tolist():
-            self._tail[key].append(slot)
         self._tail_parts.append((slot, keys))
         if len(self._tail_parts) >= TAIL_ARTICLES:
             self._seal()
@@ -87,12 +86,20 @@ class PostingIndex:
 
     def find(self, keys: Keys) -> tuple[Slots, Slots]:
         """The slot of each posting of these keys, and the place of its key in `keys`. Only rare keys are fast."""
+        self._index_tail()
         found = [self._find_in(segment, keys) for segment in self._segments]
         tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
         slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
         places = np.concatenate([*(places for _, places in found), np.array([place for _, place in tail], np.int64)])
         is_live = self._sizes[slots] > 0
         return slots[is_live], places[is_live]
+
+    def _index_tail(self) -> None:
+        """Note the postings of the tail by key. A rebuild adds many articles between two searches, and seals them."""
+        for slot, keys in self._tail_parts[self._indexed :]:
+            for key in keys.tolist():
+                self._tail[key].append(slot)
+        self._indexed = len(self._tail_parts)
 
     @staticmethod
     def _find_in(segment: Segment, keys: Keys) -> tuple[Slots, Slots]:
@@ -111,6 +118,7 @@ class PostingIndex:
         self._segments.append(self._sorted(keys, slots, len(self._tail_parts)))
         self._tail.clear()
         self._tail_parts.clear()
+        self._indexed = 0
         size = TAIL_ARTICLES
         while size < LARGEST_SEGMENT:
             tier = [segment for segment in self._segments if segment.articles == size]

@@ -75,6 +75,38 @@ class ConfirmedTable(Table):  # type: ignore[type-arg]  # faust's Table is gener
         return futures
 
 
+class StoredDigests:
+    """The digests of the rows of a table, where its store is on disk. In memory there are none."""
+
+    def __init__(self, table: ConfirmedTable) -> None:
+        self._table = table
+
+    @property
+    def _store(self) -> CheckedStore | None:
+        store = self._table.data
+        return store if isinstance(store, CheckedStore) else None
+
+    def prepare(self, article_id: str, digest: bytes) -> None:
+        """Keep a digest with the next write of its row."""
+        if (store := self._store) is not None:
+            store.prepare_digest(article_id.encode(), digest)
+
+    def keep(self, article_id: str, digest: bytes) -> None:
+        """Keep a digest of a row that is there already."""
+        if (store := self._store) is not None:
+            store.keep_digest(article_id.encode(), digest)
+
+    def get(self, article_id: str) -> bytes | None:
+        """The digest of a row, if it is known."""
+        return store.digest(article_id.encode()) if (store := self._store) is not None else None
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Every digest that is known, with its article id."""
+        if (store := self._store) is not None:
+            for key, digest in store.digests():
+                yield key.decode(), digest
+
+
 class Records(MutableMapping[str, R]):
     """Records by id in a mapping of bytes. The last ones are kept decoded too, until `forget_recent`."""
 
@@ -138,7 +170,13 @@ class RecordTable(Records[R]):
             },
         )
         app.tables.add(self._table)
+        self.digests = StoredDigests(self._table)
         super().__init__(record, self._table)
+
+    def __len__(self) -> int:
+        """The number of records. A store on disk knows it without reading them."""
+        store = self._table.data
+        return store.rows_written() if isinstance(store, CheckedStore) else len(self._table)
 
     def require_rows(self, read: int) -> None:
         """Raises UnusableProcessError if the store has other rows than were read. The next start restores it."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import nsmallest
-from zlib import crc32
 
 import numpy as np
 
-from schemas.article import EntityType, KeyFlag
-from schemas.story import Bucket, Edition, RelatedStory, Story, StoryEntity
+from schemas.article import KeyFlag
+from schemas.story import Bucket, Edition, RelatedStory, Story
 from services.dedup.articles import ArticlePart
+from services.dedup.names import EntityNames
 from services.dedup.pairs import Frequencies, Joined
 from services.dedup.profiles import Profile
 from services.dedup.rows import ArticleRow
@@ -33,37 +33,6 @@ HOURS_A_DAY = 24
 SENTENCES = 12
 SENTENCE_CHARACTERS = 300
 SENTENCE = re.compile(r"[^.!?。！？।\n]+(?:[.!?。！？।]+[\"'”’»)]*|\n|$)")
-
-
-@dataclass(slots=True)
-class EntityNames:
-    """The names and places of the entities of live articles, by the hash of their id."""
-
-    _known: dict[int, StoryEntity] = field(default_factory=dict)
-
-    def add(self, article: ArticlePart) -> None:
-        """Add the entities of an article. The gazetteer limits how many there can be."""
-        for entity in article.entities:
-            key = crc32(entity.id.encode())
-            if key not in self._known:
-                place = next((place for place in article.places if place.id == entity.id), None)
-                at = place if entity.type is EntityType.LOCATION else None
-                self._known[key] = StoryEntity(
-                    id=entity.id,
-                    articles=1,
-                    name=entity.name,
-                    type=entity.type,
-                    country=entity.country,
-                    lat=at.lat if at else None,
-                    lon=at.lon if at else None,
-                )
-
-    def counted(self, key: int, articles: int) -> StoryEntity | None:
-        """The entity with its number of articles, or None if no entity has this hash."""
-        known = self._known.get(key)
-        if known is None or articles == known.articles:
-            return known
-        return known.model_copy(update={"articles": articles})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +157,7 @@ def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[Rela
         return ()
     related: list[RelatedStory] = []
     for other, places in view.stories.sharing(story_id, keys, at_least=MIN_SHARED_ACTORS, most=MAX_RELATED):
-        ids = [view.names.counted(int(keys[place]), 1) for place in places]
-        shown = tuple(entity.id for entity in ids if entity is not None)
+        ids = [view.names.id_of(int(keys[place])) for place in places]
+        shown = tuple(entity_id for entity_id in ids if entity_id is not None)
         related.append(RelatedStory(story_id=other, title=view.stories.members(other)[0].title, shared=shown))
     return tuple(related)

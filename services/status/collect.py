@@ -62,7 +62,8 @@ class Snapshot:
     (None if it keeps them), in seconds. `books` is None if Kafka or Elasticsearch did not answer. `vectors` is whether
     the workers make vectors, or None if no worker answers. `restored_stores` counts stores of running processes that
     were damaged and restored. `producer` is None if no producer answers. `archive_lag` is how many raw messages the
-    archive has not kept yet, or None without an archive.
+    archive has not kept yet, or None without an archive. `rebuilt_share` is how much of its state dedup has rebuilt, or
+    None while it does not rebuild.
     """
 
     lag: dict[str, int] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Snapshot:
     restored_stores: int = 0
     producer: ProducerState | None = None
     archive_lag: int | None = None
+    rebuilt_share: float | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -84,6 +86,7 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
     snapshot.vectors = makes_vectors(samples)
     snapshot.restored_stores = int(total(samples, "dragoman_restored_stores_total") or 0)
     snapshot.producer = producer_state(samples)
+    snapshot.rebuilt_share = rebuilt_share(samples)
     if snapshot.producer is not None and snapshot.producer.polls_paused:
         snapshot.problems.append("No feed is polled and pushes are refused, because the outbox is full")
     try:
@@ -144,6 +147,12 @@ def producer_state(samples: list[Sample]) -> ProducerState | None:
         return None
     kept, paused = total(samples, "dragoman_kept_messages"), total(samples, "dragoman_polls_paused")
     return ProducerState(int(outbox), int(kept or 0), bool(paused))
+
+
+def rebuilt_share(samples: Iterable[Sample]) -> float | None:
+    """The share of its state that dedup has rebuilt. None if no rebuild goes on, or if dedup does not answer."""
+    share = total(samples, "dragoman_rebuilt_share")
+    return share if share is not None and share < 1 else None
 
 
 def makes_vectors(samples: Iterable[Sample]) -> bool | None:

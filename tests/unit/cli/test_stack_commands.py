@@ -351,6 +351,7 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
         "restored_stores": 0,
         "producer": None,
         "archive_lag": None,
+        "rebuilt_share": None,
         "problems": [],
     }
 
@@ -456,6 +457,7 @@ def test_a_process_that_ends_again_and_again_is_told(
         (b"dragoman_outbox_messages 7\ndragoman_kept_messages 5\n", "7 in the outbox, 5 kept until", 0),
         (b"dragoman_outbox_messages 7\ndragoman_polls_paused 1\n", "No feed is polled and pushes are refused", 4),
         (b'dragoman_restored_stores_total{table="articles"} 2\n', "Stores: 2 damaged and restored", 0),
+        (b"dragoman_rebuilt_share 0.45\n", "dedup rebuilds its state: 45%", 0),
     ],
 )
 def test_what_the_metrics_say_is_told(
@@ -465,6 +467,15 @@ def test_what_the_metrics_say_is_told(
     said.append(metrics)
     result = dragoman("status")
     assert (result.exit_code, words in result.stdout) == (code, True)
+
+
+def test_a_rebuild_that_is_done_is_not_told(
+    dragoman: Run, working: Callable[..., FakeSupervisor], said: list[bytes]
+) -> None:
+    working()
+    said.append(b"dragoman_rebuilt_share 1\n")
+    assert "rebuilds" not in dragoman("status").stdout
+    assert json.loads(dragoman("status", "--json").stdout)["rebuilt_share"] is None
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------

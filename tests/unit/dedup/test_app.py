@@ -39,6 +39,7 @@ from services.dedup.app import (
     require_only_process,
     require_room,
 )
+from services.dedup.digests import NoDigests
 from services.dedup.outbox import StoryOutbox
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -60,6 +61,7 @@ class Table(dict[str, V]):
         self.unsent: list[str] = []
         self.sent_again = 0
         self.forgotten = 0
+        self.digests = NoDigests()
 
     def __setitem__(self, key: str, value: V) -> None:
         super().__setitem__(key, value)

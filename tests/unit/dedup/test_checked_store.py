@@ -16,7 +16,7 @@ from services.common.exits import UnusableProcessError
 from services.common.faust_app import make_app
 from services.common.settings import Settings
 from services.dedup import checked_store
-from services.dedup.checked_store import SEAL_KEY, CheckedStore
+from services.dedup.checked_store import DIGESTS_KEY, SEAL_KEY, CheckedStore
 from services.dedup.rows import ArticleRow
 from services.dedup.store import RecordTable
 
@@ -254,3 +254,46 @@ def test_rows_that_came_from_the_changelog_are_not_sent_again(tmp_path: Path) ->
     message = SimpleNamespace(tp=TABLE, partition=0, offset=0, key=b"a", value=b"1")
     opened.store.apply_changelog_batch([SimpleNamespace(message=message)], bytes, bytes)
     assert opened.store.unsent() == []
+
+
+def test_a_digest_goes_with_its_row(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0)
+    digests = opened.table.digests
+    digests.prepare("key 1", b"one")
+    assert digests.get("key 1") is None, "it is written with the row"
+    opened.write({b"key 1": b"again"})
+    digests.keep("key 2", b"two")
+    digests.keep("no row", b"three")
+    assert dict(digests.items()) == {"key 1": b"one", "key 2": b"two"}
+    assert opened.rows() == {**ROWS, b"key 1": b"again"}, "a digest is no row"
+    assert len(opened.table) == len(ROWS)
+    opened.close()
+    again = Opened(home)
+    assert again.rows().keys() == ROWS.keys()
+    assert dict(again.table.digests.items()) == {"key 1": b"one", "key 2": b"two"}
+    again.write({b"key 1": b"without a digest", b"key 2": None})
+    assert dict(again.table.digests.items()) == {}
+
+
+def test_a_row_from_the_changelog_takes_the_digest_of_the_old_one(home: Path) -> None:
+    opened = Opened(home)
+    opened.store._db_for_partition(0)
+    opened.table.digests.keep("key 1", b"old")
+    message = SimpleNamespace(tp=TABLE, partition=0, offset=200, key=b"key 1", value=b"new")
+    opened.store.apply_changelog_batch([SimpleNamespace(message=message)], bytes, bytes)
+    assert opened.table.digests.get("key 1") is None
+
+
+def test_digests_of_rows_that_another_version_has_changed_are_dropped(home: Path) -> None:
+    """A version that knows no digests writes rows and seals alone."""
+    opened = Opened(home)
+    db = opened.store._db_for_partition(0)
+    opened.table.digests.keep("key 1", b"old")
+    known = db.get(DIGESTS_KEY)
+    opened.write({b"key 3": b"changed"}, offset=300)
+    db.put(DIGESTS_KEY, known)
+    opened.close()
+    again = Opened(home)
+    assert again.rows()[b"key 3"] == b"changed"
+    assert dict(again.table.digests.items()) == {}
