@@ -203,7 +203,7 @@ def build(maker: Maker, size: int) -> tuple[Grouper, SpooledDigests]:
         article = maker.make(number, vector=number % 2 == 0)
         digest = Digest(*to_profile(to_row(article, number)), entities_of(article))
         digests.keep(article.article_id, pack(digest))
-        grouper.names.add(digest.entities)
+        grouper.names.add(digest.entities, number)
         grouper._insert(digest.profile, digest.sampled)  # noqa: SLF001 - a million takes are hours
     return grouper, digests
 

@@ -171,7 +171,8 @@ class StreamWorker:
     loops: tuple[StreamLoop, ...] = field(init=False)
     _topics: dict[str, Any] = field(init=False, default_factory=dict)
     _busy_since: float = field(init=False, default_factory=time.monotonic)
-    _moved: object = field(init=False, default=None)
+    _furthest: tuple[float, int] = field(init=False, default=(0.0, 0))
+    """The share and the offsets that were reached while busy. Only what goes further is progress."""
 
     def __post_init__(self) -> None:
         self.halt = Halt(self.settings, self.service)
@@ -218,17 +219,20 @@ class StreamWorker:
         MAX_BUSY_SECONDS without progress.
         """
         is_busy = self.app.rebalancing or self.app.in_recovery or any(loop.is_handling for loop in self.loops)
-        now, moved = time.monotonic(), (self.share_done(), self._restored())
-        if not is_busy or moved != self._moved:
-            self._busy_since, self._moved = now, moved
+        now, moved = time.monotonic(), (self.share_done() or 0.0, self._restored())
+        if not is_busy:
+            self._busy_since, self._furthest = now, (0.0, 0)
+        elif moved[0] > self._furthest[0] or moved[1] > self._furthest[1]:
+            self._busy_since = now
+            self._furthest = (max(moved[0], self._furthest[0]), max(moved[1], self._furthest[1]))
         return self.halt.is_halted or (is_busy and now - self._busy_since < MAX_BUSY_SECONDS)
 
-    def _restored(self) -> int | None:
+    def _restored(self) -> int:
         """The sum of the offsets up to which tables are restored. It grows while a recovery moves."""
         if not self.app.in_recovery:
-            return None
+            return 0
         tables: Any = self.app.tables  # faust's interface lacks it
-        return int(sum(tables.recovery.active_offsets.values()))
+        return sum(max(0, offset or 0) for offset in list(tables.recovery.active_offsets.values()))
 
     def assigned(self) -> set[tuple[str, int]]:
         """The partitions of the source topics that this process has. Empty before a loop runs.

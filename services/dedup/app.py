@@ -86,7 +86,7 @@ class Rebuilding:
     @property
     def share(self) -> float:
         """The share that is done."""
-        return round(self.done / max(1, self.steps), 3)
+        return min(1.0, round(self.done / max(1, self.steps), 3))
 
 
 @dataclass(slots=True)
@@ -130,6 +130,11 @@ class DedupService:
         """The current state of a story, or None if it has no live article."""
         with self._lock:
             return self.grouper.story(story_id)
+
+    def share_done(self) -> float | None:
+        """The share of a rebuild that is done, or None if none goes on. Other threads ask."""
+        rebuilding = self.rebuilding
+        return rebuilding.share if rebuilding else None
 
     def explain(self, query: dict[str, str]) -> tuple[int, object]:
         """The answer to `dragoman explain ARTICLE ARTICLE`: how dedup compares the two articles now."""
@@ -332,7 +337,7 @@ def main() -> None:
         beside=((EDITS, service.handle_edit, EDIT_SERVICE),),
         max_bytes=settings.max_request_bytes - DECISION_BYTES,
         in_order=True,
-        share_done=lambda: service.rebuilding.share if service.rebuilding else None,
+        share_done=service.share_done,
     )
     begin_at_zero(OUTCOMES, known_outcomes())
     begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
@@ -41,7 +42,7 @@ class EntityPart(Part):
     id: ShortText
     type: EntityType
     name: str
-    country: str | None = None
+    country: ShortText | None = None
 
 
 class PlacePart(Part):
@@ -79,16 +80,28 @@ class ReadablePart(Part):
 class ArticlePart(ReadablePart):
     """What dedup reads of an enriched article of the current version.
 
-    A field that no enriched article has is refused, as everywhere: it would be a typo.
+    A field that no enriched article has is refused, as everywhere: it would be a typo. A field that every one has must
+    be there. What dedup computes with must fit together, because an error there would come again with the message.
     """
 
     fingerprint: Fingerprint
 
     @model_validator(mode="after")
-    def _has_known_fields_only(self) -> Self:
-        unknown = (self.model_extra or {}).keys() - EnrichedArticle.model_fields.keys()
-        if unknown:
+    def _has_the_fields_of_an_article(self) -> Self:
+        carried = (self.model_extra or {}).keys()
+        if unknown := carried - EnrichedArticle.model_fields.keys():
             raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+        if absent := REQUIRED - carried - self.model_fields_set:
+            raise ValueError(f"absent fields: {', '.join(sorted(absent))}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        keys, found = self.fingerprint.keys, self.fingerprint
+        check_lengths("keys", keys.hashes, keys.counts, keys.flags, keys.labels)
+        check_lengths("terms", found.terms, found.term_counts, found.term_flags)
+        if self.embedding is not None and not any(self.embedding):
+            raise ValueError("embedding: a vector without a direction")
         return self
 
 
@@ -109,17 +122,33 @@ class GroupedPart(ReadablePart):
     decision_seq: DecisionNumber
 
 
+class InRow(Part):
+    """An article as deep as it stands in its row. A JSON parser has a limit of depth, and a row must be readable."""
+
+    article: ArticlePart
+
+
+REQUIRED = {name for name, field in EnrichedArticle.model_fields.items() if field.is_required()}
+
+
+def check_lengths(name: str, hashes: bytes, counts: bytes, *others: Sized) -> None:
+    """Raise ValueError unless there is one count, and one of everything else, for each hash of four bytes."""
+    count, rest = divmod(len(hashes), 4)
+    if rest or any(len(other) != count for other in (counts, *others)) or 0 in counts:
+        raise ValueError(f"{name}: hashes, counts and flags do not fit together")
+
+
 def read_article(message: bytes | None) -> ArticlePart:
     """What dedup reads of a message.
 
     A message that lacks it is decoded in full: it may be of an older version. RejectedMessage: it is no article.
     """
     try:
-        return ArticlePart.model_validate_json(message or b"")
+        return InRow.model_validate_json(b'{"article":%b}' % (message or b"")).article
     except ValidationError:
         return part_of(decode(EnrichedArticle, message))
 
 
 def part_of(article: EnrichedArticle) -> ArticlePart:
-    """What dedup reads of an enriched article."""
-    return ArticlePart.model_validate_json(encode(article))
+    """What dedup reads of an enriched article. RejectedMessage: it does not fit together."""
+    return decode(ArticlePart, encode(article))

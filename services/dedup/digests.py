@@ -18,10 +18,22 @@ import orjson
 
 from schemas.article import EntityType
 from services.dedup.names import NamedEntity
-from services.dedup.profiles import Hashes, Profile
+from services.dedup.profiles import (
+    DAMPING,
+    MOST_DIGITS,
+    SAMPLE_MODULUS,
+    SMALL_MODULUS,
+    SMALL_SAMPLE,
+    UNCASED,
+    Hashes,
+    Profile,
+)
 
 VERSION = 1
 """Raise it when `to_profile` derives anything else: then every digest is derived again, once."""
+CONSTANTS = (sorted(UNCASED), DAMPING, MOST_DIGITS, SAMPLE_MODULUS, SMALL_SAMPLE, SMALL_MODULUS)
+RULES = crc32(repr((VERSION, CONSTANTS)).encode())
+"""What a profile was derived with. It stands in each digest."""
 ARRAYS = (
     "keys",
     "key_weights",
@@ -102,7 +114,7 @@ def pack(digest: Digest) -> bytes:
     sections = [*(getattr(profile, name) for name in ARRAYS), profile.vector or b"", digest.sampled.tobytes()]
     head = orjson.dumps(
         {
-            "version": VERSION,
+            "rules": RULES,
             "lengths": [len(section) for section in sections],
             "entities": [tuple(entity) for entity in digest.entities],
             **{name: getattr(profile, name) for name in SCALARS},
@@ -119,7 +131,7 @@ def unpack(packed: bytes) -> Digest | None:
         return None
     end = NUMBER.size + NUMBER.unpack_from(body)[0]
     head: Mapping[str, Any] = orjson.loads(body[NUMBER.size : end])
-    if head["version"] != VERSION:
+    if head["rules"] != RULES:
         return None
     *arrays, vector, sampled = _cut(body, end, head["lengths"])
     scalars = {name: head[name] for name in SCALARS}

@@ -105,30 +105,37 @@ class Grouper:
         grouper.constraints = Constraints.of(grouper.edits.values())
         if digests is not None:
             grouper.digests = digests
-        for digest in sorted(grouper._read(on_row), key=lambda digest: digest.profile.slot):
-            grouper.names.add(digest.entities)
-            grouper._insert(digest.profile, digest.sampled)
+        prepared = sorted(grouper._read(on_row), key=lambda item: item[0].slot, reverse=True)
+        while prepared:  # each is let go when it is in the indexes
+            grouper._insert(*prepared.pop())
             on_row()
         return grouper
 
-    def _read(self, on_row: Callable[[], None]) -> Iterable[Digest]:
-        """The digest of every row. What is not known yet is derived from the row, and kept."""
-        known = {}
+    def _read(self, on_row: Callable[[], None]) -> list[tuple[Profile, Hashes]]:
+        """Profile and sampled bigrams of every row. What is not known yet is derived from the row, and kept.
+
+        A digest cannot be there without its row, because the store writes and removes both in one batch.
+        """
+        found: dict[str, tuple[Profile, Hashes]] = {}
         for article_id, packed in self.digests.items():
             digest = unpack(packed)
-            if digest is not None:
-                known[article_id] = digest
+            if digest is None:
+                continue
+            self.names.add(digest.entities, digest.profile.slot)
+            found[article_id] = (digest.profile, digest.sampled)
             on_row()
-        if len(known) != len(self.rows):
+        if len(found) != len(self.rows):
             there = set(self.rows)
-            known = {article_id: digest for article_id, digest in known.items() if article_id in there}
-            for article_id in there - known.keys():
+            found = {article_id: item for article_id, item in found.items() if article_id in there}
+            for article_id in sorted(there - found.keys()):
                 row = self.rows[article_id]
-                known[article_id] = Digest(*to_profile(row), entities_of(row.article))
-                self.digests.keep(article_id, pack(known[article_id]))
+                digest = Digest(*to_profile(row), entities_of(row.article))
+                self.digests.keep(article_id, pack(digest))
+                self.names.add(digest.entities, digest.profile.slot)
+                found[article_id] = (digest.profile, digest.sampled)
                 self.derived += 1
                 on_row()
-        return known.values()
+        return list(found.values())
 
     def take(
         self, article: ArticlePart, *, timestamp_ms: int | None = None, now: datetime | None = None
@@ -249,7 +256,7 @@ class Grouper:
         digest = Digest(profile, sampled, entities_of(row.article))
         self.digests.prepare(row.article_id, pack(digest))
         self.rows[row.article_id] = row
-        self.names.add(digest.entities)
+        self.names.add(digest.entities, profile.slot)
         self._insert(profile, sampled)
         mover = self._mover()
         for story_id in row.absorbed:

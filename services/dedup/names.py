@@ -38,19 +38,25 @@ def entities_of(article: ArticlePart) -> tuple[NamedEntity, ...]:
 class EntityNames:
     """The entities of live articles by the hash of their id."""
 
-    _known: dict[int, NamedEntity] = field(default_factory=dict)
+    _known: dict[int, tuple[int, NamedEntity]] = field(default_factory=dict)
 
-    def add(self, entities: Iterable[NamedEntity]) -> None:
-        """Add the entities of an article. The gazetteer limits how many there can be."""
+    def add(self, entities: Iterable[NamedEntity], slot: int) -> None:
+        """Add the entities of an article. The gazetteer limits how many there can be.
+
+        Of two articles that name an entity, the one with the lower slot counts, in whatever order they are added.
+        """
         for entity in entities:
-            self._known.setdefault(crc32(entity.id.encode()), entity)
+            key = crc32(entity.id.encode())
+            known = self._known.get(key)
+            if known is None or slot < known[0]:
+                self._known[key] = slot, entity
 
     def id_of(self, key: int) -> str | None:
         """The id of the entity with this hash, or None if there is none."""
         known = self._known.get(key)
-        return known.id if known else None
+        return known[1].id if known else None
 
     def counted(self, key: int, articles: int) -> StoryEntity | None:
         """The entity with its number of articles, or None if no entity has this hash."""
         known = self._known.get(key)
-        return StoryEntity(articles=articles, **known._asdict()) if known else None
+        return StoryEntity(articles=articles, **known[1]._asdict()) if known else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from schemas.article import DuplicateLink, DuplicateReason, StoryReason
 from schemas.base import ArticleId, Record, ShortText, Timestamp
@@ -37,6 +37,8 @@ class ArticleRow(Record):
     came to dedup. `moved_by` names the article or the edit that moved this article into its story, and `moved_from`
     names the story that it left. With these fields, a redelivered message completes the work that a crash interrupted.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # as in the article; without it, NaN becomes null
 
     article: ArticlePart
     arrival: NonNegativeInt

@@ -12,11 +12,13 @@ from pydantic import BaseModel
 
 from schemas.topics import BROKER_TIME, DAY_MS, ENRICHED
 from services.common.exits import EXIT_TEMPORARY, UnusableProcessError
-from services.common.messages import decode, encode
+from services.common.messages import RejectedMessage, decode, encode
 from services.common.settings import Settings
 from services.dedup.checked_store import CheckedStore
 
 R = TypeVar("R", bound=BaseModel)
+MOST_BYTES = 256 * 1024
+"""A larger record is not kept decoded: its objects take many times its bytes."""
 RECENT = 500
 """Records that are kept decoded. An article is looked at again soon after it came: by the summary of its story."""
 
@@ -119,14 +121,20 @@ class Records(MutableMapping[str, R]):
         """The record of a key. Raises KeyError if there is none."""
         record = self._recent.get(key)
         if record is None:
-            record = decode(self._record, self._encoded[key.encode()])
-            self._remember(key, record)
+            encoded = self._encoded[key.encode()]
+            try:
+                record = decode(self._record, encoded)
+            except RejectedMessage as rejected:  # no fault of the message that asks for the record
+                reason = f"The record {key} in the store cannot be read: {rejected.reason}"
+                raise UnusableProcessError(EXIT_TEMPORARY, reason) from rejected
+            self._remember(key, record, len(encoded))
         return record
 
     def __setitem__(self, key: str, record: R) -> None:
         """Set the record."""
-        self._encoded[key.encode()] = encode(record)
-        self._remember(key, record)
+        encoded = encode(record)
+        self._encoded[key.encode()] = encoded
+        self._remember(key, record, len(encoded))
 
     def __delitem__(self, key: str) -> None:
         """Remove the record."""
@@ -140,9 +148,11 @@ class Records(MutableMapping[str, R]):
     def __len__(self) -> int:
         return len(self._encoded)
 
-    def _remember(self, key: str, record: R) -> None:
+    def _remember(self, key: str, record: R, size: int) -> None:
+        self._recent.pop(key, None)
+        if size > MOST_BYTES:
+            return
         self._recent[key] = record
-        self._recent.move_to_end(key)
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tests.examples import EXAMPLES
 VALID = sorted((EXAMPLES / "articles.enriched" / "valid").glob("*.json"))
 TWINS = {key.decode(): value for key, value in twins(ENRICHED)}
 FULL = (EXAMPLES / "articles.enriched" / "valid" / "v2-full.json").read_bytes()
+
+
+HASHES_AND_A_BYTE = b64encode(b64decode(json.loads(FULL)["fingerprint"]["keys"]["hashes"]) + b"x").decode()
 
 
 def row_of(message: bytes) -> ArticleRow:
@@ -63,7 +67,74 @@ def test_a_number_that_is_none_stays_what_it_is() -> None:
     """The indexer refuses it. As `null` it would pass."""
     message = FULL.replace(b'"stages": {', b'"stages": {"odd": NaN, ', 1)
     assert message != FULL
-    assert b"NaN" in encode(to_grouped(row_of(message), 1))
+    row = decode(ArticleRow, encode(row_of(message)))
+    assert b"NaN" in encode(to_grouped(row, 1))
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_what_is_accepted_can_be_read_from_its_row(opening: bytes, closing: bytes) -> None:
+    """A JSON parser has a limit of depth, and an article stands one level deeper in its row."""
+    accepted = []
+    for depth in range(150, 260):
+        nested = opening * depth + b"1" + closing * depth
+        message = FULL.replace(b'"byline": ', b'"byline": ' + nested + b', "agency": ', 1)
+        assert message != FULL
+        try:
+            row = row_of(message)
+        except RejectedMessage:
+            continue
+        assert decode(ArticleRow, encode(row)) == row
+        accepted.append(depth)
+    assert 0 < len(accepted) < 110
+
+
+@pytest.mark.parametrize("name", ["words", "content_hash", "stage_versions", "published_at_source"])
+def test_a_field_that_every_article_has_must_be_there(name: str) -> None:
+    fields = json.loads(FULL)
+    del fields[name]
+    with pytest.raises(RejectedMessage, match=name):
+        read_article(json.dumps(fields).encode())
+
+
+def misfits() -> dict[str, dict[str, Any]]:
+    """Fingerprints and vectors that only look like ones."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, path, value in (
+        ("a flag too few", ("keys", "flags"), "AA=="),
+        ("a count too few", ("keys", "counts"), "AQ=="),
+        ("no labels", ("keys", "labels"), []),
+        ("a byte too many", ("keys", "hashes"), HASHES_AND_A_BYTE),
+        ("a term too few", ("terms",), "AAAAAA=="),
+        ("a count of a term too few", ("term_counts",), "AQ=="),
+        ("no flags of terms", ("term_flags",), ""),
+    ):
+        fields = json.loads(FULL)
+        at = fields["fingerprint"]
+        for part in path[:-1]:
+            at = at[part]
+        at[path[-1]] = value
+        found[name] = fields
+    counts = json.loads(FULL)
+    counts["fingerprint"]["term_counts"] = "A" * len(counts["fingerprint"]["term_counts"])
+    return {
+        **found,
+        "counts of zero": counts,
+        "a vector without a direction": {**json.loads(FULL), "embedding": b64encode(bytes(512)).decode()},
+        "a country of a thousand letters": with_country("N" * 2000),
+    }
+
+
+def with_country(country: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(FULL)
+    fields["entities"][0]["country"] = country
+    return fields
+
+
+@pytest.mark.parametrize("name", misfits())
+def test_what_does_not_fit_together_is_a_dead_letter(name: str) -> None:
+    """An error behind the reading would end the process, and the message would come again."""
+    with pytest.raises(RejectedMessage):
+        read_article(json.dumps(misfits()[name]).encode())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +106,24 @@ def flip(home: Path) -> None:
     path.write_bytes(data)
 
 
+def flip_beside_rows(home: Path) -> None:
+    """The damage is in a block that has digests only."""
+    opened = Opened(home)
+    opened.store._db_for_partition(0)
+    digests = {key: random.Random(key).randbytes(2000) for key in ROWS}
+    for key, digest in digests.items():
+        opened.table.digests.keep(key.decode(), digest)
+    opened.close()
+    opened = Opened(home)
+    opened.store._db_for_partition(0).compact_range(None, None)
+    opened.close()
+    path = max(files(home, "*.sst"), key=lambda file: file.stat().st_size)
+    data = bytearray(path.read_bytes())
+    place = data.index(digests[b"key 250"][500:600])
+    data[place : place + 4] = b"xxxx"
+    path.write_bytes(data)
+
+
 def without_seal(home: Path) -> None:
     opened = Opened(home)
     opened.store._db_for_partition(0).delete(SEAL_KEY)
@@ -127,6 +146,7 @@ DAMAGES = {
     "CURRENT is cut": cut("CURRENT", 0.3),
     "MANIFEST is cut": cut("MANIFEST-*", 0.5),
     "bytes are flipped": flip,
+    "bytes are flipped in a digest": flip_beside_rows,
     "there is no seal": without_seal,
     "a row is lost": with_a_lost_row,
     "the offset is newer than the rows": with_a_newer_offset,
@@ -274,6 +294,20 @@ def test_a_digest_goes_with_its_row(home: Path) -> None:
     assert dict(again.table.digests.items()) == {"key 1": b"one", "key 2": b"two"}
     again.write({b"key 1": b"without a digest", b"key 2": None})
     assert dict(again.table.digests.items()) == {}
+
+
+def test_digests_that_a_rebuild_kept_are_there_at_the_next_start(home: Path) -> None:
+    """Also when the store was written by a version that knows no digests, and no row is written meanwhile."""
+    opened = Opened(home)
+    opened.store._db_for_partition(0).delete(DIGESTS_KEY)
+    opened.close()
+    for _ in range(2):
+        opened = Opened(home)
+        opened.store._db_for_partition(0)
+        if not (kept := dict(opened.table.digests.items())):
+            opened.table.digests.keep("key 1", b"one")
+        opened.close()
+    assert kept == {"key 1": b"one"}
 
 
 def test_a_row_from_the_changelog_takes_the_digest_of_the_old_one(home: Path) -> None:

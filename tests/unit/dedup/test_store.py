@@ -10,8 +10,9 @@ import pytest
 from faust.tables.table import Table
 
 from schemas.story import StoryEdit
+from services.common.exits import UnusableProcessError
 from services.common.faust_app import make_app
-from services.common.messages import RejectedMessage, encode
+from services.common.messages import encode
 from services.common.settings import Settings
 from services.dedup import store
 from services.dedup.store import Records, RecordTable
@@ -87,9 +88,12 @@ def test_removing_what_is_not_there_writes_nothing(table: RecordTable[StoryEdit]
     assert table.take_unconfirmed() == ()
 
 
-def test_a_record_that_another_program_wrote_is_no_record(table: RecordTable[StoryEdit]) -> None:
+def test_a_record_that_another_program_wrote_is_no_fault_of_the_message_that_asks(
+    table: RecordTable[StoryEdit],
+) -> None:
+    """The message would be a dead letter, and so would every other one that asks for the record."""
     table._table[b"odd"] = b"no JSON"
-    with pytest.raises(RejectedMessage):
+    with pytest.raises(UnusableProcessError, match="The record odd in the store cannot be read"):
         table["odd"]
 
 
@@ -112,6 +116,17 @@ def test_a_record_is_decoded_once_while_it_is_recent(monkeypatch: pytest.MonkeyP
     assert records["a"] == edits[0]
     assert records["a"] is not edits[0]
     assert records["a"] is records["a"]
+
+
+def test_a_large_record_is_not_kept_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_BYTES", len(encode(MERGE)))
+    records = Records(StoryEdit, {})
+    larger = MERGE.model_copy(update={"made_by": f"{MERGE.made_by}x"})
+    records["a"] = MERGE
+    assert records["a"] is MERGE
+    records["a"] = larger
+    assert records["a"] == larger
+    assert records["a"] is not larger
 
 
 def test_what_was_restored_is_read_again() -> None:
