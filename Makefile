@@ -108,6 +108,9 @@ figures: setup ## Copy the committed results into CHANGELOG.md
 bench: setup ## Measure articles/s, CPU and memory of each stage, each service and the whole pipeline
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.speed.sizes
+	@$(BIN)/python -m benchmarks.speed.growth
+	@$(BIN)/python -m benchmarks.speed.growth --vectors
+	@$(BIN)/python -m benchmarks.speed.growth --pages
 
 train-stories: setup ## Train the pair score of stories again, bit for bit. EDITS=file adds decisions of people
 	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))

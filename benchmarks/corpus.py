@@ -10,8 +10,9 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 
 import orjson
@@ -149,11 +150,13 @@ class Corpus:
             drawn.insert(chance.randint(1, len(drawn)), sentence)
         return drawn
 
-    def write(self, path: Path, count: int, first: int = 0) -> Written:
-        """Write `count` articles from number `first` on as JSON lines."""
+    def write(self, path: Path, count: int, first: int = 0, *, as_pages: bool = False) -> Written:
+        """Write `count` articles from number `first` on as JSON lines, as texts or as web pages."""
         characters = 0
         with path.open("wb") as file:
             for line in self.lines(count, first):
+                if as_pages:
+                    line = to_page(line)  # noqa: PLW2901 - the same article
                 characters += len(line.content)
                 file.write(orjson.dumps(asdict(line)) + b"\n")
         return Written(count, characters / max(1, count))
@@ -161,6 +164,23 @@ class Corpus:
     def lines(self, count: int, first: int = 0) -> Iterator[Line]:
         """`count` articles from number `first` on."""
         return (self.article(number) for number in range(first, first + count))
+
+
+def to_page(line: Line) -> Line:
+    """The same article as a web page of some 60 kB: menus, a list of other articles, scripts and styles around it."""
+    title, paragraphs = escape(line.title), "".join(f"<p>{escape(text)}</p>" for text in line.content.split("\n"))
+    menu = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in ("news", "world", "sport", "contact"))
+    others = "".join(f'<li><a href="/story-{number}">Another story, number {number}</a></li>' for number in range(20))
+    script = "".join(f"window.widget{number}={{id:{number},load:()=>{{return {number}}}}};" for number in range(900))
+    style = "".join(f".block-{number}{{margin:{number % 9}px;color:#{number:06x}}}" for number in range(500))
+    page = (
+        f"<!DOCTYPE html><html><head><title>{title}</title><style>{style}</style></head>"
+        f"<body><nav><ul>{menu}</ul></nav>"
+        f"<main><article><h1>{title}</h1><time datetime='{line.published_at}'></time>{paragraphs}</article></main>"
+        f"<aside><h2>More</h2><ul>{others}</ul></aside><footer>All rights reserved</footer>"
+        f"<script>{script}</script></body></html>"
+    )
+    return replace(line, content_type="text/html", content=page)
 
 
 def open_corpus(seed: int = 1) -> Corpus:

@@ -1,10 +1,10 @@
 """Measures whether the whole line slows down as it works: articles per second and CPU by process, part by part.
 
-    python -m benchmarks.speed.growth [--marks 2000,5000,10000,20000] [--vectors] [--json PATH]
+    python -m benchmarks.speed.growth [--marks 2000,5000,10000,20000] [--vectors] [--pages] [--json PATH]
 
 One embedded stack takes all articles in one replay. A part lasts from one mark to the next. Articles that are still on
-their way at a mark belong to the next part, so a part is exact to some hundred articles. The figures are written with
-those of other conditions (with vectors, without), and drawn as `docs/images/growth.svg`.
+their way at a mark belong to the next part, so a part is exact to some hundred articles. The figures are written beside
+those of other conditions (vectors, pages), and drawn as `docs/images/growth.svg`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Mark:
     cpu: dict[str, float]
 
 
-def measure(marks: Sequence[int], *, vectors: bool) -> dict[str, Any]:
+def measure(marks: Sequence[int], *, vectors: bool, pages: bool) -> dict[str, Any]:
     """The parts of one run."""
     with tempfile.TemporaryDirectory(prefix="dragoman-growth-") as name, embedded_stack(vectors=vectors) as running:
         corpus = open_corpus()
@@ -55,12 +55,12 @@ def measure(marks: Sequence[int], *, vectors: bool) -> dict[str, Any]:
         try:
             warm_up(running, material, client)
             path = material.folder / "growth.jsonl"
-            written = corpus.write(path, marks[-1])
+            written = corpus.write(path, marks[-1], as_pages=pages)
             about = conditions(marks[-1], written.mean_characters, corpus.origin)
             moments = _replay(running, client, path, marks)
         finally:
             client.close()
-    return {"vectors": vectors, "conditions": about, "parts": to_parts(moments)}
+    return {"vectors": vectors, "pages": pages, "conditions": about, "parts": to_parts(moments)}
 
 
 def _replay(running: Running, client: Elasticsearch, path: Path, marks: Sequence[int]) -> list[Mark]:
@@ -94,9 +94,14 @@ def to_parts(moments: Sequence[Mark]) -> list[dict[str, Any]]:
     return parts
 
 
+def name_of(run: dict[str, Any]) -> str:
+    """The conditions of a run, in words."""
+    return f"{'pages' if run['pages'] else 'texts'} {'with' if run['vectors'] else 'without'} vectors"
+
+
 def to_table(run: dict[str, Any]) -> Table:
     """One row for each part."""
-    table = Table(title=f"CPU-ms an article, {'with' if run['vectors'] else 'without'} vectors")
+    table = Table(title=f"CPU-ms an article, {name_of(run)}")
     names = sorted({name for part in run["parts"] for name in part["cpu_ms"]})
     for heading in ("articles", "a second", *names, "sum"):
         table.add_column(heading, justify="right")
@@ -109,13 +114,12 @@ def to_table(run: dict[str, Any]) -> Table:
 
 def to_picture(runs: Sequence[dict[str, Any]]) -> str:
     """Rates and the CPU of the processes that take most, by the number of articles so far."""
-    rates = {f"{'with' if run['vectors'] else 'without'} vectors": _line(run, None) for run in runs}
+    rates = {name_of(run): _line(run, None) for run in runs}
     spent = {name: _line(runs[0], name) for name in ("dedup", "elasticsearch", "workers", "kafka", "indexer")}
-    shown = "with" if runs[0]["vectors"] else "without"
     return draw(
         (
             Panel("articles a second", "articles so far", rates),
-            Panel(f"CPU-ms an article, {shown} vectors", "articles so far", spent),
+            Panel(f"CPU-ms an article, {name_of(runs[0])}", "articles so far", spent),
         )
     )
 
@@ -132,13 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--marks", default=",".join(map(str, MARKS)), metavar="N,N", help="where the parts end")
     parser.add_argument("--vectors", action="store_true", help="with vectors")
+    parser.add_argument("--pages", action="store_true", help="web pages of 60 kB in place of texts")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="PATH", help="where the figures are written")
     asked = parser.parse_args()
-    run = measure([int(mark) for mark in asked.marks.split(",")], vectors=asked.vectors)
+    run = measure([int(mark) for mark in asked.marks.split(",")], vectors=asked.vectors, pages=asked.pages)
     Console().print(to_table(run))
     known = json.loads(asked.json.read_text(encoding="utf8")) if asked.json.is_file() else []
-    others = [one for one in known if one["vectors"] != asked.vectors]
-    runs = sorted([run, *others], key=lambda one: bool(one["vectors"]))
+    others = [one for one in known if name_of(one) != name_of(run)]
+    runs = sorted([run, *others], key=lambda one: (one["pages"], one["vectors"]))
     asked.json.write_bytes(to_json(runs))
     if asked.json == RESULTS:
         PLOT.write_text(to_picture(runs), encoding="utf8")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.corpus import Corpus, open_corpus, read_seeds
+from benchmarks.corpus import Corpus, open_corpus, read_seeds, to_page
+from services.extraction.extract import from_html
 from services.fingerprint import text_hashes
 
 COUNT = 300
@@ -52,3 +53,17 @@ def test_a_line_is_what_replay_reads(tmp_path: Path) -> None:
     assert written.articles == len(lines) == 10
     assert written.mean_characters == sum(len(line["content"]) for line in lines) / 10
     assert set(lines[0]) == {"guid", "source_id", "content_type", "title", "content", "published_at"}
+
+
+def test_a_page_has_the_text_of_its_article_and_the_size_of_a_usual_page() -> None:
+    """The extraction finds the article again, without menus and scripts."""
+    line = Corpus("seeds", read_seeds()).article(3)
+    page = to_page(line)
+    assert 40_000 < len(page.content) < 90_000
+    assert (page.guid, page.content_type) == (line.guid, "text/html")
+    extracted = from_html(page.content, None)
+    assert extracted is not None
+    found = extracted.text
+    assert all(sentence in found for sentence in line.content.split("\n"))
+    assert "Another story" not in found
+    assert "window.widget" not in found

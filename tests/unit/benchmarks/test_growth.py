@@ -30,11 +30,11 @@ def test_a_run_that_was_given_up_tells_what_came() -> None:
 
 
 def test_the_picture_is_svg_with_a_point_for_each_part() -> None:
-    run = {"vectors": False, "parts": to_parts(MOMENTS)}
+    run = {"vectors": False, "pages": True, "parts": to_parts(MOMENTS)}
     tree = etree.fromstring(to_picture([run]))
     assert len(tree.findall(".//{*}circle")) == 2 * (1 + 5)
     texts = [text.text for text in tree.findall(".//{*}text")]
-    assert {"without vectors", "dedup", "CPU-ms an article, without vectors"} <= set(texts)
+    assert {"pages without vectors", "dedup", "CPU-ms an article, pages without vectors"} <= set(texts)
     assert to_table(run).row_count == 2
 
 
