@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 import sys
 import threading
@@ -10,19 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka.errors import KafkaError
-
 from schemas.article import RawArticle
 from schemas.topics import RAW
 from services.archive.settings import ArchiveSettings
 from services.archive.shelf import Kept, Shelf
-from services.common.consumer import commit, make_consumer, stay_in_group
+from services.common.consumer import commit, make_consumer, run_service, stay_in_group
 from services.common.derived import content_sha256
 from services.common.exits import EXIT_CONFIGURATION
-from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
 from services.common.messages import RejectedMessage, decode
-from services.common.metrics import OUTCOMES, RETRIES, begin_at_zero, serve_metrics
+from services.common.metrics import OUTCOMES, RETRIES, begin_at_zero
 from services.common.retries import Backoff
 from services.common.stream import prepare
 
@@ -100,21 +96,11 @@ def main() -> None:
     except (OSError, sqlite3.Error) as error:
         log.error("the archive cannot be opened", folder=str(settings.archive), error=str(error))  # noqa: TRY400 - a traceback would not help
         sys.exit(1)
-    group, topics = settings.group(SERVICE), (settings.topic(RAW),)
-    archive = Archive(make_consumer(settings, group, *topics), shelf)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: archive.stopping.set())
+    topics = (settings.topic(RAW),)
+    archive = Archive(make_consumer(settings, settings.group(SERVICE), *topics), shelf)
     begin_at_zero(OUTCOMES, ((SERVICE, outcome) for outcome in (ARCHIVED, KNOWN, UNREADABLE)))
     begin_at_zero(RETRIES, ((SERVICE, DISK),))
-    serve_metrics(settings.metrics_host, settings.metrics_port, archive.health)
-    assigned = lambda: {(part.topic, part.partition) for part in archive.consumer.assignment()}  # noqa: E731
-    excused = lambda: archive.problem is not None  # noqa: E731
-    LivenessProbe(settings, SERVICE, group, topics, assigned, excused).start()
     try:
-        archive.run()
-    except KafkaError:
-        log.exception("Kafka failed; exiting for a restart, nothing is lost")
-        raise SystemExit(1) from None
+        run_service(settings, SERVICE, topics, archive, lambda: archive.problem is not None)
     finally:
-        archive.consumer.close()
-        archive.shelf.close()
+        shelf.close()

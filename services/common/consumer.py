@@ -1,17 +1,57 @@
-"""A consumer of kafka-python that commits on request, and waits without leaving its group."""
+"""A service on a consumer of kafka-python, which commits on request and waits without leaving its group."""
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from services.common.liveness import LivenessProbe
+from services.common.logging import get_logger
+from services.common.metrics import serve_metrics
 from services.common.settings import Settings
+
+log = get_logger(__name__)
+
+
+class ConsumerService(Protocol):
+    """A service that reads topics with a consumer until `stopping` is set."""
+
+    consumer: Any
+    stopping: threading.Event
+
+    def run(self) -> None:
+        """Run until `stopping` is set."""
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """Whether all is well, and details."""
+
+
+def run_service(
+    settings: Settings, name: str, topics: tuple[str, ...], service: ConsumerService, is_excused: Callable[[], bool]
+) -> None:
+    """Run a service until SIGTERM, with its metrics page and its liveness probe, and close its consumer.
+
+    SystemExit with code 1 when Kafka fails: the supervisor starts it again, and nothing is lost.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stopping.set())
+    serve_metrics(settings.metrics_host, settings.metrics_port, service.health)
+    assigned = lambda: {(part.topic, part.partition) for part in service.consumer.assignment()}  # noqa: E731
+    LivenessProbe(settings, name, settings.group(name), topics, assigned, is_excused).start()
+    try:
+        service.run()
+    except KafkaError:
+        log.exception("Kafka failed; exiting for a restart, nothing is lost")
+        raise SystemExit(1) from None
+    finally:
+        service.consumer.close()
 
 
 def make_consumer(settings: Settings, group: str, *topics: str) -> KafkaConsumer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,14 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 from prometheus_client import Histogram
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, GROUPED, STORIES
-from services.common.consumer import commit, make_consumer, stay_in_group
+from services.common.consumer import commit, make_consumer, run_service, stay_in_group
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.elastic import make_client
 from services.common.halt import UNREADABLE, Halt, source_of
-from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
 from services.common.messages import RejectedMessage
 from services.common.metrics import (
@@ -31,7 +28,6 @@ from services.common.metrics import (
     RETRIES,
     STAGE_SECONDS,
     begin_at_zero,
-    serve_metrics,
 )
 from services.common.producer import SafeProducer
 from services.common.retries import Backoff
@@ -205,25 +201,15 @@ def main() -> None:
     settings = IndexerSettings()
     prepare(settings, SERVICE, GROUPED, STORIES, DEAD)
     wait_for_elasticsearch(settings)
-    group, topics = settings.group(SERVICE), (settings.topic(GROUPED), settings.topic(STORIES))
-    consumer = make_consumer(settings, group, *topics)
+    topics = (settings.topic(GROUPED), settings.topic(STORIES))
+    consumer = make_consumer(settings, settings.group(SERVICE), *topics)
     indexer = Indexer(settings, consumer, SafeProducer(settings), make_client(settings))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: indexer.stopping.set())
     begin_at_zero(OUTCOMES, known_outcomes())
     begin_at_zero(DEAD_LETTERS, KNOWN_LETTERS)
     begin_at_zero(RETRIES, ((SERVICE, "elasticsearch"),))
     for origin in (FEED, OTHER):
         LATENCY.labels(origin)
-    serve_metrics(settings.metrics_host, settings.metrics_port, indexer.health)
-    assigned = lambda: {(part.topic, part.partition) for part in indexer.consumer.assignment()}  # noqa: E731
-    excused = lambda: indexer.halt.is_halted or indexer.writer.waiting  # noqa: E731
-    LivenessProbe(settings, SERVICE, group, topics, assigned, excused).start()
     try:
-        indexer.run()
-    except KafkaError:
-        log.exception("Kafka failed; exiting for a restart, nothing is lost")
-        raise SystemExit(1) from None
+        run_service(settings, SERVICE, topics, indexer, lambda: indexer.halt.is_halted or indexer.writer.waiting)
     finally:
-        indexer.consumer.close()
         indexer.producer.close()
