@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntFlag, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
@@ -295,8 +295,11 @@ class Place(Record):
     lon: float = Field(ge=-180, le=180)
 
 
-class KeyFlag(IntFlag):
-    """The kind of a key of an article, and whether it is in the lede."""
+class KeyFlag(IntEnum):
+    """The kind of a key of an article, and whether it is in the lede. The values are bits of one byte.
+
+    It is no `IntFlag`, whose `|` and `&` make an object of the class and take ten times as long.
+    """
 
     LEDE = 1
     NUMBER = 4

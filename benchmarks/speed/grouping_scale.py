@@ -5,7 +5,8 @@
 Live articles are synthetic, with about 2 kB of text each: 60 names and numbers, of which seven are entities, 150 word
 stems, 310 word bigrams, and a vector in every second article. Word frequencies follow real use (log-uniform ranks). Of
 the articles that are then taken, every third reports the event of a live article and every twentieth is a copy. What is
-timed is all that dedup does with a message, but for Kafka and the disk. Each size is measured in a separate process.
+timed is all that dedup does with a message, but for Kafka and the store. Each size is measured in a separate process.
+`loop_ms` says how fast the machine was meanwhile.
 """
 
 from __future__ import annotations
@@ -28,25 +29,29 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks.corpus import ROOT
+from benchmarks.speed.measures import loop_ms
 from schemas.article import EntityType, Fingerprint, KeyFlag, Keys, StoryReason
 from services.common.messages import encode
 from services.dedup.articles import ArticlePart, EntityPart, read_article
-from services.dedup.digests import Digest, NoDigests, pack
+from services.dedup.digests import NoDigests, digest_of, pack
 from services.dedup.grouping import Grouper
-from services.dedup.names import entities_of
-from services.dedup.profiles import to_profile
+from services.dedup.profiles import Profile, pack_short_hashes, sample, to_profile
 from services.dedup.rows import ArticleRow, Decision
 from services.dedup.store import Records
+from services.fingerprint import distinct
 
-LENGTH = struct.Struct("<II")
+LENGTH = struct.Struct("<I")
 RESULTS = Path(__file__).with_name("grouping_scale.json")
 EXAMPLE = ROOT / "schemas" / "examples" / "articles.enriched" / "valid" / "v2-full.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TAKEN = 600
+REMEMBERED = 5000
+"""An article reports the event of one of the latest so many, or copies one of them."""
 TAKEN_DUPLICATES = 3000
 NAMES, TERMS, WORDS, FACTS = 60, 150, 310, 40
 NAME_VOCABULARY, TERM_VOCABULARY, WORD_VOCABULARY = 4_000_000, 400_000, 50_000_000
 HASH_FACTOR = np.uint32(2654435761)
+LOOP_EVERY = 20
 STORY_EVERY, COPY_EVERY = 3, 20
 ENTITY_EVERY = 8
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +65,20 @@ class Maker:
         self._random = np.random.default_rng(seed)
         self._template = read_article(EXAMPLE.read_bytes())
         self._made: list[tuple[Ids, Ids, Ids]] = []
+
+    def make_profile(self, number: int, *, vector: bool) -> tuple[Profile, ArticleRow]:
+        """The profile and the row of article `number`, in a separate story.
+
+        It is one that no later article copies, so the hashes of its words are made and not derived from a text.
+        """
+        article = self.make(number, vector=vector)
+        words = self._made[-1][2].astype(np.uint32) * HASH_FACTOR
+        pairs = distinct(words * np.uint32(0x9E3779B1))
+        row = to_row(article.model_copy(update={"text": ""}), number)
+        profile = to_profile(row)
+        profile.words, profile.shingles = pack_short_hashes(words), pack_short_hashes(pairs)
+        profile.sampled = sample(pairs).tobytes()
+        return profile, row
 
     def make(self, number: int, *, vector: bool) -> ArticlePart:
         """Make article `number`. Some articles report the event of an earlier article, some copy an earlier article."""
@@ -95,7 +114,7 @@ class Maker:
 
     def _remember(self, made: tuple[Ids, Ids, Ids]) -> None:
         self._made.append(made)
-        del self._made[:-5000]
+        del self._made[:-REMEMBERED]
 
     def _draw(self, count: int, vocabulary: int) -> Ids:
         ranks = np.exp(self._random.random(count) * np.log(vocabulary))
@@ -174,15 +193,15 @@ class SpooledDigests(NoDigests):
 
     def keep(self, article_id: str, digest: bytes) -> None:
         """Add a digest."""
-        self._file.write(LENGTH.pack(len(article_id), len(digest)) + article_id.encode() + digest)
+        del article_id
+        self._file.write(LENGTH.pack(len(digest)) + digest)
         self.bytes += len(digest)
 
-    def items(self) -> Iterator[tuple[str, bytes]]:
+    def values(self) -> Iterator[bytes]:
         """Every digest."""
         self._file.seek(0)
         while head := self._file.read(LENGTH.size):
-            name, length = LENGTH.unpack(head)
-            yield self._file.read(name).decode(), self._file.read(length)
+            yield self._file.read(LENGTH.unpack(head)[0])
 
 
 class Counted(dict[str, ArticleRow]):
@@ -200,11 +219,16 @@ def build(maker: Maker, size: int) -> tuple[Grouper, SpooledDigests]:
     grouper, digests = Grouper(timedelta(days=14)), SpooledDigests()
     grouper.rows = Records(ArticleRow, Encoded(maker.make(-1, vector=True), grouper.live))
     for number in range(size):
-        article = maker.make(number, vector=number % 2 == 0)
-        digest = Digest(*to_profile(to_row(article, number)), entities_of(article))
-        digests.keep(article.article_id, pack(digest))
-        grouper.names.add(digest.entities, number)
-        grouper._insert(digest.profile, digest.sampled)  # noqa: SLF001 - a million takes are hours
+        vector = number % 2 == 0
+        if number < size - REMEMBERED:
+            profile, row = maker.make_profile(number, vector=vector)
+        else:
+            row = to_row(maker.make(number, vector=vector), number)
+            profile = to_profile(row)
+        digest = digest_of(row, profile)
+        digests.keep(row.article_id, pack(digest))
+        grouper._note(digest)  # noqa: SLF001 - a million takes are hours
+        grouper._insert(profile)  # noqa: SLF001
     return grouper, digests
 
 
@@ -213,16 +237,10 @@ def measure(size: int) -> dict[str, float]:
     maker = Maker()
     began = time.perf_counter()
     grouper, digests = build(maker, size)
+    print(f"{size:,} articles are live", file=sys.stderr, flush=True)
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["digest_bytes"] = round(digests.bytes / size)
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
-    postings = grouper._duplicates._postings._segments  # noqa: SLF001 - what is measured
-    packed = (
-        len(profile.shingles + profile.words + profile.facts + profile.digits) for profile in grouper.live.values()
-    )
-    kept = sum(packed) / size
-    posted = sum(posting.keys.nbytes + posting.slots.nbytes for posting in postings) / size
-    found["duplicate_bytes_per_article"] = round(kept + posted)
     for name, vector in (("with_vectors", True), ("without_vectors", False)):
         taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
         found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, name).items()}
@@ -240,8 +258,10 @@ def _clock(grouper: Grouper, taken: list[ArticlePart], name: str) -> dict[str, f
         encode(article.model_copy(update={"article_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}"))}))
         for number, article in enumerate(taken)
     ]
-    seconds, deciding = [], 0.0
-    for message in messages:
+    seconds, loops, deciding = [], [], 0.0
+    for number, message in enumerate(messages):
+        if number % LOOP_EVERY == 0:
+            loops.append(loop_ms())
         began = time.perf_counter()
         article = read_article(message)
         read = time.perf_counter()
@@ -256,6 +276,7 @@ def _clock(grouper: Grouper, taken: list[ArticlePart], name: str) -> dict[str, f
         "p99_ms": round(float(np.quantile(seconds, 0.99)) * 1000, 2),
         "deciding_ms": round(deciding / len(messages) * 1000, 2),
         "articles_per_second": round(1 / float(np.mean(seconds)), 1),
+        "loop_ms": round(float(np.median(loops)), 2),
     }
 
 
@@ -265,9 +286,11 @@ def _clock_duplicates(grouper: Grouper, maker: Maker, size: int) -> float:
     made = [maker.make(2 * size + number, vector=False) for number in range(TAKEN_DUPLICATES)]
     rows = [to_profile(to_row(article, 3 * size + number)) for number, article in enumerate(made)]
     began = time.perf_counter()
-    for profile, sampled in rows:
-        index.find(profile, sampled)
-        index.add(profile, sampled)
+    for profile in rows:
+        index.find(profile)
+        grouper.live.store(profile.article.slot, profile.pack())
+        grouper.live.add(profile.article)
+        index.add(profile)
     return round(len(rows) / (time.perf_counter() - began), 1)
 
 

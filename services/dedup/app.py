@@ -99,6 +99,8 @@ class DedupService:
     window: timedelta
     generation: Callable[[], int]
     outbox: StoryOutbox
+    folder: Path | None = None
+    """For temporary files."""
     grouper: Grouper = field(init=False)
     rebuilding: Rebuilding | None = None
     _built_for: int | None = None
@@ -160,6 +162,7 @@ class DedupService:
                 self.edits,
                 self.settings.grouping_version,
                 digests=self.rows.digests,
+                folder=self.folder,
                 on_row=self.rebuilding.count,
             )
             self.rows.require_rows(len(self.grouper.live))
@@ -327,6 +330,7 @@ def main() -> None:
         timedelta(days=settings.window_days),
         lambda: int(app.consumer_generation_id),
         outbox,
+        folder,
     )
     worker = StreamWorker(
         settings,

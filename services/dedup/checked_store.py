@@ -242,18 +242,13 @@ class CheckedStore(rocksdb.Store):
             if db.get(key) is not None:
                 db.put(DIGEST_PREFIX + key, digest)
 
-    def digest(self, key: bytes) -> bytes | None:
-        """The digest of a row, if there is one."""
-        found = (db.get(DIGEST_PREFIX + key) for db in self._dbs.values())
-        return next((bytes(digest) for digest in found if digest is not None), None)
-
-    def digests(self) -> Iterator[tuple[bytes, bytes]]:
-        """Key and digest of every row that has one. Every block was read when the store was opened."""
+    def digests(self) -> Iterator[bytes]:
+        """The digest of every row that has one. Every block was read when the store was opened."""
         for db in self._dbs.values():
             found: Any = db.iter()
             found.seek(DIGEST_PREFIX)
             while found.valid() and bytes(found.key()).startswith(DIGEST_PREFIX):
-                yield bytes(found.key()).removeprefix(DIGEST_PREFIX), bytes(found.value())
+                yield bytes(found.value())
                 found.next()
             found.status()  # raises what ended the iteration too early
 

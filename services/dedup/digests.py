@@ -8,71 +8,45 @@ none. A digest that is damaged, or of another version, is derived again.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from sys import intern
 from typing import Any, Protocol
 from zlib import crc32
 
-import numpy as np
 import orjson
 
 from schemas.article import EntityType
-from services.dedup.names import NamedEntity
+from services.dedup.names import NamedEntity, entities_of
 from services.dedup.profiles import (
+    ARRAYS,
     DAMPING,
     MOST_DIGITS,
     SAMPLE_MODULUS,
     SMALL_MODULUS,
     SMALL_SAMPLE,
-    UNCASED,
-    Hashes,
+    LiveArticle,
     Profile,
+    to_profile,
 )
+from services.dedup.rows import ArticleRow
 
-VERSION = 1
+VERSION = 2
 """Raise it when `to_profile` derives anything else: then every digest is derived again, once."""
-CONSTANTS = (sorted(UNCASED), DAMPING, MOST_DIGITS, SAMPLE_MODULUS, SMALL_SAMPLE, SMALL_MODULUS)
+CONSTANTS = (ARRAYS, DAMPING, MOST_DIGITS, SAMPLE_MODULUS, SMALL_SAMPLE, SMALL_MODULUS)
 RULES = crc32(repr((VERSION, CONSTANTS)).encode())
 """What a profile was derived with. It stands in each digest."""
-ARRAYS = (
-    "keys",
-    "key_weights",
-    "key_flags",
-    "terms",
-    "term_weights",
-    "term_flags",
-    "shingles",
-    "words",
-    "facts",
-    "digits",
-)
-"""The fields of a profile that are bytes, in the order of their sections."""
-SCALARS = (
-    "article_id",
-    "title",
-    "slot",
-    "story_id",
-    "is_duplicate",
-    "language",
-    "has_capitals",
-    "source_id",
-    "day",
-    "fetched",
-    "event",
-    "opened",
-    "story_revision",
-)
 TYPES = {kind.value: kind for kind in EntityType}
 NUMBER = struct.Struct("<I")
-"""A digest begins with the CRC-32 of what follows: the length of its JSON, the JSON, and the arrays."""
+"""A digest begins with the CRC-32 of what follows: the length of its JSON, the JSON, and the packed profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The profile of a live article, its sampled bigrams, and its entities."""
+    """A live article, its profile as bytes (`Profile.pack`), and its entities."""
 
-    profile: Profile
-    sampled: Hashes
+    article: LiveArticle
+    profile: bytes
     entities: tuple[NamedEntity, ...]
 
 
@@ -85,11 +59,8 @@ class Digests(Protocol):
     def keep(self, article_id: str, digest: bytes) -> None:
         """Keep a digest of a row that is there already."""
 
-    def get(self, article_id: str) -> bytes | None:
-        """The digest of a row, if it is known."""
-
-    def items(self) -> Iterable[tuple[str, bytes]]:
-        """Every digest that is known, with its article id. A row without one has none yet."""
+    def values(self) -> Iterable[bytes]:
+        """Every digest that is known. A row without one has none yet."""
 
 
 class NoDigests:
@@ -100,27 +71,23 @@ class NoDigests:
 
     keep = prepare
 
-    def get(self, article_id: str) -> bytes | None:
-        """Nothing is known."""
-
-    def items(self) -> Iterable[tuple[str, bytes]]:
+    def values(self) -> Iterable[bytes]:
         """Nothing is known."""
         return ()
 
 
+def digest_of(row: ArticleRow, profile: Profile | None = None) -> Digest:
+    """The digest of a row. The profile is derived from the row, if it is not known."""
+    packed = (profile or to_profile(row)).pack()
+    return Digest(LiveArticle.of(row), packed, entities_of(row.article))
+
+
 def pack(digest: Digest) -> bytes:
     """A digest as bytes."""
-    profile = digest.profile
-    sections = [*(getattr(profile, name) for name in ARRAYS), profile.vector or b"", digest.sampled.tobytes()]
     head = orjson.dumps(
-        {
-            "rules": RULES,
-            "lengths": [len(section) for section in sections],
-            "entities": [tuple(entity) for entity in digest.entities],
-            **{name: getattr(profile, name) for name in SCALARS},
-        }
+        {"rules": RULES, "article": asdict(digest.article), "entities": [tuple(entity) for entity in digest.entities]}
     )
-    body = b"".join([NUMBER.pack(len(head)), head, *sections])
+    body = b"".join([NUMBER.pack(len(head)), head, digest.profile])
     return NUMBER.pack(crc32(body)) + body
 
 
@@ -133,15 +100,8 @@ def unpack(packed: bytes) -> Digest | None:
     head: Mapping[str, Any] = orjson.loads(body[NUMBER.size : end])
     if head["rules"] != RULES:
         return None
-    *arrays, vector, sampled = _cut(body, end, head["lengths"])
-    scalars = {name: head[name] for name in SCALARS}
-    packed_arrays: dict[str, Any] = dict(zip(ARRAYS, arrays, strict=True))
-    profile = Profile(**scalars, **packed_arrays, vector=vector or None)
-    entities = tuple(NamedEntity(entity, TYPES[kind], *rest) for entity, kind, *rest in head["entities"])
-    return Digest(profile, np.frombuffer(sampled, "<u4"), entities)
-
-
-def _cut(body: bytes, start: int, lengths: Iterable[int]) -> Iterator[bytes]:
-    for length in lengths:
-        yield body[start : start + length]
-        start += length
+    entities = tuple(
+        NamedEntity(entity, TYPES[kind], name, country and intern(country), lat, lon)
+        for entity, kind, name, country, lat, lon in head["entities"]
+    )
+    return Digest(LiveArticle(**head["article"]), body[end:], entities)

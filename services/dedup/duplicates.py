@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from schemas.article import DuplicateLevel, DuplicateReason
+from services.dedup.live import LiveArticles
 from services.dedup.pairs import shared_counts
 from services.dedup.postings import CountTable, PostingIndex
-from services.dedup.profiles import Hashes, Profile, as_hashes
+from services.dedup.profiles import Profile, as_hashes
 
 MOST_ORIGINALS = 64
 """A shingle that more live originals have finds no candidates: it is a common phrase or part of a template."""
@@ -93,7 +94,7 @@ def find_veto(one: Profile, other: Profile, shared: int, fewer: int) -> str | No
     """
     if fewer >= MIN_FACTS and share_of(shared, fewer) < MIN_FACT_SHARE:
         return f"{shared} of {fewer} facts are shared"
-    if not (one.has_capitals and other.has_capitals):
+    if not (one.article.has_capitals and other.article.has_capitals):
         shared, fewer = _counts(one.digits, other.digits)
         if fewer >= MIN_DIGITS and share_of(shared, fewer) < MIN_DIGIT_SHARE:
             return f"{shared} of {fewer} digits in numbers are shared"
@@ -127,35 +128,35 @@ class DuplicateIndex:
     The index holds first members only, so that an article made of two others cannot join their two groups.
     """
 
-    _profiles: dict[int, Profile] = field(default_factory=dict)
+    live: LiveArticles
     _postings: PostingIndex = field(default_factory=PostingIndex)
     _counts: CountTable = field(default_factory=lambda: CountTable(TABLE_BITS))
 
-    def add(self, profile: Profile, sampled: Hashes) -> None:
+    def add(self, profile: Profile) -> None:
         """Add a first member."""
-        self._profiles[profile.slot] = profile
-        self._postings.add(profile.slot, sampled)
-        self._counts.change(sampled, 1)
+        self._postings.add(profile.article.slot, profile.samples)
+        self._counts.change(profile.samples, 1)
 
-    def remove(self, profile: Profile, sampled: Hashes) -> None:
-        """Remove an article."""
-        if self._profiles.pop(profile.slot, None) is not None:
-            self._postings.remove(profile.slot)
-            self._counts.change(sampled, -1)
+    def remove(self, profile: Profile) -> None:
+        """Remove a first member."""
+        self._postings.remove(profile.article.slot)
+        self._counts.change(profile.samples, -1)
 
-    def find(self, profile: Profile, sampled: Hashes) -> list[Overlap]:
+    def find(self, profile: Profile) -> list[Overlap]:
         """Originals that share text with an article, best first.
 
         The order is: the share of the smaller text, then the number of shared bigrams, then the order of arrival.
         """
-        slots, _ = self._postings.find(sampled[self._counts.of(sampled) <= MOST_ORIGINALS])
-        found, counts = np.unique(slots, return_counts=True)
-        smaller = np.minimum(len(sampled), self._postings.sizes(found))
+        sampled = profile.samples
+        postings = self._postings.find(sampled[self._counts.of(sampled) <= MOST_ORIGINALS])
+        found, first, counts = np.unique(postings.slots, return_index=True, return_counts=True)
+        smaller = np.minimum(len(sampled), postings.sizes[first])
         enough = (counts >= np.minimum(MIN_SHARED_SAMPLES, smaller)) & (counts >= MIN_SAMPLE_SHARE * smaller)
         order = np.lexsort((found[enough], -counts[enough]))[:MAX_CANDIDATES]
-        candidates = [self._profiles[slot] for slot in found[enough][order].tolist()]
+        candidates = [self.live.at(slot) for slot in found[enough][order].tolist()]
         if not candidates:
             return []
         return sorted(
-            overlaps(profile, candidates), key=lambda overlap: (-overlap.shingles, -overlap.common, overlap.other.slot)
+            overlaps(profile, self.live.profiles(candidates)),
+            key=lambda overlap: (-overlap.shingles, -overlap.common, overlap.other.article.slot),
         )

@@ -45,7 +45,7 @@ def story_reason(
         shared=shared,
         numbers=numbers,
         cosine=cosine_of(comparison, shown.place),
-        gap_days=gap_days(profile, shown.nearest),
+        gap_days=gap_days(profile.article, shown.nearest),
         parts=score_parts(comparison, shown.place, weights),
         threshold=threshold,
         runner_up=runner_up.story_id if runner_up else None,
@@ -73,10 +73,10 @@ def cosine_of(comparison: Comparison, place: int) -> float | None:
 
 def score_parts(comparison: Comparison, place: int, weights: PairWeights) -> tuple[ScorePart, ...]:
     """What each feature added to the score of the pair. The largest contribution comes first."""
-    chosen = weights.of(comparison.kinds)[place]
-    values = comparison.features[place]
+    chosen = weights.of(comparison.kinds)[place].tolist()
+    values = comparison.features[place].tolist()
     parts = [
-        ScorePart(feature=name, value=round(float(value), 4), score=round(float(value * weight), 4))
+        ScorePart(feature=name, value=round(value, 4), score=round(value * weight, 4))
         for name, value, weight in zip(FEATURES, values, chosen, strict=True)
         if abs(value * weight) >= SMALLEST_PART
     ]
@@ -103,14 +103,14 @@ def explain_pair(
     names, numbers = shared_labels(article, comparison, 0)
     overlap = overlaps(one, [other])[0]
     return {
-        "articles": [one.article_id, other.article_id],
-        "stories": [one.story_id, other.story_id],
+        "articles": [one.article.article_id, other.article.article_id],
+        "stories": [one.article.story_id, other.article.story_id],
         "score": round(float(comparison.scores[0]), 4),
         "threshold": stories.weights.join,
         "shared": names,
         "numbers": numbers,
         "cosine": cosine_of(comparison, 0),
-        "gap_days": gap_days(one, other),
+        "gap_days": gap_days(one.article, other.article),
         "parts": [part.model_dump() for part in score_parts(comparison, 0, stories.weights)],
         "shingle_containment": round(overlap.shingles, 4),
         "duplicate": overlap.duplicate.model_dump(mode="json") if overlap.duplicate else None,

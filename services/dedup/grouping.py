@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from schemas.article import DuplicateLink, EventSource, StoryReason
 from schemas.story import Story, StoryEdit
 from services.common.derived import FUTURE_TOLERANCE
 from services.dedup.articles import ArticlePart, GroupedPart
-from services.dedup.digests import Digest, Digests, NoDigests, pack, unpack
+from services.dedup.digests import Digest, Digests, NoDigests, digest_of, pack, unpack
 from services.dedup.duplicates import LINK_SHINGLES, DuplicateIndex, Overlap
 from services.dedup.edits import Constraints
 from services.dedup.explain import explain_pair, story_reason, with_facts
+from services.dedup.live import LiveArticles
 from services.dedup.moves import Mover
-from services.dedup.names import EntityNames, entities_of
+from services.dedup.names import EntityNames
 from services.dedup.pairs import PairWeights, load_weights
-from services.dedup.profiles import DAY_SECONDS, Hashes, Profile, sample_of, to_profile
+from services.dedup.profiles import DAY_SECONDS, LiveArticle, Profile, to_profile
 from services.dedup.rows import ArticleRow, Decision, Rows, to_grouped
 from services.dedup.stories import StoryIndex, StoryMatch
 from services.dedup.summaries import View, summarise
@@ -74,16 +76,23 @@ class Grouper:
     version: int = 1
     rows: Rows = field(default_factory=dict)
     edits: MutableMapping[str, StoryEdit] = field(default_factory=dict)
-    live: dict[str, Profile] = field(default_factory=dict)
     stories: StoryIndex = field(default_factory=StoryIndex)
     constraints: Constraints = field(default_factory=Constraints)
     names: EntityNames = field(default_factory=EntityNames)
     digests: Digests = field(default_factory=NoDigests)
     derived: int = 0
     """Rows that a rebuild found without a digest."""
-    _duplicates: DuplicateIndex = field(default_factory=DuplicateIndex)
+    _duplicates: DuplicateIndex = field(init=False)
     _arrivals: int = 0
     _latest: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._duplicates = DuplicateIndex(self.live)
+
+    @property
+    def live(self) -> LiveArticles:
+        """The live articles, which all indexes are about."""
+        return self.stories.live
 
     @classmethod
     def rebuild(
@@ -94,48 +103,53 @@ class Grouper:
         version: int = 1,
         weights: PairWeights | None = None,
         digests: Digests | None = None,
+        folder: Path | None = None,
         on_row: Callable[[], None] = lambda: None,
     ) -> Grouper:
         """Build the same state again from nothing but the rows and edits.
 
-        `digests` makes it quick. `on_row` is called twice for each row, so that somebody sees that it goes on.
+        `digests` makes it quick, and `folder` is for temporary files. `on_row` is called twice for each row, so that
+        somebody sees that it goes on.
         """
-        stories = StoryIndex(weights=weights or load_weights())
+        stories = StoryIndex(LiveArticles(folder), weights=weights or load_weights())
         grouper = cls(window, version, rows, edits if edits is not None else {}, stories=stories)
         grouper.constraints = Constraints.of(grouper.edits.values())
         if digests is not None:
             grouper.digests = digests
-        prepared = sorted(grouper._read(on_row), key=lambda item: item[0].slot, reverse=True)
-        while prepared:  # each is let go when it is in the indexes
-            grouper._insert(*prepared.pop())
+        for article in grouper._read(on_row):
+            grouper._insert(grouper.live.profile(article))
             on_row()
         return grouper
 
-    def _read(self, on_row: Callable[[], None]) -> list[tuple[Profile, Hashes]]:
-        """Profile and sampled bigrams of every row. What is not known yet is derived from the row, and kept.
+    def _read(self, on_row: Callable[[], None]) -> list[LiveArticle]:
+        """The live articles in order of arrival. Their profiles are stored.
 
-        A digest cannot be there without its row, because the store writes and removes both in one batch.
+        What has no digest yet is derived from the row, and kept. A digest cannot be there without its row, because the
+        store writes and removes both in one batch.
         """
-        found: dict[str, tuple[Profile, Hashes]] = {}
-        for article_id, packed in self.digests.items():
+        found: dict[str, LiveArticle] = {}
+        for packed in self.digests.values():
             digest = unpack(packed)
-            if digest is None:
-                continue
-            self.names.add(digest.entities, digest.profile.slot)
-            found[article_id] = (digest.profile, digest.sampled)
-            on_row()
+            if digest is not None:
+                found[digest.article.article_id] = self._note(digest)
+                on_row()
         if len(found) != len(self.rows):
             there = set(self.rows)
-            found = {article_id: item for article_id, item in found.items() if article_id in there}
+            for article_id in found.keys() - there:
+                del found[article_id]
             for article_id in sorted(there - found.keys()):
-                row = self.rows[article_id]
-                digest = Digest(*to_profile(row), entities_of(row.article))
+                digest = digest_of(self.rows[article_id])
                 self.digests.keep(article_id, pack(digest))
-                self.names.add(digest.entities, digest.profile.slot)
-                found[article_id] = (digest.profile, digest.sampled)
+                found[article_id] = self._note(digest)
                 self.derived += 1
                 on_row()
-        return list(found.values())
+        return sorted(found.values(), key=lambda article: article.slot)
+
+    def _note(self, digest: Digest) -> LiveArticle:
+        """Store the profile and the entities of a digest. Returns the article, which is not live yet."""
+        self.live.store(digest.article.slot, digest.profile)
+        self.names.add(digest.entities, digest.article.slot)
+        return digest.article
 
     def take(
         self, article: ArticlePart, *, timestamp_ms: int | None = None, now: datetime | None = None
@@ -173,7 +187,7 @@ class Grouper:
                 continue
             if earlier in self.live:
                 mover.leave(row)
-                self._forget(row)
+                self._forget(self.live[earlier])
             del self.rows[earlier]
         mover.retarget(article)
         story_id = self.live[article.article_id].story_id
@@ -223,27 +237,27 @@ class Grouper:
             story_opened_at=article.fetched_at,
             grouped_at=now,
         )
-        profile, sampled = to_profile(row)
+        profile = to_profile(row)
         forbidden = self._forbidden(article.article_id)
-        overlaps = self._duplicates.find(profile, sampled)
+        overlaps = self._duplicates.find(profile)
         absorbed: tuple[str, ...] = ()
         decision = self._pinned(article.article_id) or self._duplicate(row, overlaps, forbidden)
         if decision is None:
             decision, absorbed = self._join(row, profile, forbidden)
         decision = decision.model_copy(update={"duplicate_links": _links(overlaps, decision)})
-        return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile, sampled)
+        return self._settle(row.model_copy(update={"decision": decision, "absorbed": absorbed}), profile)
 
     def _revise(self, article: ArticlePart, known: ArticleRow, now: datetime | None) -> GroupingResult:
         """Take a new revision of a known article, or a new enrichment of the same: the decision stays."""
-        self._forget(known)
+        self._forget(self.live[known.article_id])
         update: dict[str, Any] = {"article": article, "arrival": self._arrivals, "absorbed": (), "grouped_at": now}
         if (article.article_id, article.revision) == (known.article_id, known.article.revision):
             # the document in the index must be replaced
             update["decision_seq"] = known.decision_seq + 1
         row = known.model_copy(update=update)
-        return self._settle(row, *to_profile(row))
+        return self._settle(row, to_profile(row))
 
-    def _settle(self, row: ArticleRow, profile: Profile, sampled: Hashes) -> GroupingResult:
+    def _settle(self, row: ArticleRow, profile: Profile) -> GroupingResult:
         """Store a row with its decision, and carry out the merges that it causes."""
         members = self.stories.members(row.decision.story_id)
         first = int(
@@ -252,12 +266,12 @@ class Grouper:
         revision = max([first, row.story_revision, *(member.story_revision for member in members)]) + 1
         opened_at = datetime.fromtimestamp(members[0].opened, UTC) if members else row.story_opened_at
         row = row.model_copy(update={"story_revision": revision, "story_opened_at": opened_at})
-        profile.place(row)
-        digest = Digest(profile, sampled, entities_of(row.article))
+        profile.article = LiveArticle.of(row)
+        digest = digest_of(row, profile)
         self.digests.prepare(row.article_id, pack(digest))
         self.rows[row.article_id] = row
-        self.names.add(digest.entities, profile.slot)
-        self._insert(profile, sampled)
+        self._note(digest)
+        self._insert(profile)
         mover = self._mover()
         for story_id in row.absorbed:
             mover.absorb(row.article_id, row.decision.story_id, story_id)
@@ -267,7 +281,7 @@ class Grouper:
         return GroupingResult(GroupingOutcome.GROUPED, article, mover.grouped(), tuple(changed), tuple(mover.emptied))
 
     def _mover(self) -> Mover:
-        return Mover(self.rows, self.live, self.stories, self.digests, self.version)
+        return Mover(self.rows, self.stories, self.digests, self.version)
 
     def _forbidden(self, article_id: str) -> dict[str, str]:
         """The stories that a person split this article from, each with its edit in words."""
@@ -285,13 +299,12 @@ class Grouper:
     def _duplicate(self, row: ArticleRow, overlaps: list[Overlap], forbidden: Mapping[str, str]) -> Decision | None:
         """The decision on a near-duplicate, or on an agency update (no duplicate). None for all other articles."""
         for overlap in overlaps:
-            if (overlap.duplicate is None and overlap.veto is None) or overlap.other.story_id in forbidden:
+            known = overlap.other.article
+            if (overlap.duplicate is None and overlap.veto is None) or known.story_id in forbidden:
                 continue
-            original = self.rows[overlap.other.article_id]
+            original = self.rows[known.article_id]
             reason = StoryReason(opened=False, nearest=original.article_id)
-            decision = Decision(
-                story_id=overlap.other.story_id, story_score=original.decision.story_score, story_reason=reason
-            )
+            decision = Decision(story_id=known.story_id, story_score=original.decision.story_score, story_reason=reason)
             if is_update(row.article, original.article, same_facts=overlap.veto is None):
                 return decision.model_copy(update={"supersedes": original.article_id})
             if overlap.duplicate is None:
@@ -312,7 +325,7 @@ class Grouper:
         for match in ranked:
             if match.score < threshold or len(taken) > MERGED_AT_ONCE:
                 break
-            veto = forbidden.get(match.story_id) or self._veto(profile, match.story_id)
+            veto = forbidden.get(match.story_id) or self._veto(profile.article, match.story_id)
             if veto:
                 vetoes.append(f"{match.story_id}: {veto}")
             else:
@@ -327,15 +340,15 @@ class Grouper:
         )
         return decision, tuple(match.story_id for match in taken[1:] if joined and self._are_one(joined, match))
 
-    def _veto(self, profile: Profile, story_id: str) -> str | None:
+    def _veto(self, article: LiveArticle, story_id: str) -> str | None:
         """Why a story takes no more articles, or not this one. None if it may take this one."""
         members = self.stories.members(story_id)
-        now = max(self._latest, profile.fetched)
+        now = max(self._latest, article.fetched)
         if now - members[0].opened > self.window.total_seconds():
             return "closed: its first article has left the window"
         days = sorted(member.day for member in members[-DRIFT_MEMBERS:] if member.day is not None)
-        if profile.day is not None and days:
-            gap = abs(profile.day - days[len(days) // 2])
+        if article.day is not None and days:
+            gap = abs(article.day - days[len(days) // 2])
             if gap * DAY_SECONDS > self.window.total_seconds():
                 return f"closed: {gap:.0f} days lie between the stated dates"
         return None
@@ -348,27 +361,30 @@ class Grouper:
             return False
         return self.stories.similarity(joined.story_id, other.story_id) >= self.stories.weights.merge
 
-    def _insert(self, profile: Profile, sampled: Hashes) -> None:
-        self.live[profile.article_id] = profile
-        if not profile.is_duplicate:
-            self._duplicates.add(profile, sampled)
+    def _insert(self, profile: Profile) -> None:
+        """Make an article live whose profile is stored."""
+        self.live.add(profile.article)
+        if not profile.article.is_duplicate:
+            self._duplicates.add(profile)
         self.stories.add(profile)
-        self._arrivals = max(self._arrivals, profile.slot + 1)
-        self._latest = max(self._latest, profile.fetched)
+        self._arrivals = max(self._arrivals, profile.article.slot + 1)
+        self._latest = max(self._latest, profile.article.fetched)
 
-    def _forget(self, row: ArticleRow) -> None:
-        profile = self.live.pop(row.article_id)
-        self._duplicates.remove(profile, sample_of(row.article))
+    def _forget(self, article: LiveArticle) -> None:
+        profile = self.live.profile(article)
+        if not article.is_duplicate:
+            self._duplicates.remove(profile)
         self.stories.remove(profile)
+        self.live.remove(article)
 
     def _expire(self) -> None:
         """Remove articles that left the window. They are in order of arrival, so only the first ones are checked."""
         limit = self._latest - self.window.total_seconds()
-        for profile in list(islice(self.live.values(), EXPIRED_PER_ARTICLE)):
-            if profile.fetched >= limit:
+        for article in list(islice(self.live.values(), EXPIRED_PER_ARTICLE)):
+            if article.fetched >= limit:
                 break
-            self._forget(self.rows[profile.article_id])
-            del self.rows[profile.article_id]
+            self._forget(article)
+            del self.rows[article.article_id]
 
     def explain(self, one: str, other: str) -> dict[str, Any]:
         """Compare two live articles as of now. Raises KeyError if one is not live."""
@@ -376,8 +392,8 @@ class Grouper:
         notes = [self.constraints.apart.get(one, {}).get(other), self.constraints.together.get(one, {}).get(other)]
         if left.story_id != right.story_id:
             notes.append(self._veto(left, right.story_id))
-        article = self.rows[one].article
-        return explain_pair(article, left, right, self.stories, [note for note in notes if note])
+        profiles = self.live.profile(left), self.live.profile(right)
+        return explain_pair(self.rows[one].article, *profiles, self.stories, [note for note in notes if note])
 
     def story(self, story_id: str) -> Story | None:
         """The current state of a story, or None if it has no live article."""
@@ -406,8 +422,9 @@ def age_of(article: ArticlePart) -> tuple[int, int]:
 def _links(overlaps: Iterable[Overlap], decision: Decision) -> tuple[DuplicateLink, ...]:
     """Other originals that share much text. An article made of two others has a link to the second one."""
     known = {decision.duplicate_of, decision.supersedes}
+    shared = [(overlap.other.article.article_id, overlap.shingles) for overlap in overlaps]
     return tuple(
-        DuplicateLink(article_id=overlap.other.article_id, shingle_containment=min(1.0, round(overlap.shingles, 4)))
-        for overlap in overlaps
-        if overlap.shingles >= LINK_SHINGLES and overlap.other.article_id not in known
+        DuplicateLink(article_id=article_id, shingle_containment=min(1.0, round(shingles, 4)))
+        for article_id, shingles in shared
+        if shingles >= LINK_SHINGLES and article_id not in known
     )[:MAX_LINKS]

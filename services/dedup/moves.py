@@ -6,15 +6,16 @@ redelivered after a crash, moves that were already made are reported again, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from schemas.story import EditAction, Story, StoryEdit
 from services.dedup.articles import ArticlePart, GroupedPart
-from services.dedup.digests import Digests, pack, unpack
+from services.dedup.digests import Digests, digest_of, pack
 from services.dedup.edits import describe_edit, split_story_id
-from services.dedup.profiles import Profile
+from services.dedup.live import LiveArticles
+from services.dedup.profiles import LiveArticle
 from services.dedup.rows import ArticleRow, Rows, to_grouped
 from services.dedup.stories import StoryIndex
 
@@ -24,13 +25,17 @@ class Mover:
     """The moves of one message: the stories that it changed or emptied, and the articles that it moved."""
 
     rows: Rows
-    live: Mapping[str, Profile]
     stories: StoryIndex
     digests: Digests
     version: int
     changed: dict[str, None] = field(default_factory=dict)
     emptied: list[Story] = field(default_factory=list)
     _moved: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def live(self) -> LiveArticles:
+        """The live articles."""
+        return self.stories.live
 
     def grouped(self) -> tuple[GroupedPart, ...]:
         """The moved articles with their current decisions."""
@@ -53,10 +58,10 @@ class Mover:
         for diminished in left:
             self._touch(self.stories.members(diminished), set(article_ids))
         for article_id in article_ids:
-            profile = self.live[article_id]
-            revision = max(revision, profile.story_revision) + 1
-            opened = profile.opened if opened is None else opened
-            self._write(profile, story_id, (revision, opened), by, words)
+            article = self.live[article_id]
+            revision = max(revision, article.story_revision) + 1
+            opened = article.opened if opened is None else opened
+            self._write(article, story_id, (revision, opened), by, words)
         self.changed |= left
         self.changed[story_id] = None
 
@@ -69,13 +74,14 @@ class Mover:
     def retarget(self, article: ArticlePart) -> None:
         """Make copies of an article's earlier ids copies of the article."""
         earlier = set(article.replaces)
-        for profile in [profile for profile in self.live.values() if profile.is_duplicate]:
-            row = self.rows[profile.article_id]
-            if row.decision.duplicate_of not in earlier or profile.article_id == article.article_id:
+        copies = [known for known in self.live.values() if known.duplicate_of in earlier]
+        for copy in copies:
+            if copy.article_id == article.article_id:
                 continue
+            row = self.rows[copy.article_id]
             decision = row.decision.model_copy(update={"duplicate_of": article.article_id})
             update = {"decision": decision, "decision_seq": row.decision_seq + 1}
-            self._save(row.model_copy(update=update), profile)
+            self._save(row.model_copy(update=update), copy)
             self._moved[row.article_id] = None
 
     def report_left(self, story_id: str, survivor: str, article: ArticlePart) -> None:
@@ -150,14 +156,14 @@ class Mover:
         wanted = dict.fromkeys(article_ids)
         for article_id in article_ids:
             for member in self.stories.members(self.live[article_id].story_id):
-                if member.is_duplicate and self.rows[member.article_id].decision.duplicate_of == article_id:
+                if member.duplicate_of == article_id:
                     wanted[member.article_id] = None
         missing = [article_id for article_id in wanted if self.live[article_id].story_id != story_id]
         if missing:
             self.move(missing, story_id, edit.edit_id, describe_edit(edit))
 
-    def _write(self, profile: Profile, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
-        row = self.rows[profile.article_id]
+    def _write(self, article: LiveArticle, story_id: str, state: tuple[int, float], by: str, words: str) -> None:
+        row = self.rows[article.article_id]
         revision, opened = state
         reason = row.decision.story_reason.model_copy(update={"moved_by": words})
         row = row.model_copy(
@@ -170,23 +176,21 @@ class Mover:
                 "moved_from": row.decision.story_id,
             }
         )
-        self._save(row, profile)
+        self._save(row, article)
 
-    def _touch(self, members: list[Profile], leaving: set[str]) -> None:
+    def _touch(self, members: Sequence[LiveArticle], leaving: set[str]) -> None:
         """Raise the revision of a story before it loses articles. The write comes first, so no crash can skip it."""
         stays = next((member for member in members if member.article_id not in leaving), None)
         if stays is not None:
             revision = max(member.story_revision for member in members) + 1
             self._save(self.rows[stays.article_id].model_copy(update={"story_revision": revision}), stays)
 
-    def _save(self, row: ArticleRow, profile: Profile) -> None:
-        digest = unpack(self.digests.get(row.article_id) or b"")
-        if digest is not None:
-            digest.profile.place(row)
-            self.digests.prepare(row.article_id, pack(digest))
+    def _save(self, row: ArticleRow, article: LiveArticle) -> None:
+        profile = self.live.profile(article)
+        self.digests.prepare(row.article_id, pack(digest_of(row, profile)))
         self.rows[row.article_id] = row
         self.stories.move(profile, row.decision.story_id, row.story_opened_at.timestamp())
-        profile.story_revision = row.story_revision
+        article.story_revision, article.duplicate_of = row.story_revision, row.decision.duplicate_of
 
     def _report_emptied(self, story_id: str, survivor: str, moved: list[str]) -> None:
         """Report the last state of a story without articles: it says where its articles are now."""

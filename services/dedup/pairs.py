@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from schemas.article import KeyFlag
 from services.dedup.postings import Counts, CountTable
-from services.dedup.profiles import DAMPING, Hashes, Profile, as_hashes
+from services.dedup.profiles import DAMPING, Hashes, LiveArticle, Profile, as_hashes
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 FEATURES = (
@@ -68,6 +68,7 @@ RARE = 3
 FREE_DAYS = 2.0
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.uint8]
+NOWHERE = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def compare(
     _compare_terms(one, others, frequencies, features)
     _compare_facts(one, others, features)
     _compare_times(one, others, features)
-    has_capitals = np.array([one.has_capitals and other.has_capitals for other in others])
+    has_capitals = np.array([one.article.has_capitals and other.article.has_capitals for other in others])
     kinds = Kinds(has_capitals, _compare_vectors(one, others, features))
     scores = (features * (weights or load_weights()).of(kinds)).sum(axis=1)
     return Comparison(features, scores, kinds, shared, worth)
@@ -186,24 +187,21 @@ def _compare_keys(
     """Compare names, numbers and entities. Returns which keys of `one` each other article has, and their worth."""
     keys = np.frombuffer(one.keys, "<u4")
     weights, flags = np.frombuffer(one.key_weights, "<f2").astype(float), np.frombuffer(one.key_flags, np.uint8)
-    idf, damped = frequencies.idf(keys), _damping(flags)
-    theirs, their_weights = (
-        Joined([other.keys for other in others], "<u4"),
-        _floats([other.key_weights for other in others]),
-    )
+    joined = Joined([other.keys for other in others], "<u4")
+    their_weights = _floats([other.key_weights for other in others])
     their_flags = np.frombuffer(b"".join(other.key_flags for other in others), np.uint8)
-    their_idf = frequencies.idf(theirs.values)
-    place, is_shared = _match(keys, theirs.values)
+    idf, their_idf = frequencies.idf(keys), frequencies.idf(joined.values)
+    matched = _Matched.of(keys, joined)
     shared = np.zeros((len(others), len(keys)), dtype=bool)
-    shared[theirs.owner[is_shared], place[is_shared]] = True
-    worth = damped * idf
-    cosines = _Cosines(weights * idf, their_weights * their_idf, theirs, place, is_shared)
+    shared[matched.owner, matched.mine] = True
+    worth = _damping(flags) * idf
+    cosines = _Cosines(weights * idf, their_weights * their_idf, joined, matched)
     out[:, KEYS] = cosines.of()
     out[:, NUMBERS] = cosines.of(_has(flags, KeyFlag.NUMBER), _has(their_flags, KeyFlag.NUMBER))
     sides = _Side(flags, worth), _Side(their_flags, _damping(their_flags) * their_idf)
-    _compare_coverage(sides, theirs, _Shared(is_shared, shared), frequencies.solid, out)
-    rarest = np.sort(shared * worth, axis=1)[:, ::-1] / frequencies.solid
+    _compare_coverage(sides, joined, matched, frequencies.solid, out)
     if len(keys):
+        rarest = np.sort(shared * worth, axis=1)[:, ::-1] / frequencies.solid
         out[:, RAREST_SHARED], out[:, RARE_SHARED] = rarest[:, 0], rarest[:, :RARE].sum(axis=1) / RARE
     total, of_actors = shared @ worth, shared @ (worth * _has(flags, KeyFlag.ALWAYS_IN_THE_NEWS))
     out[:, ACTOR_SHARE] = np.where(total > 0, of_actors / np.maximum(total, 1e-9), 1.0)
@@ -212,27 +210,22 @@ def _compare_keys(
 
 @dataclass(frozen=True, slots=True)
 class _Cosines:
-    """The weighted keys of one article and those of the others, joined.
-
-    `place` is the index of each of their keys in the keys of the one article. It counts only where `is_shared`.
-    """
+    """The weighted keys of one article and those of the others, joined, and the keys that it shares with them."""
 
     mine: Array
     theirs: Array
     joined: Joined
-    place: npt.NDArray[np.intp]
-    is_shared: npt.NDArray[np.bool_]
+    shared: _Matched
 
     def of(
         self, my_part: npt.NDArray[np.bool_] | None = None, their_part: npt.NDArray[np.bool_] | None = None
     ) -> Array:
         """The cosine with each other article, (n,). It is over all keys, or over a part of the keys of both sides."""
-        mine = self.mine if my_part is None else np.where(my_part, self.mine, 0.0)
-        theirs = self.theirs if their_part is None else np.where(their_part, self.theirs, 0.0)
-        product = np.zeros(len(theirs))
-        product[self.is_shared] = theirs[self.is_shared] * mine[self.place[self.is_shared]]
-        norms = np.linalg.norm(mine) * np.sqrt(self.joined.sum(theirs**2))
-        cosines: Array = self.joined.sum(product) / np.maximum(norms, 1e-9)
+        mine = self.mine if my_part is None else self.mine * my_part
+        theirs = self.theirs if their_part is None else self.theirs * their_part
+        product = self.shared.sum(theirs[self.shared.theirs] * mine[self.shared.mine])
+        norms = math.sqrt(mine @ mine) * np.sqrt(self.joined.sum(theirs * theirs))
+        cosines: Array = product / np.maximum(norms, 1e-9)
         return cosines
 
 
@@ -245,45 +238,62 @@ class _Side:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
-    """Which keys both articles of a pair have.
+class _Matched:
+    """The keys that one article shares with n others.
 
-    `theirs` marks the joined keys of the others, (their keys,). `mine` marks those of the one article, (n, its keys).
+    The arrays have the shape (shared keys,): the places in its keys, the places in the joined keys of the others, and
+    the other article that each belongs to.
     """
 
-    theirs: npt.NDArray[np.bool_]
-    mine: npt.NDArray[np.bool_]
+    mine: npt.NDArray[np.intp]
+    theirs: npt.NDArray[np.intp]
+    owner: npt.NDArray[np.intp]
+    others: int
+
+    @classmethod
+    def of(cls, keys: Hashes, joined: Joined) -> _Matched:
+        """Match sorted distinct keys with the joined keys of the others."""
+        if not len(keys):
+            return cls(NOWHERE, NOWHERE, NOWHERE, len(joined.lengths))
+        place = keys.searchsorted(joined.values)
+        place[place == len(keys)] = 0
+        theirs = (keys[place] == joined.values).nonzero()[0]
+        return cls(place[theirs], theirs, joined.owner[theirs], len(joined.lengths))
+
+    def sum(self, values: npt.NDArray[np.generic]) -> Array:
+        """The sum for each other article, (n,)."""
+        sums: Array = np.bincount(self.owner, weights=values, minlength=self.others).astype(np.float64)
+        return sums
 
 
-def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, common: _Shared, solid: float, out: Array) -> None:
+def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, matched: _Matched, solid: float, out: Array) -> None:
     """Compare ledes: how much of each lede the other article names, and whether their numbers differ."""
-    (mine, theirs), is_shared, shared = sides, common.theirs, common.mine
-    my_worth = np.where(_has(mine.flags, KeyFlag.LEDE), mine.worth, 0.0)
-    their_worth = np.where(_has(theirs.flags, KeyFlag.LEDE), theirs.worth, 0.0)
-    my_part = shared @ my_worth / (my_worth.sum() + solid)
-    their_part = joined.sum(their_worth * is_shared) / (joined.sum(their_worth) + solid)
+    mine, theirs = sides
+    my_lede, their_lede = _has(mine.flags, KeyFlag.LEDE), _has(theirs.flags, KeyFlag.LEDE)
+    my_worth, their_worth = mine.worth * my_lede, theirs.worth * their_lede
+    my_part = matched.sum(my_worth[matched.mine]) / (my_worth.sum() + solid)
+    their_part = matched.sum(their_worth[matched.theirs]) / (joined.sum(their_worth) + solid)
     out[:, LEAST_COVERAGE], out[:, MOST_COVERAGE] = np.minimum(my_part, their_part), np.maximum(my_part, their_part)
-    my_numbers = _has(mine.flags, KeyFlag.LEDE) & _has(mine.flags, KeyFlag.NUMBER)
-    their_numbers = _has(theirs.flags, KeyFlag.LEDE) & _has(theirs.flags, KeyFlag.NUMBER)
-    agree = joined.sum(their_numbers & is_shared) > 0
+    my_numbers = my_lede & _has(mine.flags, KeyFlag.NUMBER)
+    their_numbers = their_lede & _has(theirs.flags, KeyFlag.NUMBER)
+    agree = matched.sum(their_numbers[matched.theirs]) > 0
     out[:, NUMBER_CONFLICT] = my_numbers.any() & (joined.sum(their_numbers) > 0) & ~agree
 
 
 def _compare_terms(one: Profile, others: Sequence[Profile], frequencies: Frequencies, out: Array) -> None:
     """Compare word stems of articles in the same language."""
-    same = np.array([other.language == one.language for other in others])
+    same = np.array([other.article.language == one.article.language for other in others])
     out[:, SAME_LANGUAGE] = same
     places = np.flatnonzero(same)
     if not len(places):
         return
     chosen = [others[place] for place in places.tolist()]
     terms, weights = np.frombuffer(one.terms, "<u4"), np.frombuffer(one.term_weights, "<f2").astype(float)
-    theirs = Joined([other.terms for other in chosen], "<u4")
-    place, is_shared = _match(terms, theirs.values)
-    their_weights = _floats([other.term_weights for other in chosen]) * frequencies.idf(theirs.values)
+    joined = Joined([other.terms for other in chosen], "<u4")
+    their_weights = _floats([other.term_weights for other in chosen]) * frequencies.idf(joined.values)
     my_lede = np.frombuffer(one.term_flags, np.uint8) > 0
     their_lede = np.frombuffer(b"".join(other.term_flags for other in chosen), np.uint8) > 0
-    cosines = _Cosines(weights * frequencies.idf(terms), their_weights, theirs, place, is_shared)
+    cosines = _Cosines(weights * frequencies.idf(terms), their_weights, joined, _Matched.of(terms, joined))
     out[places, WORDS] = cosines.of()
     out[places, LEDE_WORDS] = cosines.of(my_lede, their_lede)
 
@@ -304,35 +314,25 @@ def shared_counts(one: bytes, others: Sequence[bytes]) -> tuple[Array, npt.NDArr
 
 def _compare_times(one: Profile, others: Sequence[Profile], out: Array) -> None:
     for place, other in enumerate(others):
-        gap = gap_days(one, other)
+        gap = gap_days(one.article, other.article)
         out[place, GAP] = math.log1p(max(0.0, (gap or 0.0) - FREE_DAYS))
-        out[place, ONE_UNDATED] = (one.day is None) != (other.day is None)
+        out[place, ONE_UNDATED] = (one.article.day is None) != (other.article.day is None)
 
 
-def gap_days(one: Profile, other: Profile) -> float | None:
+def gap_days(one: LiveArticle, other: LiveArticle) -> float | None:
     """Days between the dates that two articles state, or None if one states no date."""
     return None if one.day is None or other.day is None else abs(one.day - other.day)
 
 
 def _compare_vectors(one: Profile, others: Sequence[Profile], out: Array) -> npt.NDArray[np.bool_]:
-    has_vectors = np.array([one.vector is not None and other.vector is not None for other in others])
+    has_vectors = np.array([bool(one.vector and other.vector) for other in others])
     places = np.flatnonzero(has_vectors)
-    if one.vector is not None and len(places):
+    if len(places):
         mine = np.frombuffer(one.vector, np.int8).astype(np.float64)
-        joined = np.frombuffer(b"".join(others[place].vector or b"" for place in places.tolist()), np.int8)
+        joined = np.frombuffer(b"".join(others[place].vector for place in places.tolist()), np.int8)
         theirs = joined.reshape(len(places), -1).astype(np.float64)
         out[places, VECTOR] = (theirs @ mine) / (np.linalg.norm(mine) * np.linalg.norm(theirs, axis=1))
     return has_vectors
-
-
-def _match(
-    keys: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """For each wanted key its place in `keys`, which are sorted, and whether it is there."""
-    if not len(keys):
-        return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return place, keys[place] == wanted
 
 
 def _floats(parts: Sequence[bytes]) -> Array:

@@ -1,13 +1,16 @@
 """An inverted index of hashed keys in sorted segments, as in Lucene. It stays small and keeps the order of slots.
 
 New articles go to a tail of plain lists. A full tail becomes a sorted segment, and a full tier of segments is merged. A
-posting takes eight bytes. The result of a search depends on the live postings only, not on their segments.
+posting takes two bytes, and each distinct key of a segment eight. The result of a search depends on the live postings
+only, not on their segments.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +18,11 @@ import numpy.typing as npt
 Keys = npt.NDArray[np.uint32]
 Slots = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int32]
+NO_KEYS: Keys = np.zeros(0, dtype=np.uint32)
 TAIL_ARTICLES = 512
 FAN_IN = 8
-LARGEST_SEGMENT = TAIL_ARTICLES * FAN_IN * FAN_IN
-"""Articles. With larger segments there would be fewer to search, but one merge would pause dedup for seconds."""
+LARGEST_SEGMENT = 2**16
+"""Articles: as many as two bytes can number. With larger segments one merge would pause dedup for many seconds."""
 
 
 class CountTable:
@@ -38,17 +42,87 @@ class CountTable:
         return found
 
 
+class SlotArray:
+    """A number for each live slot. Slots grow for ever, so what lies before the first live slot is let go."""
+
+    def __init__(self) -> None:
+        self._values: npt.NDArray[np.int32] = np.zeros(1024, dtype=np.int32)
+        self._first = 0
+
+    def set(self, slot: int, value: int, first_live: int) -> None:
+        """Set the number of a slot. No slot before `first_live` is live."""
+        if slot >= self._first + len(self._values):
+            kept = self._values[max(0, first_live - self._first) :]
+            self._first = max(self._first, first_live)
+            size = max(2 * len(kept), slot + 1 - self._first)
+            self._values = np.concatenate([kept, np.zeros(size - len(kept), dtype=np.int32)])
+        self._values[slot - self._first] = value
+
+    def of(self, slots: Slots) -> npt.NDArray[np.int32]:
+        """The numbers of live slots, (n,)."""
+        found: npt.NDArray[np.int32] = self._values[slots - self._first]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Postings: the slot of each, the place of its key among the wanted keys, and how many keys the slot has."""
+
+    slots: Slots
+    places: Slots
+    sizes: Slots
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Postings sorted by key, then by slot. `articles` is the number of articles when the segment was made."""
+    """The postings of some articles, which `slots` names. `sizes` is the number of keys of each, 0 if it was removed.
+
+    `keys` are distinct and sorted. The postings of key `i` are `articles[starts[i] : starts[i + 1]]`: places in
+    `slots`, ascending.
+    """
 
     keys: Keys
-    slots: npt.NDArray[np.uint32]
-    articles: int
+    starts: npt.NDArray[np.uint32]
+    articles: npt.NDArray[np.uint16]
+    slots: Slots
+    sizes: npt.NDArray[np.uint32]
 
-    def ranges(self, wanted: Keys) -> tuple[Slots, Slots]:
-        """Where the postings of each wanted key begin and end in the segment."""
-        return np.searchsorted(self.keys, wanted), np.searchsorted(self.keys, wanted, side="right")
+    @classmethod
+    def of(cls, keys: Keys, articles: npt.NDArray[np.uint16], slots: Slots, sizes: npt.NDArray[np.uint32]) -> Segment:
+        """A segment of the postings (key, article), in any order of keys. Of one key the articles ascend."""
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.intp)
+        return cls(keys[starts], np.append(starts, len(keys)).astype(np.uint32), articles[order], slots, sizes)
+
+    @classmethod
+    def merged(cls, segments: Sequence[Segment]) -> Segment:
+        """The live postings of some segments as one. The segments are in order of their slots."""
+        keys, articles, first = [], [], 0
+        for segment in segments:
+            lives = segment.sizes > 0
+            is_live = lives[segment.articles]
+            number = (np.cumsum(lives) - 1 + first).astype(np.uint16)
+            keys.append(np.repeat(segment.keys, np.diff(segment.starts))[is_live])
+            articles.append(number[segment.articles[is_live]])
+            first += int(lives.sum())
+        slots = np.concatenate([segment.slots[segment.sizes > 0] for segment in segments])
+        sizes = np.concatenate([segment.sizes[segment.sizes > 0] for segment in segments])
+        return cls.of(np.concatenate(keys), np.concatenate(articles), slots, sizes)
+
+    def find(self, wanted: Keys) -> Found | None:
+        """The live postings of the wanted keys."""
+        at = self.keys.searchsorted(wanted)
+        at[at == len(self.keys)] = 0
+        places = (self.keys[at] == wanted).nonzero()[0]
+        if not len(places):
+            return None
+        at = at[places]
+        begin = self.starts[at].astype(np.int64)
+        counts = self.starts[at + 1] - begin
+        ends = counts.cumsum()
+        articles = self.articles[np.repeat(begin - ends + counts, counts) + np.arange(ends[-1])]
+        return Found(self.slots[articles], np.repeat(places, counts), self.sizes[articles])
 
 
 @dataclass(slots=True)
@@ -56,81 +130,76 @@ class PostingIndex:
     """Finds the live slots that have a key. Slot numbers only grow, and a removed slot is never used again."""
 
     _segments: list[Segment] = field(default_factory=list)
-    _tail: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _tail_parts: list[tuple[int, Keys]] = field(default_factory=list)
+    _tail: dict[int, int | list[int]] = field(default_factory=dict)
+    """The slots with each key; a slot alone is no list, because most keys are in one article of the tail only."""
+    _tail_keys: dict[int, Keys] = field(default_factory=dict)
     _indexed: int = 0
-    _sizes: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1024, dtype=np.uint32))
-    _removed: int = 0
 
     def add(self, slot: int, keys: Keys) -> None:
         """Add the distinct keys of a slot. Slots must come in growing order."""
-        if slot >= len(self._sizes):
-            self._sizes = np.concatenate([self._sizes, np.zeros(max(len(self._sizes), slot), dtype=np.uint32)])
-        self._sizes[slot] = len(keys)
-        self._tail_parts.append((slot, keys))
-        if len(self._tail_parts) >= TAIL_ARTICLES:
+        self._tail_keys[slot] = keys
+        if len(self._tail_keys) >= TAIL_ARTICLES:
             self._seal()
 
     def remove(self, slot: int) -> None:
         """Remove a slot. Searches skip it immediately, and the next merge deletes its postings."""
-        self._sizes[slot] = 0
-        self._removed += 1
-        if self._removed >= TAIL_ARTICLES:
-            self._removed = 0
-            self._segments = [segment for segment in self._segments if self._sizes[segment.slots].any()]
+        if slot in self._tail_keys:
+            self._tail_keys[slot] = NO_KEYS
+            return
+        place = bisect_right(self._segments, slot, key=lambda segment: int(segment.slots[0])) - 1
+        if place < 0:
+            return
+        segment = self._segments[place]
+        segment.sizes[segment.slots == slot] = 0  # no element, if the slot had no keys
+        if not segment.sizes.any():
+            del self._segments[place]
 
-    def sizes(self, slots: Slots) -> npt.NDArray[np.uint32]:
-        """The number of keys of each slot; 0 for a slot that is not live."""
-        found: npt.NDArray[np.uint32] = self._sizes[slots]
-        return found
-
-    def find(self, keys: Keys) -> tuple[Slots, Slots]:
-        """The slot of each posting of these keys, and the place of its key in `keys`. Only rare keys are fast."""
+    def find(self, keys: Keys) -> Found:
+        """The live postings of these keys. Only rare keys are fast."""
         self._index_tail()
-        found = [self._find_in(segment, keys) for segment in self._segments]
-        tail = [(slot, place) for place, key in enumerate(keys.tolist()) for slot in self._tail.get(key, ())]
-        slots = np.concatenate([*(slots for slots, _ in found), np.array([slot for slot, _ in tail], dtype=np.int64)])
-        places = np.concatenate([*(places for _, places in found), np.array([place for _, place in tail], np.int64)])
-        is_live = self._sizes[slots] > 0
-        return slots[is_live], places[is_live]
+        tail: list[tuple[int, int, int]] = []
+        for place, key in enumerate(keys.tolist()):
+            known = self._tail.get(key, ())
+            slots = (known,) if isinstance(known, int) else tuple(known)
+            tail += [(slot, place, len(self._tail_keys[slot])) for slot in slots]
+        found = [Found(*np.array(tail, dtype=np.int64).reshape(-1, 3).T)]
+        found += [part for segment in self._segments if (part := segment.find(keys)) is not None]
+        sizes = np.concatenate([part.sizes for part in found])
+        is_live = sizes > 0
+        joined = (np.concatenate([part.slots for part in found]), np.concatenate([part.places for part in found]))
+        return Found(joined[0][is_live], joined[1][is_live], sizes[is_live])
 
     def _index_tail(self) -> None:
         """Note the postings of the tail by key. A rebuild adds many articles between two searches, and seals them."""
-        for slot, keys in self._tail_parts[self._indexed :]:
+        for slot, keys in islice(self._tail_keys.items(), self._indexed, None):
             for key in keys.tolist():
-                self._tail[key].append(slot)
-        self._indexed = len(self._tail_parts)
-
-    @staticmethod
-    def _find_in(segment: Segment, keys: Keys) -> tuple[Slots, Slots]:
-        starts, ends = segment.ranges(keys)
-        counts = ends - starts
-        places = np.repeat(np.arange(len(keys)), counts)
-        offsets = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return segment.slots[np.repeat(starts, counts) + offsets].astype(np.int64), places
+                known = self._tail.setdefault(key, slot)
+                if isinstance(known, list):
+                    known.append(slot)
+                elif known != slot:
+                    self._tail[key] = [known, slot]
+        self._indexed = len(self._tail_keys)
 
     def _seal(self) -> None:
-        keys = np.concatenate([part for _, part in self._tail_parts])
-        slots = np.repeat(
-            np.array([slot for slot, _ in self._tail_parts], dtype=np.uint32),
-            [len(part) for _, part in self._tail_parts],
-        )
-        self._segments.append(self._sorted(keys, slots, len(self._tail_parts)))
+        """Make a segment of the tail, and merge the segments of a full tier."""
+        lives = {slot: keys for slot, keys in self._tail_keys.items() if len(keys)}
         self._tail.clear()
-        self._tail_parts.clear()
+        self._tail_keys.clear()
         self._indexed = 0
+        if lives:
+            sizes = np.array([len(keys) for keys in lives.values()], dtype=np.uint32)
+            articles = np.repeat(np.arange(len(lives), dtype=np.uint16), sizes)
+            slots = np.array(list(lives), dtype=np.int64)
+            self._segments.append(Segment.of(np.concatenate(list(lives.values())), articles, slots, sizes))
+        self._merge()
+
+    def _merge(self) -> None:
+        """Merge the last segments, as long as there are enough of about the same size."""
         size = TAIL_ARTICLES
         while size < LARGEST_SEGMENT:
-            tier = [segment for segment in self._segments if segment.articles == size]
-            if len(tier) < FAN_IN:
+            fan_in = min(FAN_IN, LARGEST_SEGMENT // size)
+            tier = self._segments[-fan_in:]
+            if len(tier) < fan_in or any(len(segment.slots) > size for segment in tier):
                 break
-            joined = [np.concatenate([getattr(segment, name) for segment in tier]) for name in ("keys", "slots")]
-            rest = [segment for segment in self._segments if segment.articles != size]
-            size *= FAN_IN
-            self._segments = [*rest, self._sorted(joined[0], joined[1], size)]
-
-    def _sorted(self, keys: Keys, slots: npt.NDArray[np.uint32], articles: int) -> Segment:
-        is_live = self._sizes[slots] > 0
-        keys, slots = keys[is_live], slots[is_live]
-        order = np.argsort(keys, kind="stable")
-        return Segment(keys[order], slots[order], articles)
+            self._segments[-fan_in:] = [Segment.merged(tier)]
+            size *= fan_in

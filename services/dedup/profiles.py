@@ -1,18 +1,20 @@
-"""The profile of a live article in memory: a few kilobytes, packed to compare one article with many at once."""
+"""What dedup knows of a live article: a small record in memory, and a profile of a few kilobytes to compare it with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from struct import Struct
+from sys import intern
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.article import KeyFlag
-from services.dedup.articles import ArticlePart
 from services.dedup.rows import ArticleRow
-from services.fingerprint import text_hashes
+from services.fingerprint import distinct, text_hashes
 
 DAMPING = 0.3
 """Weight of keys that are always in the news (measured, see docs/adr/0006)."""
@@ -67,33 +69,86 @@ UNCASED = frozenset(
 Hashes = npt.NDArray[np.uint32]
 
 
-@dataclass(slots=True)
-class Profile:
-    """One live article.
+@cache
+def has_capitals(language: str) -> bool:
+    """Whether a language is written with capitals."""
+    return language.split("-", maxsplit=1)[0] not in UNCASED
 
-    `keys` and `terms` are uint32, and each flag is a byte. `key_weights` and `term_weights` are float16: 1 + ln of the
-    count, damped if the key is always in the news.
-    `shingles`, `words`, `facts` and `digits` are sets of uint16. The sets are so small that the shorter hash causes
-    0.5 % of false matches, and it halves the memory. `digits` are the first `MOST_DIGITS` digits of each number among
-    the facts, so that a long number says more than a short one.
-    `vector` is 512 int8, or None. `day` is the date that the article states, in days since 1970. `fetched`, `event`
-    and `opened` are Unix seconds; `event` is the time to sort by, `opened` is the time at which the story's first
-    article was fetched.
+
+@dataclass(slots=True)
+class LiveArticle:
+    """The part of a live article that is always in memory.
+
+    `slot` numbers the articles in the order in which dedup took them. `day` is the date that the article states, in
+    days since 1970. `fetched`, `event` and `opened` are Unix seconds; `event` is the time to sort by, `opened` is the
+    time at which the story's first article was fetched.
     """
 
     article_id: str
-    title: str | None
     slot: int
     story_id: str
-    is_duplicate: bool
+    duplicate_of: str | None
     language: str
-    has_capitals: bool
     source_id: str
     day: float | None
     fetched: float
     event: float
     opened: float
     story_revision: int
+
+    def __post_init__(self) -> None:
+        """Equal values become one object. There are a million live articles."""
+        self.language, self.source_id = intern(self.language), intern(self.source_id)
+        if self.story_id == self.article_id:
+            self.story_id = self.article_id
+        if self.event == self.fetched:
+            self.event = self.fetched
+        if self.opened == self.fetched:
+            self.opened = self.fetched
+
+    @classmethod
+    def of(cls, row: ArticleRow) -> LiveArticle:
+        """The live article of a row."""
+        article = row.article
+        return cls(
+            article_id=article.article_id,
+            slot=row.arrival,
+            story_id=row.decision.story_id,
+            duplicate_of=row.decision.duplicate_of,
+            language=article.language.code,
+            source_id=article.source_id,
+            day=article.published_at.timestamp() / DAY_SECONDS if article.published_at else None,
+            fetched=min(article.fetched_at.timestamp(), LAST_SECOND),
+            event=min(article.event_at.timestamp(), LAST_SECOND),
+            opened=row.story_opened_at.timestamp(),
+            story_revision=row.story_revision,
+        )
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether it is a near-duplicate of another article."""
+        return self.duplicate_of is not None
+
+    @property
+    def has_capitals(self) -> bool:
+        """Whether it is written in a script with capitals."""
+        return has_capitals(self.language)
+
+
+@dataclass(slots=True)
+class Profile:
+    """What one article is compared by. It follows from the text alone, whatever is decided about the article.
+
+    `keys` and `terms` are uint32, and each flag is a byte. `key_weights` and `term_weights` are float16: 1 + ln of the
+    count, damped if the key is always in the news.
+    `shingles`, `words`, `facts` and `digits` are sets of uint16. The sets are so small that the shorter hash causes
+    0.5 % of false matches, and it halves the size. `digits` are the first `MOST_DIGITS` digits of each number among
+    the facts, so that a long number says more than a short one.
+    `vector` is 512 int8, or empty. `sampled` are uint32: the word bigrams by which near-duplicates are found.
+    """
+
+    article: LiveArticle
+    title: str | None
     keys: bytes
     key_weights: bytes
     key_flags: bytes
@@ -104,12 +159,26 @@ class Profile:
     words: bytes
     facts: bytes
     digits: bytes
-    vector: bytes | None
+    vector: bytes
+    sampled: bytes
 
-    def place(self, row: ArticleRow) -> None:
-        """Copy the decision of the row, which was made after the profile."""
-        self.story_id, self.is_duplicate = row.decision.story_id, row.decision.duplicate_of is not None
-        self.opened, self.story_revision = row.story_opened_at.timestamp(), row.story_revision
+    def pack(self) -> bytes:
+        """The profile without its article, as bytes: the lengths of its parts, and the parts."""
+        title = b"" if self.title is None else self.title.encode("utf8", "surrogatepass")
+        arrays = [getattr(self, name) for name in ARRAYS]
+        lengths = LENGTHS.pack(self.title is not None, len(title), *map(len, arrays))
+        return b"".join([lengths, title, *arrays])
+
+    @classmethod
+    def unpack(cls, article: LiveArticle, packed: bytes) -> Profile:
+        """The profile that was packed."""
+        has_title, *lengths = LENGTHS.unpack_from(packed)
+        parts, start = [], LENGTHS.size
+        for length in lengths:
+            parts.append(packed[start : start + length])
+            start += length
+        title, *arrays = parts
+        return cls(article, title.decode("utf8", "surrogatepass") if has_title else None, *arrays)
 
     @property
     def actors(self) -> Hashes:
@@ -123,10 +192,16 @@ class Profile:
         """The names, numbers, entities and word stems by which stories are found."""
         return np.frombuffer(self.keys + self.terms, "<u4")
 
+    @property
+    def samples(self) -> Hashes:
+        """The word bigrams by which near-duplicates are found."""
+        return np.frombuffer(self.sampled, "<u4")
 
-def sample_of(article: ArticlePart) -> Hashes:
-    """The word bigrams of an article by which near-duplicates are found."""
-    return sample(text_hashes(article.title, article.text)[0])
+
+ARRAYS = tuple(field for field in Profile.__slots__ if field not in {"article", "title"})
+"""The fields of a profile that are bytes, in their order when it is packed."""
+LENGTHS = Struct(f"<?I{len(ARRAYS)}I")
+"""Whether there is a title, its length in bytes, and the length of each array."""
 
 
 def sample(shingles: Hashes) -> Hashes:
@@ -140,26 +215,15 @@ def sample(shingles: Hashes) -> Hashes:
     return chosen
 
 
-def to_profile(row: ArticleRow) -> tuple[Profile, Hashes]:
-    """The profile of the row's article, and its sampled word bigrams."""
+def to_profile(row: ArticleRow) -> Profile:
+    """The profile of the row's article."""
     article, found = row.article, row.article.fingerprint
     shingles, words = text_hashes(article.title, article.text)
     flags = np.frombuffer(found.keys.flags, np.uint8)
     damped = np.where(flags & KeyFlag.ALWAYS_IN_THE_NEWS, DAMPING, 1.0)
-    profile = Profile(
-        article_id=article.article_id,
+    return Profile(
+        article=LiveArticle.of(row),
         title=article.title,
-        slot=row.arrival,
-        story_id=row.decision.story_id,
-        is_duplicate=row.decision.duplicate_of is not None,
-        language=article.language.code,
-        has_capitals=article.language.code.split("-")[0] not in UNCASED,
-        source_id=article.source_id,
-        day=article.published_at.timestamp() / DAY_SECONDS if article.published_at else None,
-        fetched=min(article.fetched_at.timestamp(), LAST_SECOND),
-        event=min(article.event_at.timestamp(), LAST_SECOND),
-        opened=row.story_opened_at.timestamp(),
-        story_revision=row.story_revision,
         keys=found.keys.hashes,
         key_weights=(count_weights(found.keys.counts) * damped).astype("<f2").tobytes(),
         key_flags=found.keys.flags,
@@ -170,9 +234,9 @@ def to_profile(row: ArticleRow) -> tuple[Profile, Hashes]:
         words=pack_short_hashes(words),
         facts=pack_short_hashes(hash_facts(article.fingerprint.facts)),
         digits=pack_short_hashes(hash_facts(split_digits(article.fingerprint.facts))),
-        vector=article.embedding,
+        vector=article.embedding or b"",
+        sampled=sample(shingles).tobytes(),
     )
-    return profile, sample(shingles)
 
 
 def count_weights(counts: bytes) -> npt.NDArray[np.float64]:
@@ -198,4 +262,4 @@ def as_hashes(packed: bytes) -> npt.NDArray[np.uint16]:
 
 def pack_short_hashes(hashes: Hashes) -> bytes:
     """Pack 32-bit hashes as distinct 16-bit hashes, sorted."""
-    return np.unique((hashes ^ (hashes >> 16)).astype("<u2")).tobytes()
+    return distinct((hashes ^ (hashes >> 16)).astype("<u2")).tobytes()

@@ -98,15 +98,10 @@ class StoredDigests:
         if (store := self._store) is not None:
             store.keep_digest(article_id.encode(), digest)
 
-    def get(self, article_id: str) -> bytes | None:
-        """The digest of a row, if it is known."""
-        return store.digest(article_id.encode()) if (store := self._store) is not None else None
-
-    def items(self) -> Iterator[tuple[str, bytes]]:
-        """Every digest that is known, with its article id."""
+    def values(self) -> Iterator[bytes]:
+        """Every digest that is known."""
         if (store := self._store) is not None:
-            for key, digest in store.digests():
-                yield key.decode(), digest
+            yield from store.digests()
 
 
 class Records(MutableMapping[str, R]):

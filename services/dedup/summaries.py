@@ -16,7 +16,7 @@ from schemas.story import Bucket, Edition, RelatedStory, Story
 from services.dedup.articles import ArticlePart
 from services.dedup.names import EntityNames
 from services.dedup.pairs import Frequencies, Joined
-from services.dedup.profiles import Profile
+from services.dedup.profiles import LiveArticle, Profile
 from services.dedup.rows import ArticleRow
 from services.dedup.stories import MOST_SHARED, StoryIndex
 
@@ -83,7 +83,7 @@ def measure_growth(fetched: Iterable[float], last: float) -> float:
     return round(HOURS_A_DAY * sum(age < HOUR for age in ages) / day, 2)
 
 
-def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
+def make_timeline(members: Iterable[LiveArticle]) -> tuple[Bucket, ...]:
     """The number of articles by the hour in which they were fetched. Hours without articles are left out."""
     hours = Counter(int(member.fetched // HOUR) for member in members)
     return tuple(
@@ -92,11 +92,11 @@ def make_timeline(members: Iterable[Profile]) -> tuple[Bucket, ...]:
     )
 
 
-def make_editions(members: Sequence[Profile], view: View) -> tuple[Edition, ...]:
+def make_editions(members: Sequence[LiveArticle], view: View) -> tuple[Edition, ...]:
     """The editions of a story: one for each of its languages."""
     originals = [member for member in members if not member.is_duplicate][-CENTRAL_MEMBERS:] or list(members)
-    centrality, worth = measure_centrality(originals, view.stories.frequencies)
-    best: dict[str, tuple[float, Profile]] = {}
+    centrality, worth = measure_centrality(view.stories.live.profiles(originals), view.stories.frequencies)
+    best: dict[str, tuple[float, LiveArticle]] = {}
     for value, member in zip(centrality, originals, strict=True):
         if member.language not in best or value > best[member.language][0]:
             best[member.language] = value, member
@@ -159,5 +159,6 @@ def find_related(story_id: str, actors: Sequence[int], view: View) -> tuple[Rela
     for other, places in view.stories.sharing(story_id, keys, at_least=MIN_SHARED_ACTORS, most=MAX_RELATED):
         ids = [view.names.id_of(int(keys[place])) for place in places]
         shown = tuple(entity_id for entity_id in ids if entity_id is not None)
-        related.append(RelatedStory(story_id=other, title=view.stories.members(other)[0].title, shared=shown))
+        first = view.stories.live.profile(view.stories.members(other)[0])
+        related.append(RelatedStory(story_id=other, title=first.title, shared=shown))
     return tuple(related)

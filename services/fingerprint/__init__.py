@@ -2,6 +2,15 @@
 
 from services.fingerprint.embed import ENCODER, embed, is_encoder_installed
 from services.fingerprint.embed import VERSION as EMBEDDING_VERSION
-from services.fingerprint.sketch import VERSION, fingerprint, text_hashes
+from services.fingerprint.sketch import VERSION, distinct, fingerprint, text_hashes
 
-__all__ = ["EMBEDDING_VERSION", "ENCODER", "VERSION", "embed", "fingerprint", "is_encoder_installed", "text_hashes"]
+__all__ = [
+    "EMBEDDING_VERSION",
+    "ENCODER",
+    "VERSION",
+    "distinct",
+    "embed",
+    "fingerprint",
+    "is_encoder_installed",
+    "text_hashes",
+]

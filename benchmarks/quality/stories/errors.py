@@ -49,10 +49,11 @@ def find_mistakes(stream: Sequence[Labelled], grouper: Grouper) -> Iterator[tupl
         ]
         if not others:
             continue
-        profiles = [grouper.live[other.article.article_id] for other in others]
-        compared = compare(mine, profiles, grouper.stories.frequencies, grouper.stories.weights)
+        articles = [grouper.live[other.article.article_id] for other in others]
+        profiles = grouper.live.profiles(articles)
+        compared = compare(grouper.live.profile(mine), profiles, grouper.stories.frequencies, grouper.stories.weights)
         for place, other in enumerate(others):
-            together = profiles[place].story_id == mine.story_id
+            together = articles[place].story_id == mine.story_id
             value = float(compared.scores[place])
             first, second = sorted((labelled.story, other.story))
             key = (together, first, second)

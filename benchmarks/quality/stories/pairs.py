@@ -53,7 +53,7 @@ def profile_of(article: ArticlePart, arrival: int) -> Profile:
     """The profile of the article, in a separate story."""
     alone = Decision(story_id=article.article_id, story_score=0.0, story_reason=StoryReason(opened=True))
     row = ArticleRow(article=article, arrival=arrival, decision=alone, story_opened_at=article.fetched_at)
-    return to_profile(row)[0]
+    return to_profile(row)
 
 
 def collect_pairs(articles: Sequence[Labelled], seeds: Sequence[int]) -> PairSet:
@@ -69,7 +69,9 @@ def collect_pairs(articles: Sequence[Labelled], seeds: Sequence[int]) -> PairSet
             candidates = index.candidates(profile) if number > COLD_START else []
             if candidates:
                 comparisons.append(compare(profile, candidates, index.frequencies, UNTRAINED))
-                labels += [float(stories[other.article_id] == labelled.story) for other in candidates]
-            stories[profile.article_id] = labelled.story
+                labels += [float(stories[other.article.article_id] == labelled.story) for other in candidates]
+            stories[labelled.article.article_id] = labelled.story
+            index.live.store(number, profile.pack())
+            index.live.add(profile.article)
             index.add(profile)
     return pair_set(comparisons, labels)

@@ -149,7 +149,7 @@ def overlap_of(enriched: Enrich, one: str, other: str) -> Overlap:
     grouper = Grouper(timedelta(days=14))
     for guid, text in (("one", one), ("other", other)):
         grouper.take(enriched(text, guid=guid))
-    first, second = (grouper.live[article_id] for article_id in grouper.rows)
+    first, second = (grouper.live.profile(grouper.live[article_id]) for article_id in grouper.rows)
     (found,) = overlaps(second, [first])
     return found
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 
 import numpy as np
 import pytest
 
 from services.dedup import postings
-from services.dedup.postings import PostingIndex
+from services.dedup.postings import Found, PostingIndex, SlotArray
 
 
-def expected(live: dict[int, list[int]], keys: list[int]) -> set[tuple[int, int]]:
+def expected(live: dict[int, list[int]], keys: list[int]) -> set[tuple[int, int, int]]:
     found = set()
     for place, key in enumerate(keys):
-        found |= {(slot, place) for slot, held in live.items() if key in held}
+        found |= {(slot, place, len(held)) for slot, held in live.items() if key in held}
     return found
+
+
+def postings_of(found: Found) -> list[tuple[int, int, int]]:
+    return list(zip(found.slots.tolist(), found.places.tolist(), found.sizes.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("tail", [1, 3, 512])
@@ -26,20 +31,24 @@ def test_segments_and_tail_give_what_a_dict_gives(monkeypatch: pytest.MonkeyPatc
     rnd = random.Random(tail)
     index, live = PostingIndex(), dict[int, list[int]]()
     for slot in range(700):
-        live[slot] = rnd.sample(range(60), 6)
+        live[slot] = rnd.sample(range(60), rnd.randrange(7))
         index.add(slot, np.array(live[slot], dtype=np.uint32))
         if rnd.random() < 0.4:
             gone = rnd.choice(list(live))
             index.remove(gone)
             del live[gone]
         keys = rnd.sample(range(70), 5)
-        slots, places = index.find(np.array(keys, dtype=np.uint32))
-        assert set(zip(slots.tolist(), places.tolist(), strict=True)) == expected(live, keys)
+        found = postings_of(index.find(np.array(keys, dtype=np.uint32)))
+        assert len(found) == len(set(found))
+        assert set(found) == expected(live, keys)
+        places: dict[int, list[int]] = defaultdict(list)
+        for posted, place, _ in found:
+            places[posted].append(place)
+        assert all(held == sorted(held) for held in places.values()), "sums over an article are in one order"
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
-    slots, places = PostingIndex().find(np.array([1, 2], dtype=np.uint32))
-    assert (slots.tolist(), places.tolist()) == ([], [])
+    assert postings_of(PostingIndex().find(np.array([1, 2], dtype=np.uint32))) == []
 
 
 def test_segments_without_a_live_article_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,4 +60,15 @@ def test_segments_without_a_live_article_are_dropped(monkeypatch: pytest.MonkeyP
         index.add(slot, np.array([slot % 7, 100 + slot], dtype=np.uint32))
         if slot >= 20:
             index.remove(slot - 20)
-    assert sum(len(segment.keys) for segment in index._segments) <= 2 * 40
+    assert sum(len(segment.articles) for segment in index._segments) <= 2 * 40
+
+
+def test_the_numbers_of_live_slots_are_kept_and_the_others_let_go() -> None:
+    numbers = SlotArray()
+    for slot in range(0, 100_000, 3):
+        first = max(0, slot - 3000)
+        numbers.set(slot, slot + 7, first)
+        if slot % 999 == 0:
+            live = np.arange(first + (-first) % 3, slot + 1, 3)
+            assert numbers.of(live).tolist() == (live + 7).tolist()
+    assert len(numbers._values) < 20_000
