@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -43,8 +44,12 @@ def check_time() -> None:
 
 
 def timed(items: Iterable[T]) -> Iterator[T]:
-    """The same items, with a look at the clock at every 64th of them."""
-    for number, item in enumerate(items):
-        if not number % EVERY:
-            check_time()
-        yield item
+    """The same items, with a look at the clock after every 64 of them. So many are taken ahead.
+
+    A look is a system call of some microseconds. Shorter loops do without: the limit itself looks at the end.
+    """
+    iterator = iter(items)
+    while len(chunk := tuple(islice(iterator, EVERY))) == EVERY:
+        yield from chunk
+        check_time()
+    yield from chunk

@@ -28,16 +28,18 @@ MANIFEST = Path(__file__).with_name("data") / "manifest.json"
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Scripts that are written without spaces. In them, a name may touch the characters next to it."""
 MIN_LATIN_LENGTH = 2
+DEMONYM_START = 4
+"""The shortest stem of an adjective of a country. The first letters of a word decide whether to look for it."""
 APOSTROPHES = str.maketrans("’‘ʼ＇", "''''")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Gazetteer:
     """All names, and the automaton over them (Aho and Corasick 1975).
 
     `by_text` has the aliases by spelling, and `vocabulary` has the words of all spellings. `famous` has the best known
     entities: their indexes by the consonants of their spellings. `demonyms` has the countries by language and stem of
-    the adjective.
+    the adjective, and `demonym_starts` the languages and first letters of these stems.
     """
 
     entities: tuple[Known, ...]
@@ -47,6 +49,7 @@ class Gazetteer:
     vocabulary: frozenset[str]
     famous: dict[str, tuple[tuple[int, str], ...]]
     demonyms: dict[tuple[str, str], str]
+    demonym_starts: frozenset[tuple[str, str]]
     countries: dict[str, int]
 
     def country(self, code: str) -> Known | None:
@@ -188,6 +191,7 @@ class Loader:
             frozenset(word for text in spellings for word in text.split()),
             {key: tuple(found) for key, found in famous.items() if key},
             self.demonyms,
+            frozenset((language, stem[:DEMONYM_START]) for language, stem in self.demonyms),
             {
                 entity.country: index
                 for index, entity in enumerate(self.entities)

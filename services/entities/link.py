@@ -23,7 +23,7 @@ from schemas.article import (
 from services.common.time_limit import timed
 from services.entities.evidence import Evidence, Judgement, judge
 from services.entities.gazetteer import Gazetteer
-from services.entities.mentions import Field, Span, cover, find_demonyms, find_spans
+from services.entities.mentions import Demonym, Field, Span, cover, find_demonyms, find_spans, split_words
 from services.entities.names import NameFinder
 from services.entities.roles import find_descriptions
 from services.entities.unknown import find_names
@@ -97,14 +97,14 @@ class Linker:
 
     def run(self, fields: dict[Field, str]) -> tuple[Entity, ...]:
         """The entities in order of first mention."""
-        spans = [
-            span for name, text in fields.items() for span in find_spans(self.gazetteer, name, text, self.language)
-        ]
-        demonyms = [
-            demonym
-            for name, text in fields.items()
-            for demonym in find_demonyms(self.gazetteer, name, text, self.language, spans)
-        ]
+        spans: list[Span] = []
+        demonyms: list[Demonym] = []
+        for name, text in fields.items():
+            words = split_words(text)
+            found = find_spans(self.gazetteer, name, text, self.language, words)
+            inside = cover(text, ((span.start, span.end) for span in found))
+            demonyms += find_demonyms(self.gazetteer, name, self.language, words, inside)
+            spans += found
         evidence = Evidence.gather(self.gazetteer, spans, demonyms, fields, self.language, self.at)
         for span in timed(spans):
             self._take(span, judge(span, evidence))

@@ -20,7 +20,7 @@ HASH_CHARACTERS = 8
 
 @dataclass(frozen=True)
 class EntityLinker:
-    """Links entities as these settings say. The gazetteer is loaded on first use."""
+    """Links entities as these settings say. The gazetteer is loaded on first use, and kept."""
 
     settings: EntitySettings
 
@@ -28,7 +28,7 @@ class EntityLinker:
         """Add `entities`, `unlinked` and `places`, found in title and text."""
         return link(draft, self.gazetteer, self.finder)
 
-    @property
+    @cached_property
     def gazetteer(self) -> Gazetteer:
         """The gazetteer. If it cannot be read, OSError, EOFError, ValueError or LookupError says why."""
         return load_gazetteer(self.settings.gazetteer, self.overrides)

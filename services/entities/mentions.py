@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 from rapidfuzz import fuzz
 
 from services.common.time_limit import timed
-from services.entities.gazetteer import FAMOUS, Gazetteer
+from services.entities.gazetteer import DEMONYM_START, FAMOUS, Gazetteer
 from services.entities.records import Alias
 from services.entities.spellings import FAMILY, WORD, basic_phrases, consonant_key, in_latin
 
 Field = Literal["title", "text"]
+Word = tuple[int, int, str]
+"""A word of a text: where it begins and ends, and the word."""
+SPACES = " \u00a0"
+"""What may be between two words of one name."""
 MAX_RUN = 3
 """Maximum number of words in a name that is searched in other forms."""
 MIN_ALIKE = 90.0
@@ -24,7 +29,7 @@ MIN_ALIKE_LETTERS = 5
 SAME = 95.0
 """Minimum ratio for a single word in Latin letters, because many words are similar: Parish and Paris."""
 MAX_DEMONYM_TAIL = 4
-DEMONYM_STEMS = range(4, 15)
+DEMONYM_STEMS = range(DEMONYM_START, 15)
 MIN_CONSONANTS = 7
 UNCASED = re.compile(r"[\u0590-\u05ff\u0600-\u06ff\u0900-\u0dff\u10d0-\u10ff]")
 """Scripts without capitals, in which names are compared by consonants: Hebrew, Arabic, Indian scripts, Georgian."""
@@ -55,20 +60,28 @@ class Demonym:
     country: str
 
 
-def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
-    """Find spellings of this language without overlaps. The longest ones win. Then find other forms in the rest."""
-    covered = bytearray(len(text))
+def split_words(text: str) -> list[Word]:
+    """The words of a text, in order."""
+    return [(match.start(), match.end(), match[0]) for match in WORD.finditer(text)]
+
+
+def find_spans(gazetteer: Gazetteer, name: Field, text: str, language: str, words: Sequence[Word]) -> list[Span]:
+    """Find spellings of this language without overlaps. The longest ones win. Then find other forms in the rest.
+
+    `words` are the words of the text (`split_words`).
+    """
     proposed = _exact(gazetteer, name, text, language)
     if language in FAMILY:
-        proposed += _inflected(gazetteer, name, text, language)
-    proposed += [span for span in _alike(gazetteer, name, text, language, covered) if " " in span.surface]
+        proposed += _inflected(gazetteer, name, text, language, words)
+    alike = _alike(gazetteer, name, text, language, words, bytearray(len(text)), shortest=2)
+    proposed += [span for span in alike if " " in span.surface]
     covered = bytearray(len(text))
     taken = []
     for span in timed(sorted(proposed, key=lambda span: (span.start - span.end, span.kind != "name", span.start))):
         if not any(covered[span.start : span.end]):
             covered[span.start : span.end] = b"\x01" * (span.end - span.start)
             taken.append(span)
-    taken += _alike(gazetteer, name, text, language, covered)
+    taken += _alike(gazetteer, name, text, language, words, covered)
     return sorted(taken, key=lambda span: span.start)
 
 
@@ -80,18 +93,20 @@ def cover(text: str, places: Iterable[tuple[int, int]]) -> bytearray:
     return covered
 
 
-def find_demonyms(gazetteer: Gazetteer, name: Field, text: str, language: str, spans: list[Span]) -> list[Demonym]:
-    """Find words outside of names that begin like an adjective of a country."""
-    inside = cover(text, ((span.start, span.end) for span in spans if span.field == name))
+def find_demonyms(
+    gazetteer: Gazetteer, name: Field, language: str, words: Sequence[Word], inside: bytearray
+) -> list[Demonym]:
+    """Find words outside of names that begin like an adjective of a country. `inside` marks the names (`cover`)."""
     found = []
-    for match in timed(WORD.finditer(text)):
-        if match.end() - match.start() < DEMONYM_STEMS[0] or inside[match.start()]:
+    starts = gazetteer.demonym_starts
+    for start, end, word in timed(words):
+        folded = word.casefold()
+        if (language, folded[:DEMONYM_START]) not in starts or inside[start]:
             continue
-        folded = match[0].casefold()
         for length in DEMONYM_STEMS:
             country = gazetteer.demonyms.get((language, folded[:length])) if length <= len(folded) else None
             if country and len(folded) - length <= MAX_DEMONYM_TAIL:
-                found.append(Demonym(name, match.start(), match.end(), match[0], country))
+                found.append(Demonym(name, start, end, word, country))
                 break
     return found
 
@@ -113,38 +128,45 @@ def _meant(aliases: tuple[Alias, ...], language: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(alias.entity for alias in aliases if speaks(alias, language)))
 
 
-def _inflected(gazetteer: Gazetteer, name: Field, text: str, language: str) -> list[Span]:
+def _inflected(gazetteer: Gazetteer, name: Field, text: str, language: str, words: Sequence[Word]) -> list[Span]:
     found = []
-    for run in timed(_runs(text, bytearray(len(text)))):
+    for run in timed(_runs(text, words, bytearray(len(text)))):
         candidates: dict[int, None] = {}
-        for phrase in basic_phrases([match[0] for match in run], language, gazetteer.vocabulary):
+        for phrase in basic_phrases([word for _, _, word in run], language, gazetteer.vocabulary):
             candidates |= dict.fromkeys(_meant(gazetteer.by_text.get(phrase, ()), language))
         if candidates:
-            start, end = run[0].start(), run[-1].end()
+            start, end = run[0][0], run[-1][1]
             found.append(Span(name, start, end, text[start:end], tuple(candidates), "inflected"))
     return found
 
 
-def _alike(gazetteer: Gazetteer, name: Field, text: str, language: str, covered: bytearray) -> list[Span]:
+def _alike(
+    gazetteer: Gazetteer,
+    name: Field,
+    text: str,
+    language: str,
+    words: Sequence[Word],
+    covered: bytearray,
+    shortest: int = 1,
+) -> list[Span]:
+    """Spellings that are not listed and resemble famous names, of at least so many words. They become covered."""
     found = []
-    runs = _runs(text, covered)
-    if UNCASED.search(text):
-        runs = _runs(text, covered, cased=False)
+    runs = _runs(text, words, covered, cased=not UNCASED.search(text), shortest=shortest)
     for run in timed(runs):
-        start, end = run[0].start(), run[-1].end()
-        words = text[start:end]
-        is_cased = bool(CASED.match(words[0]))
-        if any(covered[start:end]) or not (is_cased or UNCASED.match(words[0])):
+        start, end = run[0][0], run[-1][1]
+        surface = text[start:end]
+        is_cased = bool(CASED.match(surface[0]))
+        if any(covered[start:end]) or not (is_cased or UNCASED.match(surface[0])):
             continue
         candidates: tuple[int, ...] = ()
-        if words.isupper() and is_cased:
-            candidates = _same_acronym(gazetteer, words)
-        elif is_cased and len(words) >= MIN_ALIKE_LETTERS:
-            candidates = _sounding_alike(gazetteer, words, language)
+        if surface.isupper() and is_cased:
+            candidates = _same_acronym(gazetteer, surface)
+        elif is_cased and len(surface) >= MIN_ALIKE_LETTERS:
+            candidates = _sounding_alike(gazetteer, surface, language)
         elif not is_cased:
-            candidates = _same_consonants(gazetteer, words)
+            candidates = _same_consonants(gazetteer, surface)
         if candidates:
-            found.append(Span(name, start, end, words, candidates, "alike"))
+            found.append(Span(name, start, end, surface, candidates, "alike"))
             covered[start:end] = b"\x01" * (end - start)
     return found
 
@@ -170,6 +192,7 @@ def _same_consonants(gazetteer: Gazetteer, words: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(index for index, _ in gazetteer.famous.get(key, ())))
 
 
+@lru_cache(maxsize=16384)
 def _sounding_alike(gazetteer: Gazetteer, words: str, language: str) -> tuple[int, ...]:
     """The famous entities whose names sound the same and are similar in Latin letters."""
     latin = in_latin(words)
@@ -201,17 +224,17 @@ def _needed(form: str) -> float:
     return MIN_ALIKE - 15 if " " in form else MIN_ALIKE
 
 
-def _runs(text: str, covered: bytearray, *, cased: bool = True) -> list[list[re.Match[str]]]:
+def _runs(
+    text: str, words: Sequence[Word], covered: bytearray, *, cased: bool = True, shortest: int = 1
+) -> list[Sequence[Word]]:
     """Runs of up to three adjacent words with capitals outside of names, longest first.
 
-    Without `cased` the words need no capitals.
+    With `cased` the words need capitals.
     """
-    words = [
-        match for match in WORD.finditer(text) if not covered[match.start()] and (match[0][0].isupper() or not cased)
-    ]
-    together = [text[left.end() : right.start()] in {" ", "\u00a0"} for left, right in pairwise(words)]
-    runs: list[list[re.Match[str]]] = []
-    for size in range(MAX_RUN, 0, -1):
-        starts = range(len(words) - size + 1)
-        runs += [words[index : index + size] for index in starts if all(together[index : index + size - 1])]
+    kept = [word for word in words if not covered[word[0]] and (not cased or word[2][0].isupper())]
+    together = [right[0] - left[1] == 1 and text[left[1]] in SPACES for left, right in pairwise(kept)]
+    runs: list[Sequence[Word]] = []
+    for size in range(MAX_RUN, shortest - 1, -1):
+        starts = range(len(kept) - size + 1)
+        runs += [kept[index : index + size] for index in starts if all(together[index : index + size - 1])]
     return runs
