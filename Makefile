@@ -105,12 +105,18 @@ schemas: setup ## Regenerate schemas/json, two pages in docs/ and the saved obje
 figures: setup ## Copy the committed results into CHANGELOG.md
 	@$(BIN)/python -m tools.figures
 
-bench: setup ## Measure articles/s, CPU and memory of each stage, each service and the whole pipeline
+ifeq ($(PEER),quix)
+bench: setup
+	@$(BIN)/python -m benchmarks.speed.peer
+else
+bench: setup ## Measure articles/s, CPU and memory of each part, and as the work grows (PEER=quix: beside Quix Streams)
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.speed.sizes
 	@$(BIN)/python -m benchmarks.speed.growth
 	@$(BIN)/python -m benchmarks.speed.growth --vectors
 	@$(BIN)/python -m benchmarks.speed.growth --pages
+	@$(BIN)/python -m benchmarks.speed.startup
+endif
 
 train-stories: setup ## Train the pair score of stories again, bit for bit. EDITS=file adds decisions of people
 	@$(BIN)/python -m tools.story_weights $(if $(EDITS),--edits $(EDITS))

@@ -1,4 +1,4 @@
-"""Draws `docs/images/grouping-scale.svg`. Run it with `python -m benchmarks.speed.grouping_scale_plot`."""
+"""Draws `docs/images/dedup-scale.svg`. Run it with `python -m benchmarks.speed.grouping_scale_plot`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.corpus import ROOT
 from benchmarks.speed.grouping_scale import RESULTS
 
-PLOT = ROOT / "docs" / "images" / "grouping-scale.svg"
+PLOT = ROOT / "docs" / "images" / "dedup-scale.svg"
 WIDTH, HEIGHT, MARGIN, GAP = 340, 260, 60, 60
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c")
 PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (

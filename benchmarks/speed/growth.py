@@ -2,15 +2,18 @@
 
     python -m benchmarks.speed.growth [--marks 2000,5000,10000,20000] [--vectors] [--pages] [--json PATH]
 
-One embedded stack takes all articles in one replay. A part lasts from one mark to the next. Articles that are still on
-their way at a mark belong to the next part, so a part is exact to some hundred articles. The figures are written beside
-those of other conditions (vectors, pages), and drawn as `docs/images/growth.svg`.
+One embedded stack takes all articles, in files of a thousand. The next file is sent when at most a thousand articles
+are on their way, so that no service runs ahead of the others: workers that have done everything leave the machine to
+those behind them, and no part would be like the work of a day. A part lasts from one mark to the next. Articles that
+are on their way at a mark belong to the next part. The figures are written beside those of other conditions (vectors,
+pages), and drawn as `docs/images/growth.svg`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,7 +28,16 @@ from rich.table import Table
 
 from benchmarks.corpus import ROOT, open_corpus
 from benchmarks.speed.measures import conditions
-from benchmarks.speed.pipeline import WARM_UP, Material, settings_of, to_json, warm_up, watch
+from benchmarks.speed.pipeline import (
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    WARM_UP,
+    Material,
+    count_articles,
+    settings_of,
+    to_json,
+    warm_up,
+)
 from benchmarks.speed.processes import Running, Sampler, embedded_stack
 from benchmarks.speed.svg import Panel, draw
 from services.common.elastic import make_client
@@ -33,6 +45,8 @@ from services.common.elastic import make_client
 RESULTS = Path(__file__).with_name("growth.json")
 PLOT = ROOT / "docs" / "images" / "growth.svg"
 MARKS = (2_000, 5_000, 10_000, 20_000)
+FILE_ARTICLES = 1000
+"""Articles in a file, and on their way at most when the next file is sent. Marks are multiples of it."""
 GROUPS = {"worker-1": "workers", "worker-2": "workers"}
 """Processes that are told together."""
 
@@ -54,22 +68,35 @@ def measure(marks: Sequence[int], *, vectors: bool, pages: bool) -> dict[str, An
         client = make_client(settings_of(running))
         try:
             warm_up(running, material, client)
-            path = material.folder / "growth.jsonl"
-            written = corpus.write(path, marks[-1], as_pages=pages)
+            files = [material.folder / f"growth-{first}.jsonl" for first in range(0, marks[-1], FILE_ARTICLES)]
+            for number, path in enumerate(files):
+                written = corpus.write(path, FILE_ARTICLES, first=number * FILE_ARTICLES, as_pages=pages)
             about = conditions(marks[-1], written.mean_characters, corpus.origin)
-            moments = _replay(running, client, path, marks)
+            moments = _replay(running, client, files, marks)
         finally:
             client.close()
     return {"vectors": vectors, "pages": pages, "conditions": about, "parts": to_parts(moments)}
 
 
-def _replay(running: Running, client: Elasticsearch, path: Path, marks: Sequence[int]) -> list[Mark]:
+def _replay(running: Running, client: Elasticsearch, files: Sequence[Path], marks: Sequence[int]) -> list[Mark]:
+    waiting, ahead = list(files), list(marks)
+    sent = found = 0
+    sender: subprocess.Popen[bytes] | None = None
     with Sampler(running) as sampler:
         moments = [Mark(0, time.time(), sampler.cpu_seconds())]
-        sender = running.command("replay", str(path))
-        for mark in marks:
-            found = watch(client, WARM_UP + mark)
-            moments.append(Mark(found.found - WARM_UP, found.at, sampler.cpu_seconds()))
+        moved_at = time.time()
+        while ahead and time.time() - moved_at < PATIENCE_SECONDS:
+            if waiting and sent - found <= FILE_ARTICLES and (sender is None or sender.poll() is not None):
+                sender = running.command("replay", str(waiting.pop(0)))
+                sent += FILE_ARTICLES
+            before, found = found, count_articles(client, WARM_UP + found) - WARM_UP
+            if found > before:
+                moved_at = time.time()
+            if found >= ahead[0]:
+                moments.append(Mark(found, moved_at, sampler.cpu_seconds()))
+                ahead = [mark for mark in ahead if mark > found]
+            time.sleep(POLL_SECONDS)
+    if sender is not None:
         sender.wait()
     return moments
 

