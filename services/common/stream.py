@@ -142,6 +142,9 @@ class StreamLoop:
                 await stream.ack(event)
             except asyncio.CancelledError:
                 raise
+            except UnusableProcessError as error:  # of the update of a story
+                log.error("stopping with nothing acknowledged", reason=str(error), **_where(receive(event)))  # noqa: TRY400 - a stack trace would not help
+                os._exit(error.exit_code)
             except BaseException:
                 log.exception("not delivered: stopping with nothing acknowledged", **_where(receive(event)))
                 os._exit(EXIT_UNDELIVERED)

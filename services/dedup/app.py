@@ -22,7 +22,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
-from services.common.exits import EXIT_TEMPORARY
+from services.common.exits import EXIT_TEMPORARY, UnusableProcessError
 from services.common.faust_app import SESSION_TIMEOUT_SECONDS, make_app, run_app
 from services.common.logging import get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, RejectedMessage, decode, encode
@@ -147,7 +147,10 @@ class DedupService:
             absent = [article_id for article_id in (one, other) if article_id not in self.grouper.live]
             if absent:
                 return 404, {"error": "not in the window of dedup", "articles": absent}
-            return 200, self.grouper.explain(one, other)
+            try:
+                return 200, self.grouper.explain(one, other)
+            except UnusableProcessError as error:  # the next message ends this process with the same sentence
+                return 503, {"error": str(error)}
 
     def _rebuild_if_reassigned(self) -> None:
         generation = self.generation()
@@ -156,6 +159,8 @@ class DedupService:
             self.edits.forget_recent()
             began = time.monotonic()
             self.rebuilding = Rebuilding(2 * len(self.rows))
+            self._built_for = None
+            self.grouper = Grouper(self.window, self.settings.grouping_version)  # two states would need twice the room
             self.grouper = Grouper.rebuild(
                 self.window,
                 self.rows,

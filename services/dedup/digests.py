@@ -1,8 +1,8 @@
 """The digest of a row: what a rebuild needs of it, packed so that it is read in microseconds.
 
-A row has the whole article, and most of what deciding needs is derived from its text. So the profile and the sampled
-bigrams are kept beside the row, on the local disk only: they follow from the row, and a store that was restored has
-none. A digest that is damaged, or of another version, is derived again.
+A row has the whole article, and most of what deciding needs is derived from its text. So the profile is kept beside the
+row, on the local disk only: it follows from the row, and a store that was restored has none. A digest that is damaged,
+or of another version, is derived again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from services.dedup.rows import ArticleRow
 
 VERSION = 2
 """Raise it when `to_profile` derives anything else: then every digest is derived again, once."""
-CONSTANTS = (ARRAYS, DAMPING, MOST_DIGITS, SAMPLE_MODULUS, SMALL_SAMPLE, SMALL_MODULUS)
+CONSTANTS = (LiveArticle.__slots__, ARRAYS, DAMPING, MOST_DIGITS, SAMPLE_MODULUS, SMALL_SAMPLE, SMALL_MODULUS)
 RULES = crc32(repr((VERSION, CONSTANTS)).encode())
 """What a profile was derived with. It stands in each digest."""
 TYPES = {kind.value: kind for kind in EntityType}

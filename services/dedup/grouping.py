@@ -119,6 +119,7 @@ class Grouper:
         for article in grouper._read(on_row):
             grouper._insert(grouper.live.profile(article))
             on_row()
+        grouper.live.close_unused()
         return grouper
 
     def _read(self, on_row: Callable[[], None]) -> list[LiveArticle]:

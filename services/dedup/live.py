@@ -11,7 +11,7 @@ import os
 import tempfile
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,12 +83,16 @@ class LiveArticles(Mapping[str, LiveArticle]):
     def __len__(self) -> int:
         return len(self._known)
 
+    def values(self) -> ValuesView[LiveArticle]:
+        """The live articles, in order of arrival."""
+        return self._known.values()
+
+    def close_unused(self) -> None:
+        """Close the files in which no profile is of a live article: those of digests that had no row any more."""
+        self._parts = {number: part for number, part in self._parts.items() if part.live}
+
     def __contains__(self, article_id: object) -> bool:
         return article_id in self._known
-
-    def oldest(self) -> LiveArticle | None:
-        """The first to arrive of the live articles."""
-        return next(iter(self._known.values()), None)
 
     def at(self, slot: int) -> LiveArticle:
         """The live article with this slot. Raises KeyError if there is none."""

@@ -119,8 +119,8 @@ class Segment:
 class PostingIndex:
     """Finds the live slots that have a key. Slot numbers only grow, and a removed slot is never used again.
 
-    There are up to thirty segments, and a search has a few keys. So it does as much as it can for all segments at once:
-    `_slots` and `_sizes` are those of all segments, joined, and each segment has a view of its part.
+    A million live articles are about twenty segments, and a search has a few keys. So it does as much as it can for all
+    segments at once: `_slots` and `_sizes` are those of all segments, joined, and each segment has a view of its part.
     """
 
     _segments: list[Segment] = field(default_factory=list)
@@ -132,13 +132,17 @@ class PostingIndex:
     _indexed: int = 0
 
     def add(self, slot: int, keys: Keys) -> None:
-        """Add the distinct keys of a slot. Slots must come in growing order."""
+        """Add the keys of a slot. Slots must come in growing order. A key that is there twice is found twice."""
         self._tail_keys[slot] = keys
         if len(self._tail_keys) >= TAIL_ARTICLES:
             self._seal()
 
     def remove(self, slot: int) -> None:
-        """Remove a slot. Searches skip it immediately, and the next merge deletes its postings."""
+        """Remove a slot. Searches skip it immediately.
+
+        The next merge of its segment deletes its postings; a segment that is too large for merges goes as a whole, when
+        none of its articles is live.
+        """
         if slot in self._tail_keys:
             self._tail_keys[slot] = NO_KEYS
             return
@@ -190,11 +194,13 @@ class PostingIndex:
         """Note the postings of the tail by key. A rebuild adds many articles between two searches, and seals them."""
         for slot, keys in islice(self._tail_keys.items(), self._indexed, None):
             for key in keys.tolist():
-                known = self._tail.setdefault(key, slot)
-                if isinstance(known, list):
-                    known.append(slot)
-                elif known != slot:
+                known = self._tail.get(key)
+                if known is None:
+                    self._tail[key] = slot
+                elif isinstance(known, int):
                     self._tail[key] = [known, slot]
+                else:
+                    known.append(slot)
         self._indexed = len(self._tail_keys)
 
     def _seal(self) -> None:
@@ -227,7 +233,7 @@ def merged_tiers(segments: list[Segment]) -> list[Segment]:
     while size < LARGEST_SEGMENT:
         fan_in = min(FAN_IN, LARGEST_SEGMENT // size)
         tier = segments[-fan_in:]
-        if len(tier) < fan_in or any(len(segment.slots) > size for segment in tier):
+        if fan_in < 2 or len(tier) < fan_in or any(len(segment.slots) > size for segment in tier):
             break
         segments = [*segments[:-fan_in], Segment.merged(tier)]
         size *= fan_in

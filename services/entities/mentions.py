@@ -100,8 +100,10 @@ def find_demonyms(
     found = []
     starts = gazetteer.demonym_starts
     for start, end, word in timed(words):
+        if end - start < DEMONYM_START or inside[start]:
+            continue
         folded = word.casefold()
-        if (language, folded[:DEMONYM_START]) not in starts or inside[start]:
+        if (language, folded[:DEMONYM_START]) not in starts:
             continue
         for length in DEMONYM_STEMS:
             country = gazetteer.demonyms.get((language, folded[:length])) if length <= len(folded) else None

@@ -18,7 +18,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, EDITS, ENRICHED, RAW
 from services.common import stream as module
 from services.common.dead_letters import Received
-from services.common.exits import UnusableProcessError
+from services.common.exits import EXIT_MACHINE, UnusableProcessError
 from services.common.messages import RejectedMessage
 from services.common.settings import Settings
 from services.common.stream import (
@@ -319,6 +319,8 @@ def delivery(state: str) -> asyncio.Future[object]:
         future.set_result(None)
     elif state == "failed":
         future.set_exception(KafkaTimeoutError("not confirmed"))
+    elif state == "unusable":
+        future.set_exception(UnusableProcessError(EXIT_MACHINE, "the disk is full"))
     return future
 
 
@@ -343,6 +345,16 @@ def test_a_delivery_that_fails_ends_the_process_and_nothing_behind_it_is_acknowl
     assert stream.acked == [1]
     assert service.count("done") == 1
     assert service.log.lines == [("not delivered: stopping with nothing acknowledged", 2)]
+
+
+def test_an_update_that_this_machine_cannot_make_ends_the_process_with_its_own_code(service: Service) -> None:
+    """A story is summarised behind the message. That its disk is broken says nothing about Kafka."""
+    stream = Stream()
+    with pytest.raises(Exited) as caught:
+        acknowledge(service, stream, ("confirmed",), ("unusable",))
+    assert caught.value.code == EXIT_MACHINE == 71
+    assert stream.acked == [1]
+    assert service.log.lines == [("stopping with nothing acknowledged", 2)]
 
 
 def test_an_acknowledgement_that_fails_ends_the_process_too(service: Service) -> None:

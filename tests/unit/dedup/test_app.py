@@ -25,7 +25,7 @@ from schemas.dead_letter import ErrorClass
 from schemas.story import Story, StoryEdit
 from schemas.topics import DEAD, EDITS, ENRICHED, GROUPED, STORIES
 from services.common.dead_letters import Received
-from services.common.exits import EXIT_TEMPORARY
+from services.common.exits import EXIT_MACHINE, EXIT_TEMPORARY, UnusableProcessError
 from services.common.faust_app import SESSION_TIMEOUT_SECONDS
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, decode, encode
 from services.common.stream import Handled, StreamWorker
@@ -40,6 +40,8 @@ from services.dedup.app import (
     require_room,
 )
 from services.dedup.digests import NoDigests
+from services.dedup.grouping import Grouper
+from services.dedup.live import LiveArticles
 from services.dedup.outbox import StoryOutbox
 from services.dedup.rows import ArticleRow
 from services.dedup.settings import DedupSettings
@@ -324,6 +326,26 @@ def test_a_story_is_told_as_it_is_now(harness: Harness) -> None:
     in_loop(scenario)
 
 
+def test_a_rebuild_begins_when_the_old_state_is_gone(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two states would need twice the memory, and twice the temporary files."""
+    before: list[int] = []
+    rebuild = Grouper.rebuild
+
+    def watched(*given: Any, **named: Any) -> Grouper:
+        before.append(len(harness.service.grouper.live))
+        return rebuild(*given, **named)
+
+    def scenario() -> None:
+        harness.take(FULL)
+        harness.generation = 2
+        harness.take(ONE_LINE)
+
+    monkeypatch.setattr(Grouper, "rebuild", watched)
+    in_loop(scenario)
+    assert before == [0, 0]
+    assert len(harness.service.grouper.live) == 2
+
+
 class TestExplaining:
     def test_before_the_first_message_of_an_assignment_there_is_no_answer(self, harness: Harness) -> None:
         """The tables may still be read: an answer from the old state would be wrong."""
@@ -336,6 +358,19 @@ class TestExplaining:
             harness.generation = 2
             code, answer = harness.explain(FULL.article_id, ONE_LINE.article_id)
             assert (code, answer) == (503, {"error": "the state is rebuilt with the next message"})
+
+        in_loop(scenario)
+
+    def test_a_profile_that_cannot_be_read_is_said(self, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unreadable(*_: object) -> None:
+            raise UnusableProcessError(EXIT_MACHINE, "A profile cannot be read.")
+
+        def scenario() -> None:
+            harness.take(FULL)
+            harness.take(ONE_LINE)
+            monkeypatch.setattr(LiveArticles, "profile", unreadable)
+            answer = harness.explain(FULL.article_id, ONE_LINE.article_id)
+            assert answer == (503, {"error": "A profile cannot be read."})
 
         in_loop(scenario)
 

@@ -21,7 +21,7 @@ from tests.unit.dedup.conftest import WINDOW
 
 Reports = dict[str, ArticlePart]
 FULL = read_article((EXAMPLES / "articles.enriched" / "valid" / "v2-full.json").read_bytes())
-PACKED = "896e55f09739"
+PACKED = "4f3bc23ce02c"
 """Of the digest of the example. If this fails, `to_profile` derives something else: raise `digests.VERSION`."""
 
 

@@ -47,6 +47,16 @@ def test_segments_and_tail_give_what_a_dict_gives(monkeypatch: pytest.MonkeyPatc
         assert all(held == sorted(held) for held in places.values()), "sums over an article are in one order"
 
 
+@pytest.mark.parametrize("tail", [2, 512])
+def test_a_key_that_an_article_has_twice_is_found_twice(monkeypatch: pytest.MonkeyPatch, tail: int) -> None:
+    """A name and a stem may have one hash. In the tail and in a segment that must weigh the same."""
+    monkeypatch.setattr(postings, "TAIL_ARTICLES", tail)
+    index = PostingIndex()
+    for slot in range(2):
+        index.add(slot, np.array([5, 5], dtype=np.uint32))
+    assert sorted(postings_of(index.find(np.array([5], dtype=np.uint32)))) == [(0, 0, 2)] * 2 + [(1, 0, 2)] * 2
+
+
 def test_nothing_is_found_where_nothing_is() -> None:
     assert postings_of(PostingIndex().find(np.array([1, 2], dtype=np.uint32))) == []
 
