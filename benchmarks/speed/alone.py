@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -83,16 +84,21 @@ def fill(path: Path, count: int, way: str) -> dict[str, Any]:
     """Put `count` grouped articles onto the topic. The articles of the file are repeated under new ids."""
     settings = indexer_settings(way)
     ensure_topics(settings, (GROUPED, STORIES, DEAD))
-    articles = [decode(GroupedArticle, line) for line in path.read_bytes().splitlines()]
     topic = settings.topic(GROUPED)
     with SafeProducer(settings) as producer:
-        for number, article in enumerate(islice(cycle(articles), count)):
-            name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench:{number}"))
-            changed = {"article_id": name, "duplicate_group": name}
-            made = article.model_copy(update=changed | {"embedding": None} if way == PLAIN else changed)
-            producer.send(topic, name.encode(), encode(made))
+        for article in repeated(path, count, vectors=way != PLAIN):
+            producer.send(topic, article.article_id.encode(), encode(article))
         producer.flush()
     return {"articles": count}
+
+
+def repeated(path: Path, count: int, *, vectors: bool) -> Iterator[GroupedArticle]:
+    """So many grouped articles: those of the file, again and again under new ids."""
+    articles = [decode(GroupedArticle, line) for line in path.read_bytes().splitlines()]
+    for number, article in enumerate(islice(cycle(articles), count)):
+        name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench:{number}"))
+        changed = {"article_id": name, "duplicate_group": name}
+        yield article.model_copy(update=changed if vectors else changed | {"embedding": None})
 
 
 @dataclass(slots=True)

@@ -15,10 +15,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import open_corpus
-from benchmarks.speed.alone import indexer_settings
+from benchmarks.speed.alone import indexer_settings, repeated
 from benchmarks.speed.measures import conditions, run_child
 from benchmarks.speed.pipeline import Material, addresses, settings_of, to_json, write_grouped
 from benchmarks.speed.processes import Running, embedded_stack
 from schemas.topics import GROUPED
 from services.common.dead_letters import Received
 from services.common.elastic import make_client
+from services.common.messages import encode
 from services.common.producer import SafeProducer
 from services.common.topics import ensure_topics
 from services.indexer.app import wait_for_elasticsearch
@@ -70,13 +69,11 @@ def write_ready(settings: IndexerSettings, path: Path, count: int) -> str:
 
 
 def ready_documents(settings: IndexerSettings, path: Path, count: int) -> Iterator[tuple[str, bytes]]:
-    """Id and document of each article. The articles of the file are repeated under new ids, as `alone.fill` does."""
+    """Id and document of each article that `alone.fill` sends."""
     topic = settings.topic(GROUPED)
-    for number, line in enumerate(islice(cycle(path.read_bytes().splitlines()), count)):
-        action, _ = to_action(Received(topic, 0, number, None, None, line), "any", is_story=False)
-        name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"bench:{number}"))
-        document = json.loads(action.document or b"{}") | {"article_id": name, "duplicate_group": name}
-        yield name, json.dumps(document, ensure_ascii=False).encode()
+    for number, article in enumerate(repeated(path, count, vectors=True)):
+        action, _ = to_action(Received(topic, 0, number, None, None, encode(article)), "any", is_story=False)
+        yield action.id, action.document or b""
 
 
 def run_indexer(running: Running, count: int) -> dict[str, float]:

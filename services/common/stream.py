@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import faust
 from faust.exceptions import FaustError
@@ -108,8 +108,7 @@ class StreamLoop:
         except asyncio.CancelledError:
             raise
         except UnusableProcessError as error:
-            log.error("stopping with nothing acknowledged", reason=str(error), **_where(received))  # noqa: TRY400 - a stack trace would not help
-            os._exit(error.exit_code)
+            _stop(error, received)
         except BaseException:
             log.exception("bug: stopping with nothing acknowledged", **_where(received))
             os._exit(EXIT_BUG)
@@ -143,8 +142,7 @@ class StreamLoop:
             except asyncio.CancelledError:
                 raise
             except UnusableProcessError as error:  # of the update of a story
-                log.error("stopping with nothing acknowledged", reason=str(error), **_where(receive(event)))  # noqa: TRY400 - a stack trace would not help
-                os._exit(error.exit_code)
+                _stop(error, receive(event))
             except BaseException:
                 log.exception("not delivered: stopping with nothing acknowledged", **_where(receive(event)))
                 os._exit(EXIT_UNDELIVERED)
@@ -316,3 +314,9 @@ def receive(event: EventT[Any]) -> Received:
 
 def _where(received: Received) -> dict[str, object]:
     return {"topic": received.topic, "partition": received.partition, "offset": received.offset}
+
+
+def _stop(error: UnusableProcessError, received: Received) -> NoReturn:
+    """End the process, which cannot handle this message or any other."""
+    log.error("stopping with nothing acknowledged", reason=str(error), **_where(received))
+    os._exit(error.exit_code)

@@ -153,10 +153,10 @@ class DuplicateIndex:
         smaller = np.minimum(len(sampled), postings.sizes[first])
         enough = (counts >= np.minimum(MIN_SHARED_SAMPLES, smaller)) & (counts >= MIN_SAMPLE_SHARE * smaller)
         order = np.lexsort((found[enough], -counts[enough]))[:MAX_CANDIDATES]
-        candidates = [self.live.at(slot) for slot in found[enough][order].tolist()]
+        candidates = self.live.profiles(map(self.live.at, found[enough][order].tolist()))
         if not candidates:
             return []
         return sorted(
-            overlaps(profile, self.live.profiles(candidates)),
+            overlaps(profile, candidates),
             key=lambda overlap: (-overlap.shingles, -overlap.common, overlap.other.article.slot),
         )

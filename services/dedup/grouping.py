@@ -267,11 +267,10 @@ class Grouper:
         revision = max([first, row.story_revision, *(member.story_revision for member in members)]) + 1
         opened_at = datetime.fromtimestamp(members[0].opened, UTC) if members else row.story_opened_at
         row = row.model_copy(update={"story_revision": revision, "story_opened_at": opened_at})
-        profile.article = LiveArticle.of(row)
         digest = digest_of(row, profile)
         self.digests.prepare(row.article_id, pack(digest))
         self.rows[row.article_id] = row
-        self._note(digest)
+        profile.article = self._note(digest)
         self._insert(profile)
         mover = self._mover()
         for story_id in row.absorbed:

@@ -114,8 +114,7 @@ class LiveArticles(Mapping[str, LiveArticle]):
                 self._parts[number] = Part(self.folder)
             self._parts[number].write(place, packed)
         except OSError as error:
-            reason = f"A profile cannot be kept in {self.folder or tempfile.gettempdir()}: {error}."
-            raise UnusableProcessError(EXIT_MACHINE, reason) from error
+            raise self._failure("kept", error) from error
         self._remember(slot, packed)
 
     def add(self, article: LiveArticle) -> None:
@@ -152,8 +151,11 @@ class LiveArticles(Mapping[str, LiveArticle]):
         try:
             return self._parts[number].read(place)
         except OSError as error:
-            reason = f"A profile cannot be read in {self.folder or tempfile.gettempdir()}: {error}."
-            raise UnusableProcessError(EXIT_MACHINE, reason) from error
+            raise self._failure("read", error) from error
+
+    def _failure(self, done: str, error: OSError) -> UnusableProcessError:
+        folder = self.folder or tempfile.gettempdir()
+        return UnusableProcessError(EXIT_MACHINE, f"A profile cannot be {done} in {folder}: {error}.")
 
     def _remember(self, slot: int, packed: bytes) -> None:
         """Keep a packed profile in memory, and let those go that were not used for longest."""

@@ -75,9 +75,7 @@ class Mover:
         """Make copies of an article's earlier ids copies of the article."""
         earlier = set(article.replaces)
         copies = [known for known in self.live.values() if known.duplicate_of in earlier]
-        for copy in copies:
-            if copy.article_id == article.article_id:
-                continue
+        for copy in (known for known in copies if known.article_id != article.article_id):
             row = self.rows[copy.article_id]
             decision = row.decision.model_copy(update={"duplicate_of": article.article_id})
             update = {"decision": decision, "decision_seq": row.decision_seq + 1}

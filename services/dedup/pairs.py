@@ -161,8 +161,7 @@ class Joined:
 
     def sum(self, values: npt.NDArray[np.generic]) -> Array:
         """The sum for each article, (n,)."""
-        sums: Array = np.bincount(self.owner, weights=values, minlength=len(self.lengths)).astype(np.float64)
-        return sums
+        return _sums(self.owner, values, len(self.lengths))
 
 
 def compare(
@@ -262,8 +261,7 @@ class _Matched:
 
     def sum(self, values: npt.NDArray[np.generic]) -> Array:
         """The sum for each other article, (n,)."""
-        sums: Array = np.bincount(self.owner, weights=values, minlength=self.others).astype(np.float64)
-        return sums
+        return _sums(self.owner, values, self.others)
 
 
 def _compare_coverage(sides: tuple[_Side, _Side], joined: Joined, matched: _Matched, solid: float, out: Array) -> None:
@@ -333,6 +331,12 @@ def _compare_vectors(one: Profile, others: Sequence[Profile], out: Array) -> npt
         theirs = joined.reshape(len(places), -1).astype(np.float64)
         out[places, VECTOR] = (theirs @ mine) / (np.linalg.norm(mine) * np.linalg.norm(theirs, axis=1))
     return has_vectors
+
+
+def _sums(owner: npt.NDArray[np.intp], values: npt.NDArray[np.generic], articles: int) -> Array:
+    """The sum of the values of each article, (articles,)."""
+    sums: Array = np.bincount(owner, weights=values, minlength=articles).astype(np.float64)
+    return sums
 
 
 def _floats(parts: Sequence[bytes]) -> Array:

@@ -102,17 +102,17 @@ class Segment:
     @classmethod
     def merged(cls, segments: Sequence[Segment]) -> Segment:
         """The live postings of some segments as one. The segments are in order of their slots."""
-        keys, articles, first = [], [], 0
+        keys, articles, slots, sizes, first = [], [], [], [], 0
         for segment in segments:
             lives = segment.sizes > 0
+            slots.append(segment.slots[lives])
+            sizes.append(segment.sizes[lives])
             is_live = lives[segment.articles]
             number = (np.cumsum(lives) - 1 + first).astype(np.uint16)
             keys.append(np.repeat(segment.keys, np.diff(segment.starts))[is_live])
             articles.append(number[segment.articles[is_live]])
             first += int(lives.sum())
-        slots = np.concatenate([segment.slots[segment.sizes > 0] for segment in segments])
-        sizes = np.concatenate([segment.sizes[segment.sizes > 0] for segment in segments])
-        return cls.of(np.concatenate(keys), np.concatenate(articles), slots, sizes)
+        return cls.of(np.concatenate(keys), np.concatenate(articles), np.concatenate(slots), np.concatenate(sizes))
 
 
 @dataclass(slots=True)

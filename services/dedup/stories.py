@@ -148,7 +148,7 @@ class StoryIndex:
         shared = np.bincount(owner, weights=self.frequencies.idf(rarest)[found.places], minlength=len(slots))
         ranked = slots[np.argsort(-shared, kind="stable")]  # slots ascend, so a stable sort keeps the order of arrival
         ranked = ranked[ranked != profile.article.slot][:MAX_CANDIDATES]
-        return [self.live.profile(self.live.at(slot)) for slot in ranked.tolist()]
+        return self.live.profiles(map(self.live.at, ranked.tolist()))
 
     def _rarest(self, keys: Hashes) -> Hashes:
         """The rarest of these keys that live articles have and that are not too common."""
