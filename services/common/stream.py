@@ -1,7 +1,8 @@
 """The safe stream loop that every faust worker runs.
 
-The loop handles one event at a time. A single acker waits for its sends and table writes, strictly in the order of the
-offsets. A failed event is never acknowledged. Tested with kill -9, SIGTERM and rebalances (tests/e2e/test_kill.py).
+The loop handles one event at a time, or the few that wait already. A single acker waits for the sends and table writes
+of each event, strictly in the order of the offsets. A failed event is never acknowledged. Tested with kill -9, SIGTERM
+and rebalances (tests/e2e/test_kill.py).
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import faust
 from faust.exceptions import FaustError
@@ -20,6 +22,7 @@ from kafka.errors import KafkaError
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import Topic
+from services.common.batches import batches
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNDELIVERED, UnusableProcessError
 from services.common.halt import UNREADABLE, Halt, source_of
@@ -30,6 +33,8 @@ from services.common.metrics import OUTCOMES, Page, serve_metrics
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
+T = TypeVar("T")
+P = ParamSpec("P")
 MAX_UNACKED = 500
 """Maximum number of events with unconfirmed sends. This gives back-pressure."""
 HALT_CHECK_SECONDS = 1.0
@@ -57,12 +62,38 @@ Handler = Callable[[Received], Handled]
 """Turns a message into its outcome. RejectedMessage makes it a dead letter. Any other exception is a bug."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchHandler:
+    """Turns up to `size` messages into their outcomes, in their order.
+
+    In place of an outcome stands the error that a `Handler` would raise for this message.
+    """
+
+    handle: Callable[[Sequence[Received]], Sequence[Handled | Exception]]
+    size: int
+
+
+def one_by_one(handle: Handler) -> BatchHandler:
+    """A handler that gets one message at a time."""
+    return BatchHandler(lambda batch: [attempt(handle, received) for received in batch], 1)
+
+
+def attempt(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T | Exception:
+    """What a function returns, or its error. UnusableProcessError is raised: no message is at fault."""
+    try:
+        return function(*arguments, **keywords)
+    except UnusableProcessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - who gets it raises it again
+        return error
+
+
 @dataclass(slots=True)
 class StreamLoop:
     """The safe loop on one topic. It confirms and acknowledges one event at a time, in the order of the offsets.
 
     Outcomes are counted under the name `label`. `send` gives one message to the producer of the app. With `on_thread`
-    the handler runs on a thread, still one message at a time, so that heartbeats go on while an article takes long. A
+    the handler runs on a thread, still one batch at a time, so that heartbeats go on while an article takes long. A
     message of more than `max_bytes` (default: `max_message_bytes`) makes the received one a dead letter. `follows` says
     whether a message is the next one of its partition. If it is not, the process ends before it is handled.
     """
@@ -71,7 +102,7 @@ class StreamLoop:
     service: str
     label: str
     source: Topic
-    handle: Handler
+    handler: BatchHandler
     halt: Halt
     send: Callable[[Outgoing], Awaitable[Awaitable[object]]]
     on_thread: bool = False
@@ -87,46 +118,55 @@ class StreamLoop:
         acker = asyncio.ensure_future(self.acknowledge(manual, queue))
         self.is_running = True
         try:
-            async for event in manual.events():
-                await self.take(event, queue)
+            async with aclosing(batches(manual.events(), self.handler.size)) as taken:
+                async for events in taken:
+                    await self.take(events, queue)
         finally:
             self.is_running = False
             acker.cancel()
 
-    async def take(self, event: EventT[Any], queue: Unconfirmed) -> None:
-        """Handle one event and send its messages. The acker does the rest. A bug ends the process."""
+    async def take(self, events: Sequence[EventT[Any]], queue: Unconfirmed) -> None:
+        """Handle events and send their messages. The acker does the rest. A bug ends the process."""
         while seconds := self.halt.seconds_left():  # noqa: ASYNC110 - this loop or another one has halted the service
             await asyncio.sleep(min(seconds, HALT_CHECK_SECONDS))
-        received = receive(event)
-        if self.follows is not None and not await self.follows(event.message):
-            log.error("a message before this one was lost on the way here; starting again from it", **_where(received))
-            os._exit(EXIT_TEMPORARY)
-        try:
-            handled = await self.handled(received)
-            confirmations: list[Awaitable[object]] = list(handled.confirmations)
-            confirmations += [await self.send(message) for message in handled.outgoing]
-        except asyncio.CancelledError:
-            raise
-        except UnusableProcessError as error:
-            _stop(error, received)
-        except BaseException:
-            log.exception("bug: stopping with nothing acknowledged", **_where(received))
-            os._exit(EXIT_BUG)
-        await queue.put((event, handled.outcome, confirmations))
-        self.halt.count(handled.error, source_of(received.value) if handled.error else UNREADABLE)
+        received = [receive(event) for event in events]
+        for event, message in zip(events, received, strict=True):
+            if self.follows is not None and not await self.follows(event.message):
+                log.error(
+                    "a message before this one was lost on the way here; starting again from it", **_where(message)
+                )
+                os._exit(EXIT_TEMPORARY)
+        with _ending_at_errors(received[0]):
+            outcomes = await self.handled(received)
+        for event, message, outcome in zip(events, received, outcomes, strict=True):
+            with _ending_at_errors(message):
+                if isinstance(outcome, Exception):
+                    raise outcome
+                confirmations: list[Awaitable[object]] = list(outcome.confirmations)
+                confirmations += [await self.send(sent) for sent in outcome.outgoing]
+            await queue.put((event, outcome.outcome, confirmations))
+            self.halt.count(outcome.error, source_of(message.value) if outcome.error else UNREADABLE)
 
-    async def handled(self, received: Received) -> Handled:
-        """The result for a message, from the thread where there is one."""
+    async def handled(self, received: Sequence[Received]) -> Sequence[Handled | Exception]:
+        """The results for messages, from the thread where there is one."""
         self.is_handling = True
         try:
-            return await asyncio.to_thread(self.outcome, received) if self.on_thread else self.outcome(received)
+            return await asyncio.to_thread(self.outcomes, received) if self.on_thread else self.outcomes(received)
         finally:
             self.is_handling = False
 
-    def outcome(self, received: Received) -> Handled:
-        """The result of the handler for a message, or the dead letter of the message."""
+    def outcomes(self, received: Sequence[Received]) -> Sequence[Handled | Exception]:
+        """The results of the handler, with the dead letters of the messages that it rejects."""
+        made = self.handler.handle(received)
+        return [self._with_letter(outcome, message) for outcome, message in zip(made, received, strict=True)]
+
+    def _with_letter(self, outcome: Handled | Exception, received: Received) -> Handled | Exception:
         try:
-            return within_limit(self.handle(received), self.max_bytes or self.settings.max_message_bytes)
+            if isinstance(outcome, RejectedMessage):
+                raise outcome
+            if isinstance(outcome, Exception):
+                return outcome
+            return within_limit(outcome, self.max_bytes or self.settings.max_message_bytes)
         except RejectedMessage as rejected:
             letter = bury(self.settings, make_letter(received, rejected, self.service))
             return Handled("dead", (letter,), error=rejected.error_class)
@@ -162,7 +202,7 @@ class StreamWorker:
     service: str
     app: faust.App
     source: Topic
-    handle: Handler
+    handle: Handler | BatchHandler
     beside: tuple[tuple[Topic, Handler, str], ...] = ()
     on_thread: bool = False
     max_bytes: int | None = None
@@ -177,11 +217,15 @@ class StreamWorker:
 
     def __post_init__(self) -> None:
         self.halt = Halt(self.settings, self.service)
-        wanted = ((self.source, self.handle, self.service), *self.beside)
+        first = self.handle if isinstance(self.handle, BatchHandler) else one_by_one(self.handle)
+        wanted = (
+            (self.source, first, self.service),
+            *((topic, one_by_one(it), label) for topic, it, label in self.beside),
+        )
         limits = (self.on_thread, self.max_bytes)
         self.loops = tuple(
-            StreamLoop(self.settings, self.service, label, topic, handle, self.halt, self._send, *limits)
-            for topic, handle, label in wanted
+            StreamLoop(self.settings, self.service, label, topic, handler, self.halt, self._send, *limits)
+            for topic, handler, label in wanted
         )
         if self.in_order:
             self.loops[0].follows = self._follows
@@ -314,6 +358,20 @@ def receive(event: EventT[Any]) -> Received:
 
 def _where(received: Received) -> dict[str, object]:
     return {"topic": received.topic, "partition": received.partition, "offset": received.offset}
+
+
+@contextmanager
+def _ending_at_errors(received: Received) -> Iterator[None]:
+    """End the process at an error, with this message as the place where it happened."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except UnusableProcessError as error:
+        _stop(error, received)
+    except BaseException:
+        log.exception("bug: stopping with nothing acknowledged", **_where(received))
+        os._exit(EXIT_BUG)
 
 
 def _stop(error: UnusableProcessError, received: Received) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from prometheus_client import Gauge
@@ -19,12 +19,23 @@ from services.common.faust_app import make_app, run_app
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.metrics import DEAD_LETTERS, OUTCOMES, begin_at_zero
-from services.common.stream import Handled, Handler, StreamWorker, prepare
+from services.common.stream import BatchHandler, Handled, StreamWorker, attempt, prepare
 from services.fingerprint import is_encoder_installed
 from services.worker.settings import WorkerSettings
-from services.worker.stages import STAGE_NAMES, Stage, run_stages, stage_slice, to_draft, to_enriched, warm_up, within
+from services.worker.stages import (
+    STAGE_NAMES,
+    Stage,
+    run_stages_on_all,
+    stage_slice,
+    to_draft,
+    to_enriched,
+    warm_up,
+    within,
+)
 
 SERVICE = "worker"
+BATCH = 8
+"""Articles that are enriched together if they wait. The encoder gains little from more."""
 VECTORS = Gauge("dragoman_vectors", "1 when the worker makes vectors, 0 when it runs without them.")
 log = get_logger(__name__)
 
@@ -41,24 +52,29 @@ def target_of(stages: tuple[Stage, ...], *, vectors: bool) -> Topic:
     return ENRICHED if stages[-1].name == last else intermediate(stages[-1].name)
 
 
-def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: Topic, target: Topic) -> Handler:
-    """A function that turns one message into the message for the next topic."""
+def make_handler(settings: WorkerSettings, stages: tuple[Stage, ...], source: Topic, target: Topic) -> BatchHandler:
+    """Turns messages into the messages for the next topic."""
     topic = settings.topic(target)
 
-    def handle(received: Received) -> Handled:
-        value = received.value
-        if source is RAW:
-            raw = decode(RawArticle, value)
-            draft = to_draft(raw, place_of(received, raw))
-        else:
-            draft = decode(ArticleDraft, value)
-        draft = run_stages(draft, stages, seconds=settings.stage_seconds)
+    def read(received: Received) -> ArticleDraft:
+        if source is not RAW:
+            return decode(ArticleDraft, received.value)
+        raw = decode(RawArticle, received.value)
+        return to_draft(raw, place_of(received, raw))
+
+    def finish(received: Received, draft: ArticleDraft | Exception) -> Handled:
+        if isinstance(draft, Exception):
+            raise draft
         with within(settings.stage_seconds, SERVICE):
             record = to_enriched(draft, datetime.now(UTC)) if target is ENRICHED else draft
         headers = tuple(pair for pair in received.headers if pair[0] == REVISION_HEADER)
         return Handled("enriched", (Outgoing(topic, draft.article_id.encode(), encode(record), headers),))
 
-    return handle
+    def handle(batch: Sequence[Received]) -> list[Handled | Exception]:
+        drafts = run_stages_on_all([attempt(read, one) for one in batch], stages, seconds=settings.stage_seconds)
+        return [attempt(finish, received, draft) for received, draft in zip(batch, drafts, strict=True)]
+
+    return BatchHandler(handle, BATCH)
 
 
 def place_of(received: Received, raw: RawArticle) -> RawPlace:

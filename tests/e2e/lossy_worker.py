@@ -26,14 +26,17 @@ def main(losses: Path) -> None:
     prepare(settings, "lossy", RAW, ENRICHED, DEAD)
     stages = stage_slice((), vectors=settings.vectors)
     warm_up(stages)
-    handle = make_handler(settings, stages, RAW, ENRICHED)
+    handler = make_handler(settings, stages, RAW, ENRICHED)
     taken = 0
 
     def handle_or_lose(received: Received) -> Handled:
         nonlocal taken
         taken += 1
         if taken % LOSES_EVERY:
-            return handle(received)
+            (outcome,) = handler.handle([received])
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
         with losses.open("ab") as file:
             file.write((received.key or b"") + b"\n")
         return Handled("enriched")

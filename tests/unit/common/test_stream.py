@@ -60,6 +60,12 @@ def worker(app: Any, tmp_path: Path) -> StreamWorker:
     return StreamWorker(Settings(home=tmp_path), "worker", app, RAW, lambda _: Handled("done"))
 
 
+def outcome_of(worker: StreamWorker, received: Received) -> Handled:
+    (outcome,) = worker.loops[0].outcomes([received])
+    assert isinstance(outcome, Handled)
+    return outcome
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -221,7 +227,7 @@ def test_a_rejected_message_becomes_a_letter_with_everything(app: Any, tmp_path:
         raise RejectedMessage("entities", ErrorClass.STAGE_FAILED, "boom")
 
     loop = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, reject)
-    handled = loop.loops[0].outcome(Received("articles.raw", 1, 5, 0, b"k", None))
+    handled = outcome_of(loop, Received("articles.raw", 1, 5, 0, b"k", None))
     (outgoing,) = handled.outgoing
     letter = decode(DeadLetter, outgoing.value)
     assert (handled.outcome, outgoing.topic, outgoing.key) == ("dead", "articles.dead", b"articles.raw/1/5")
@@ -232,7 +238,7 @@ def test_an_article_that_grew_past_the_limit_is_a_letter_and_no_crash_loop(app: 
     settings = Settings(home=tmp_path)
     large = Outgoing("articles.enriched", b"k", b"x" * (settings.max_message_bytes + 1))
     loop = StreamWorker(settings, "worker", app, RAW, lambda _: Handled("enriched", (large,)))
-    handled = loop.loops[0].outcome(Received("articles.raw", 1, 5, 0, b"k", b"{}"))
+    handled = outcome_of(loop, Received("articles.raw", 1, 5, 0, b"k", b"{}"))
     letter = decode(DeadLetter, handled.outgoing[0].value)
     assert (handled.outcome, letter.error_class) == ("dead", ErrorClass.TOO_LARGE)
 
@@ -291,7 +297,7 @@ def test_heartbeats_go_on_while_a_handler_on_a_thread_works(app: Any, tmp_path: 
     async def scenario() -> None:
         events: Any = Events(app)
         service = StreamWorker(Settings(home=tmp_path), "worker", app, RAW, handle, on_thread=on_thread)
-        taking = asyncio.ensure_future(service.loops[0].take(events.event(1), asyncio.Queue(5)))
+        taking = asyncio.ensure_future(service.loops[0].take([events.event(1)], asyncio.Queue(5)))
         await asyncio.sleep(0)
         asyncio.ensure_future(heartbeat())  # noqa: RUF006 - it ends at once
         await taking

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,9 +26,11 @@ from services.common.stream import (
     EXIT_TEMPORARY,
     EXIT_UNDELIVERED,
     MAX_UNACKED,
+    BatchHandler,
     Handled,
     Outgoing,
     StreamWorker,
+    attempt,
     prepare,
     receive,
 )
@@ -67,8 +69,9 @@ class Wire:
 class Stream:
     """Faust's stream of these offsets; it stays open behind them, as a topic does."""
 
-    def __init__(self, *offsets: int, stays_open: bool = True) -> None:
+    def __init__(self, *offsets: int, stays_open: bool = True, pauses: bool = True) -> None:
         self.offsets = offsets
+        self.pauses = pauses
         self.stays_open = stays_open
         self.is_manual = False
         self.acked: list[int] = []
@@ -81,7 +84,8 @@ class Stream:
     async def events(self) -> AsyncIterator[Any]:
         for offset in self.offsets:
             yield event(offset)
-            await asyncio.sleep(0)
+            if self.pauses:
+                await asyncio.sleep(0)
         if self.stays_open:
             await asyncio.Event().wait()
 
@@ -219,6 +223,58 @@ def test_unconfirmed_messages_are_bounded(service: Service) -> None:
     assert service.stream.acked == []
 
 
+# --- several messages at once -----------------------------------------------------------------------------------------
+
+
+def in_batches(service: Service, size: int) -> list[list[int]]:
+    """The batches that the handler gets from now on."""
+    seen: list[list[int]] = []
+
+    def handle(batch: Sequence[Received]) -> list[Handled | Exception]:
+        seen.append([received.offset for received in batch])
+        return [attempt(service.handle, received) for received in batch]
+
+    service.worker.loops[0].handler = BatchHandler(handle, size)
+    return seen
+
+
+def test_each_message_of_a_batch_has_its_own_outcome_in_its_place(service: Service) -> None:
+    seen = in_batches(service, 4)
+    service.failures[3] = REJECTED
+    asyncio.run(service.run(Stream(*range(9), pauses=False)))
+    assert max(len(batch) for batch in seen) > 1
+    assert service.stream.acked == list(range(9))
+    assert [key for key, _, _ in service.dead.sent] == [b"articles.raw/0/3"]
+    assert (service.count("done"), service.count("dead")) == (8, 1)
+
+
+def test_a_bug_in_a_batch_ends_the_process_at_its_message(service: Service) -> None:
+    """What was made of the messages before it is sent and acknowledged; it and what is behind it are not."""
+    in_batches(service, 4)
+    service.failures[2] = ValueError("boom")
+    with pytest.raises(Exited) as caught:
+        asyncio.run(service.worker.loops[0].take([event(offset) for offset in range(4)], asyncio.Queue()))
+    assert caught.value.code == EXIT_BUG
+    assert service.log.lines == [("bug: stopping with nothing acknowledged", 2)]
+    assert len(service.target.sent) == 2
+
+
+def test_a_process_that_cannot_work_sends_nothing_of_its_batch(service: Service) -> None:
+    in_batches(service, 4)
+    service.failures[2] = UnusableProcessError(71, "The disk is full.")
+    with pytest.raises(Exited) as caught:
+        asyncio.run(service.worker.loops[0].take([event(offset) for offset in range(4)], asyncio.Queue()))
+    assert caught.value.code == 71
+    assert service.target.sent == []
+
+
+def test_a_handler_that_forgets_a_message_is_a_bug(service: Service) -> None:
+    service.worker.loops[0].handler = BatchHandler(lambda batch: [Handled("done") for _ in batch[1:]], 4)
+    with pytest.raises(Exited) as caught:
+        asyncio.run(service.worker.loops[0].take([event(1), event(2)], asyncio.Queue()))
+    assert caught.value.code == EXIT_BUG
+
+
 # --- a bug ------------------------------------------------------------------------------------------------------------
 
 
@@ -229,7 +285,7 @@ def test_a_bug_in_a_handler_ends_the_process_and_the_message_stays(service: Serv
     queue: Any = asyncio.Queue()
 
     async def scenario() -> None:
-        await service.worker.loops[0].take(event(2), queue)
+        await service.worker.loops[0].take([event(2)], queue)
 
     with pytest.raises(Exited) as caught:
         asyncio.run(scenario())
@@ -303,7 +359,7 @@ def test_being_stopped_is_no_bug(service: Service) -> None:
     service.target.error = asyncio.CancelledError()
 
     async def scenario() -> None:
-        await service.worker.loops[0].take(event(1), asyncio.Queue())
+        await service.worker.loops[0].take([event(1)], asyncio.Queue())
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(scenario())

