@@ -83,7 +83,12 @@ class Indexer:
     def __post_init__(self) -> None:
         self.halt = Halt(self.settings, SERVICE)
         self.writer = BulkWriter(
-            self.client, SERVICE, self.settings.bulk_documents, self.settings.bulk_bytes, wait=self._stay_in_group
+            self.client,
+            SERVICE,
+            self.settings.bulk_documents,
+            self.settings.bulk_bytes,
+            wait=self._stay_in_group,
+            requests=self.settings.bulk_requests,
         )
 
     def run(self) -> None:

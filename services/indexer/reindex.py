@@ -130,6 +130,7 @@ class Reindex:
             self.settings.bulk_documents,
             self.settings.bulk_bytes,
             wait=self._wait,
+            requests=self.settings.bulk_requests,
             require_alias=False,
         )
 

@@ -13,6 +13,9 @@ class IndexerSettings(ElasticsearchSettings):
     bulk_documents: int = Field(
         default=500, ge=1, le=5000, description="maximum number of documents in one bulk request"
     )
+    bulk_requests: int = Field(
+        default=2, ge=1, le=8, description="bulk requests at once. Few documents go into one request"
+    )
     bulk_linger_seconds: float = Field(
         default=0.25, ge=0, le=10, description="how long a bulk request waits for more documents"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import ceil
 
 from elasticsearch import ApiError, Elasticsearch, SerializationError, TransportError
 
@@ -15,30 +17,40 @@ from services.indexer.bulk import Action, ItemAnswer, NoAnswerError, Verdict, ba
 log = get_logger(__name__)
 STOPPED_SECONDS = 15.0
 """Pause between attempts while a person must fix something."""
+SMALLEST_SHARE = 100
+"""Fewer documents are not split into several requests. Each request has a cost of its own."""
 
 
 @dataclass(slots=True)
 class BulkWriter:
-    """Writes actions. `wait(seconds)` is called during an outage, and must keep the consumer in its group."""
+    """Writes actions. `wait(seconds)` is called during an outage, and must keep the consumer in its group.
+
+    Up to `requests` bulk requests go at once, because Elasticsearch works on each of them with one thread. Which of two
+    versions of a document comes last does not matter: Elasticsearch keeps the higher one.
+    """
 
     client: Elasticsearch
     service: str
     max_documents: int
     max_bytes: int
     wait: Callable[[float], None]
+    requests: int = 1
     require_alias: bool = True
     waiting: bool = False
     stopped_reason: str | None = None
     _backoff: Backoff = field(default_factory=Backoff)
+    _threads: ThreadPoolExecutor | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.requests > 1:
+            self._threads = ThreadPoolExecutor(self.requests, thread_name_prefix="bulk")
 
     def write(self, actions: Sequence[Action]) -> list[ItemAnswer]:
         """Write all actions. Returns their final answers in order: INDEXED, UNCHANGED, DEAD or TOO_LARGE."""
         answers: dict[int, ItemAnswer] = {}
         pending = list(range(len(actions)))
         while pending:
-            results: list[ItemAnswer] = []
-            for batch in batches([actions[index] for index in pending], self.max_documents, self.max_bytes):
-                results += self._send(batch)
+            results = self._send_all([actions[index] for index in pending])
             again = []
             for index, result in zip(pending, results, strict=True):
                 if result.verdict in (Verdict.RETRY, Verdict.STOP):
@@ -50,6 +62,12 @@ class BulkWriter:
                 self._pause(results)
         self._resume()
         return [answers[index] for index in range(len(actions))]
+
+    def _send_all(self, actions: Sequence[Action]) -> list[ItemAnswer]:
+        share = max(SMALLEST_SHARE, ceil(len(actions) / self.requests))
+        requests = list(batches(actions, min(share, self.max_documents), self.max_bytes))
+        send = self._threads.map if self._threads is not None and len(requests) > 1 else map
+        return [answer for answers in send(self._send, requests) for answer in answers]
 
     def _send(self, batch: list[Action]) -> list[ItemAnswer]:  # noqa: PLR0911 - one return for each kind of answer
         body = b"".join(action.lines() for action in batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -202,3 +203,48 @@ def test_an_outage_that_ends_does_not_clear_a_halt() -> None:
     assert writer(FakeClient(lambda _, ids: [201] * len(ids)), []).write([]) == []
     assert HALTED.labels("indexer")._value.get() == 1
     HALTED.labels("indexer").set(0)
+
+
+def test_several_requests_go_at_once_and_the_answers_keep_their_order() -> None:
+    """Each request waits until the other one is there."""
+    both = threading.Barrier(2, timeout=10)
+
+    def rule(_: int, ids: list[str]) -> list[int]:
+        both.wait()
+        return [409 if name == "7" else 400 if name == "150" else 201 for name in ids]
+
+    client: Any = FakeClient(rule)
+    bulk = BulkWriter(client, "indexer", max_documents=500, max_bytes=10_000_000, wait=lambda _: None, requests=2)
+    verdicts = [answer.verdict for answer in bulk.write([action(number) for number in range(300)])]
+    assert sorted(map(len, client.requests)) == [150, 150]
+    assert verdicts[7] is Verdict.UNCHANGED
+    assert verdicts[150] is Verdict.DEAD
+    assert verdicts.count(Verdict.INDEXED) == 298
+
+
+def test_only_the_request_that_failed_goes_again() -> None:
+    lock = threading.Lock()
+    failed: list[str] = []
+
+    def rule(_: int, ids: list[str]) -> list[int]:
+        with lock:
+            if "0" in ids and not failed:
+                failed.extend(ids)
+                raise RefusedError("refused")
+        return [201] * len(ids)
+
+    client: Any = FakeClient(rule)
+    waits: list[float] = []
+    bulk = BulkWriter(client, "indexer", max_documents=500, max_bytes=10_000_000, wait=waits.append, requests=2)
+    answers = bulk.write([action(number) for number in range(250)])
+    assert [answer.verdict for answer in answers] == [Verdict.INDEXED] * 250
+    assert len(waits) == 1
+    sent = [name for ids in client.requests for name in ids]
+    assert sorted(sent) == sorted([*map(str, range(250)), *failed])
+
+
+def test_few_documents_are_one_request() -> None:
+    client: Any = FakeClient(lambda _, ids: [201] * len(ids))
+    bulk = BulkWriter(client, "indexer", max_documents=500, max_bytes=10_000_000, wait=lambda _: None, requests=2)
+    bulk.write([action(number) for number in range(100)])
+    assert len(client.requests) == 1
