@@ -5,7 +5,8 @@
 Live articles are synthetic, with about 2 kB of text each: 60 names and numbers, of which seven are entities, 150 word
 stems, 310 word bigrams, and a vector in every second article. Word frequencies follow real use (log-uniform ranks). Of
 the articles that are then taken, every third reports the event of a live article and every twentieth is a copy. What is
-timed is all that dedup does with a message, but for Kafka and the store. Each size is measured in a separate process.
+timed is all that dedup does with a message, but for Kafka and the store; `first_ms` is that for the first message after
+a rebuild. Each size is measured in a separate process.
 `loop_ms` says how fast the machine was meanwhile, and
 `disk_read_kib` how much an article read from the disk, because the system had dropped its page cache.
 """
@@ -243,8 +244,10 @@ def measure(size: int) -> dict[str, float]:
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["digest_bytes"] = round(digests.bytes / size)
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
+    # the first search after a rebuild indexes what was added since the last one
+    found["first_ms"] = _clock(grouper, [maker.make(size, vector=False)], "first")["mean_ms"]
     for name, vector in (("with_vectors", True), ("without_vectors", False)):
-        taken = [maker.make(size + number, vector=vector) for number in range(TAKEN)]
+        taken = [maker.make(size + 1 + number, vector=vector) for number in range(TAKEN)]
         found |= {f"{name}.{figure}": value for figure, value in _clock(grouper, taken, name).items()}
     found["duplicates_per_second"] = _clock_duplicates(grouper, maker, size)
     del grouper
