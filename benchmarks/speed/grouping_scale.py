@@ -14,6 +14,7 @@ a rebuild. Each size is measured in a separate process.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import struct
 import subprocess
@@ -244,6 +245,7 @@ def measure(size: int) -> dict[str, float]:
     found: dict[str, float] = {"live_articles": size, "build_seconds": round(time.perf_counter() - began, 1)}
     found["digest_bytes"] = round(digests.bytes / size)
     found["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20, 1)
+    gc.freeze()  # as dedup does after a rebuild
     # the first search after a rebuild indexes what was added since the last one
     found["first_ms"] = _clock(grouper, [maker.make(size, vector=False)], "first")["mean_ms"]
     for name, vector in (("with_vectors", True), ("without_vectors", False)):
