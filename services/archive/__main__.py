@@ -1,6 +1,7 @@
 """`python -m services.archive`."""
 
 from services.archive.app import main
+from services.common.process import run_process
 
 if __name__ == "__main__":
-    main()
+    run_process(main)

@@ -133,7 +133,7 @@ class Shelf:
     def _begin(self) -> None:
         if self._file is not None:
             self._close_file()
-        stamp = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}"[:-3]
+        stamp = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}"  # microseconds: two files can begin in one millisecond
         self._path = self.folder / f"dragoman-{self.name}-{stamp}.warc.gz"
         self._file = self._path.open("xb")
         try:

@@ -106,6 +106,12 @@ def test_a_new_file_that_cannot_be_begun_leaves_nothing(
     assert records(tmp_path) == [kept(200).article.article_id, kept(1).article.article_id]
 
 
+def test_many_files_can_begin_in_a_moment(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.most_bytes = 1
+    assert sum(shelf.keep([kept(number)]) for number in range(1, 60)) == 59
+    assert len(records(tmp_path)) == 59
+
+
 def test_two_processes_have_files_of_their_own(shelf: Shelf, tmp_path: Path) -> None:
     other = Shelf(tmp_path, "two", MOST_BYTES)
     shelf.keep([kept(1)])
