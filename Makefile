@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-unit test-integration test-e2e test-chaos chaos chaos-short prometheus fuzz fuzz-growth check format up down bench eval eval-gate train-stories schemas
+.PHONY: help secured setup lock demo test test-unit test-integration test-e2e test-chaos chaos chaos-short prometheus fuzz fuzz-growth check format up down bench eval eval-gate train-stories schemas
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-unit: setup ## Run the tests that need no server, on all cores
 
 test-integration: setup ## Run the tests that each check one behaviour of one real system
 	@$(BIN)/python -m pytest tests/integration
+
+secured: setup ## Run the line on a Kafka and an Elasticsearch with TLS and logins, right and wrong ones
+	@$(BIN)/python -m pytest tests/secured
 
 test-e2e: setup ## Run the tests of the whole pipeline, without the kills
 	@$(BIN)/python -m pytest tests/e2e --ignore tests/e2e/test_kill.py

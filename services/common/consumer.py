@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from services.common.kafka import client_options
 from services.common.liveness import LivenessProbe
 from services.common.logging import get_logger
 from services.common.metrics import serve_metrics
@@ -42,7 +43,7 @@ def run_service(
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stopping.set())
-    serve_metrics(settings.metrics_host, settings.metrics_port, service.health)
+    serve_metrics(settings.metrics_host, settings.metrics_port, service.health, allowed_hosts=settings.allowed_hosts)
     assigned = lambda: {(part.topic, part.partition) for part in service.consumer.assignment()}  # noqa: E731
     LivenessProbe(settings, name, settings.group(name), topics, assigned, is_excused).start()
     try:
@@ -61,7 +62,7 @@ def make_consumer(settings: Settings, group: str, *topics: str) -> KafkaConsumer
     """
     return KafkaConsumer(
         *topics,
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        **client_options(settings),
         group_id=group,
         group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
         enable_auto_commit=False,

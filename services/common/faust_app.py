@@ -20,6 +20,7 @@ from faust.types import TP, Message
 
 from schemas.topics import TOPICS
 from services.common.exits import EXIT_TEMPORARY
+from services.common.kafka import faust_options
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
@@ -160,7 +161,7 @@ def make_app(settings: Settings, group: str, datadir: Path, client_id: str = "dr
     datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
-        broker=f"aiokafka://{';'.join(settings.kafka_bootstrap.split(','))}",
+        **faust_options(settings),
         broker_client_id=client_id,
         env={},
         autodiscover=False,

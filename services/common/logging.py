@@ -48,6 +48,8 @@ def configure_logging(service: str, instance: str, level: str = "INFO") -> None:
     root.setLevel(level)
     # it tells at each look that it cannot read what faust's members say of themselves
     logging.getLogger("kafka.admin").setLevel(max(logging.getLevelName(level), logging.ERROR))
+    # it warns at each login without TLS, which the embedded servers do without on loopback
+    logging.getLogger("kafka.net.sasl").setLevel(max(logging.getLevelName(level), logging.ERROR))
     # faust's services log when they start and stop, and so do our subclasses of them
     for noisy in (
         "services.common.faust_app",

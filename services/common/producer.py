@@ -11,6 +11,7 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from services.common.kafka import client_options
 from services.common.settings import Settings
 
 MAX_IN_FLIGHT = 2000
@@ -40,7 +41,7 @@ class SafeProducer:
 
     def __post_init__(self) -> None:
         self._producer = KafkaProducer(
-            bootstrap_servers=self.settings.kafka_bootstrap.split(","),
+            **client_options(self.settings),
             client_id=self.settings.name("dragoman-producer"),
             acks="all",
             enable_idempotence=True,

@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from schemas.topics import Topic
+from services.common.kafka import client_options
 from services.common.settings import Settings
 
 READ_TIMEOUT_SECONDS = 30.0
@@ -75,7 +76,7 @@ def read_record(settings: Settings, topic: str, partition: int, offset: int) -> 
 def make_reader(settings: Settings, partition_bytes: int) -> Any:
     """A consumer without a group. It fetches `partition_bytes` of a partition at a time, or one larger batch."""
     return KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        **client_options(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=partition_bytes,

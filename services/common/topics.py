@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import BROKER_TIME, RAW, Topic
+from services.common.kafka import client_options
 from services.common.logging import get_logger
 from services.common.settings import Settings
 
@@ -21,7 +22,7 @@ class TopicMismatchError(Exception):
 def admin_client(settings: Settings) -> KafkaAdminClient:
     """An admin client that gives up after seconds, not minutes."""
     return KafkaAdminClient(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        **client_options(settings),
         client_id=settings.name("dragoman-admin"),
         request_timeout_ms=10_000,
         bootstrap_timeout_ms=10_000,

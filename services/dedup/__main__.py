@@ -1,5 +1,6 @@
 """`python -m services.dedup`."""
 
+from services.common.process import run_process
 from services.dedup.app import main
 
-main()
+run_process(main)

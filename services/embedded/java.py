@@ -13,6 +13,8 @@ from pathlib import Path
 from services.embedded.errors import StackError
 
 MINIMUM = 21
+QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+"""The option for a server that ends soon: its code runs early, and never as fast as it could (docs/adr/0023)."""
 INSTALL_FOLDERS = ("/usr/lib/jvm", "/usr/java", "/opt/java", "/opt", "~/.sdkman/candidates/java", "~/.jdks")
 VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,4 +23,8 @@ class EmbeddedSettings(BaseSettings):
     cache: Path | None = Field(default=None, description="folder of downloads. If not set, the user's cache folder")
     kafka_port: int = Field(default=0, ge=0, le=65535, description="Kafka's port. 0 takes a free port")
     elasticsearch_port: int = Field(default=0, ge=0, le=65535, description="Elasticsearch's port. 0 takes a free port")
+    server_compiler: Literal["full", "quick"] = Field(
+        default="full",
+        description="compiler of Kafka's and Elasticsearch's JVM. `quick` is faster for the first 10,000 articles",
+    )
     workers: int = Field(default=2, ge=1, le=64, description="number of worker processes")

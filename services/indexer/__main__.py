@@ -1,5 +1,6 @@
 """`python -m services.indexer`."""
 
+from services.common.process import run_process
 from services.indexer.app import main
 
-main()
+run_process(main)

@@ -30,6 +30,7 @@ from services.common.metrics import (
     begin_at_zero,
 )
 from services.common.producer import SafeProducer
+from services.common.refusals import elasticsearch_refusal
 from services.common.retries import Backoff
 from services.common.stream import prepare
 from services.indexer.bulk import Action, ItemAnswer, Verdict, is_passing
@@ -190,7 +191,10 @@ def wait_for_elasticsearch(settings: IndexerSettings) -> None:
         try:
             ensure_indices(client, settings)
         except (ApiError, TransportError) as error:
-            if isinstance(error, ApiError) and not is_passing(error.status_code):
+            refusal = elasticsearch_refusal(settings, error)
+            if refusal is not None:
+                log.error("Elasticsearch refuses this service; waiting for a person", reason=refusal)  # noqa: TRY400 - no bug
+            elif isinstance(error, ApiError) and not is_passing(error.status_code):
                 log.error("Elasticsearch refuses to make the indices; trying again", error=str(error)[:300])  # noqa: TRY400 - a traceback would not help
             else:
                 log.warning("Elasticsearch does not answer yet", error=str(error)[:200])

@@ -17,6 +17,7 @@ from kafka.errors import KafkaTimeoutError
 
 from schemas.topics import GROUPED, STORIES
 from services.common.dead_letters import letter_id, read_letters, to_received
+from services.common.kafka import client_options
 from services.common.messages import RejectedMessage
 from services.common.records import READ_TIMEOUT_SECONDS
 from services.common.signals import undisturbed
@@ -117,7 +118,7 @@ class Reindex:
         stamp = f"{datetime.now(UTC):%Y%m%dt%H%M%S%f}"[:-3]
         self.indices = {alias: f"{index_name(self.settings, alias)}.{stamp}" for alias in ALIASES}
         self._consumer = KafkaConsumer(
-            bootstrap_servers=self.settings.kafka_bootstrap.split(","),
+            **client_options(self.settings),
             group_id=self.settings.name(f"reindex-{stamp}"),
             enable_auto_commit=False,
             max_partition_fetch_bytes=self.settings.max_request_bytes,

@@ -1,7 +1,6 @@
 """Entry point of `python -m services.producer`."""
 
-import sys
-
+from services.common.process import run_process
 from services.producer.app import main
 
-sys.exit(main())
+run_process(main)

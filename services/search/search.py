@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
 
 from services.common.languages import ANALYZERS, analyzer_for
+from services.common.refusals import elasticsearch_refusal
+from services.common.settings import ElasticsearchSettings
 
 R = TypeVar("R")
 TITLE_BOOST = 3
@@ -136,9 +138,13 @@ def answered(ask: Callable[[], R], index: str) -> R:
     except BadRequestError as error:
         raise SearchError(f"Elasticsearch does not understand the query: {_root_cause(error)}.") from error
     except ApiError as error:
-        raise SearchError(f"Elasticsearch refused the search ({error.status_code} {error.error}).") from error
+        refusal = elasticsearch_refusal(ElasticsearchSettings(), error)
+        plain = f"Elasticsearch refused the search ({error.status_code} {error.error})."
+        raise SearchError(refusal or plain) from error
     except TransportError as error:
-        raise SearchError("Elasticsearch does not answer. Is the stack up? See `dragoman status`.") from error
+        refusal = elasticsearch_refusal(ElasticsearchSettings(), error)
+        plain = "Elasticsearch does not answer. Is the stack up? See `dragoman status`."
+        raise SearchError(refusal or plain) from error
 
 
 def _as_arguments(request: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from schemas.topics import ENRICHED, GROUPED, RAW, STORIES
 from services.common.dead_letters import dead_articles, read_letters
 from services.common.elastic import make_client
 from services.common.lag import PartitionLag, read_ages, read_lag, read_retention
+from services.common.refusals import elasticsearch_refusal, kafka_refusal
 from services.common.settings import ElasticsearchSettings
 from services.common.topics import admin_client
 from services.status.books import Books
@@ -93,8 +94,9 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
         snapshot.lag, snapshot.lag_age = _lag(settings)
         snapshot.archive_lag = _archive_lag(settings) if settings.archive is not None else None
         dead = _dead_articles(settings)
-    except KafkaError:
-        snapshot.problems.append(f"Kafka at {settings.kafka_bootstrap} does not answer")
+    except KafkaError as error:
+        away = f"Kafka at {settings.kafka_bootstrap} does not answer"
+        snapshot.problems.append(kafka_refusal(settings, error) or away)
         return snapshot
     snapshot.problems += [
         f"The oldest unread message of {topic} is {age.seconds / 3600:,.1f} hours old, and Kafka removes it at "
@@ -104,8 +106,9 @@ def collect(settings: ElasticsearchSettings, ledger: tuple[int, int], metrics_ur
     ]
     try:
         indexed, dead_and_absent = _indexed(settings, dead)
-    except (ApiError, TransportError):
-        snapshot.problems.append(f"Elasticsearch at {settings.elasticsearch_url} does not answer")
+    except (ApiError, TransportError) as error:
+        away = f"Elasticsearch at {settings.elasticsearch_url} does not answer"
+        snapshot.problems.append(elasticsearch_refusal(settings, error) or away)
         return snapshot
     in_flight = sum(snapshot.lag.get(settings.topic(topic), 0) for topic in ON_THE_WAY)
     snapshot.books = Books(ledger[0], ledger[1], indexed, dead_and_absent, in_flight)

@@ -287,7 +287,11 @@ class Poller:
 
     def _open(self, feed: Feed, state: FeedState) -> tuple[Source | TopicSource | None, str | None]:
         options = SourceOptions(
-            feed.source, self.settings.max_article_bytes, feed.columns, self.settings.max_document_bytes
+            feed.source,
+            self.settings.max_article_bytes,
+            feed.columns,
+            self.settings.max_document_bytes,
+            kafka=self.settings,
         )
         if feed.path is None:
             url, _ = addresses(feed)

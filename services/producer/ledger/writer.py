@@ -29,6 +29,7 @@ from services.common.logging import get_logger
 from services.common.messages import encode
 from services.common.metrics import OUTCOMES, RETRIES
 from services.common.producer import DeliveryError, SafeProducer
+from services.common.refusals import kafka_refusal
 from services.common.retries import Backoff
 from services.common.topics import make_missing_topics
 from services.producer.identity import article_id_of
@@ -292,9 +293,8 @@ class OutboxWriter:
             self._close_sender()
             self._next_try = time.monotonic() + self._backoff.next_seconds()
             RETRIES.labels(SERVICE, "kafka").inc()
-            log.warning(
-                "Kafka does not confirm; the outbox keeps everything", error=str(error)[:300], outbox=self.outbox
-            )
+            reason = kafka_refusal(self._settings, error) or str(error)[:300]
+            log.warning("Kafka does not confirm; the outbox keeps everything", error=reason, outbox=self.outbox)
 
     def _in_flight(self) -> int:
         return self._sender.in_flight if self._sender is not None else 0

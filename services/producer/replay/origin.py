@@ -44,6 +44,7 @@ class ReplayOrigin(BaseModel):
             settings.max_article_bytes,
             self.columns,
             max_document_bytes=settings.max_document_bytes,
+            kafka=settings,
         )
         return [open_place(path, options) for path in self.paths]
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from schemas.article import ContentType, Declared
 from schemas.feed import Columns
+from services.common.settings import KafkaSettings
 
 NOTHING_DECLARED = Declared()
 SAME_NAMES = Columns()
@@ -93,6 +94,8 @@ class SourceOptions:
     """Largest feed document that is read into memory. Files of lines and archives are streamed."""
     changed_since: float | None = None
     """Unix seconds. Files of a folder that have not changed since then are left out."""
+    kafka: KafkaSettings | None = None
+    """How our own Kafka is reached. A topic on another one is read without a user."""
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from services.common.kafka import options_for
 from services.producer.sources.base import Entry, Problem, ProblemKind, SourceError, SourceOptions
 from services.producer.sources.jsonl import read_json_row
 from services.producer.sources.rows import to_entry
@@ -48,7 +49,7 @@ class TopicSource:
         """Each message as an entry or a problem. SourceError when Kafka does not answer."""
         try:
             consumer: Any = KafkaConsumer(
-                bootstrap_servers=self._bootstrap.split(","),
+                **options_for(self._bootstrap, self._options.kafka),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 bootstrap_timeout_ms=10_000,
