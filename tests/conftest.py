@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 SEEDS = ROOT / "seeds" / "articles"
 NOW = datetime(2023, 6, 1, 12, tzinfo=UTC)
 DRAGOMAN = Path(sys.executable).with_name("dragoman")
+os.environ.setdefault("DRAGOMAN_SERVER_COMPILER", "quick")  # the stacks of tests end before the other one pays
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,9 @@ HEAD = """# Configuration
 
 `make schemas` generates this page from the settings classes.
 Every value is read from the environment.
-`dragoman up` writes `kafka_bootstrap` and `elasticsearch_url` to `$DRAGOMAN_HOME/endpoints.json`.
-They are used when the environment does not set them.
+A secret may be in a file: `DRAGOMAN_KAFKA_PASSWORD_FILE=/run/secrets/kafka` has the value of `DRAGOMAN_KAFKA_PASSWORD`.
+`dragoman up` writes addresses, users and passwords of its servers to `$DRAGOMAN_HOME/endpoints.json`.
+They are used when the environment does not set them, and only for the addresses in that file.
 """
 
 

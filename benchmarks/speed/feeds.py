@@ -9,6 +9,7 @@ spread over HOSTS loopback addresses, so that the limits per host apply, but wit
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from benchmarks.corpus import ROOT
 from benchmarks.speed.measures import MIB, clean_environment
 from benchmarks.speed.processes import Running
 from schemas.topics import DEAD, RAW
+from services.common.settings import ENDPOINTS_FILE
 from services.common.topics import ensure_topics
 from services.producer.settings import ProducerSettings
 
@@ -144,6 +146,7 @@ def measure(running: Running) -> dict[str, Any]:
     """Measure the first sweep over all feeds, where everything is new, and then the steady state."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-feeds-") as name:
         home = Path(name)
+        shutil.copy(running.home / ENDPOINTS_FILE, home)
         settings = ProducerSettings(
             home=home, namespace=NAMESPACE, kafka_bootstrap=running.stack.kafka_bootstrap, feeds=home / "feeds.yaml"
         )

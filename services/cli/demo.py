@@ -19,10 +19,7 @@ SEARCHES = (
     ("nuclear reactors", None, "English words, in any language"),
 )
 MAX_ENTITIES = 4
-KEPT_APART = tuple(
-    f"DRAGOMAN_{name}"
-    for name in ("KAFKA_BOOTSTRAP", "ELASTICSEARCH_URL", "NAMESPACE", "STORE_PATH", "QUARANTINE_PATH", "FEEDS")
-)
+KEPT_APART = tuple(f"DRAGOMAN_{name}" for name in ("NAMESPACE", "STORE_PATH", "QUARANTINE_PATH", "FEEDS"))
 """Settings that could point the demo to a real stack or ledger. The demo ignores them."""
 
 
@@ -44,6 +41,7 @@ def demo(
         fail(f"There is no folder {seeds}.", code=2)
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as home:
         os.environ["DRAGOMAN_HOME"] = home
+        os.environ.setdefault("DRAGOMAN_SERVER_COMPILER", "quick")
         for name in KEPT_APART:
             os.environ.pop(name, None)
         _run(seeds, Path(home))

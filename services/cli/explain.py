@@ -17,6 +17,7 @@ from services.cli.stories import library
 if TYPE_CHECKING:
     from services.search.stories import Library
 
+FORBIDDEN = 403
 TIMEOUT_SECONDS = 10.0
 IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 """Matches the ids of articles and stories."""
@@ -109,7 +110,8 @@ def ask_dedup(one: str, other: str) -> tuple[dict[str, Any] | None, str | None]:
                 None,
                 "One of the articles has left the window of dedup, so they cannot be compared. The stored reasons:",
             )
-        return None, f"Dedup at {address} answers {error.code}. The stored reasons:"
+        said = error.read(500).decode("utf8", "replace").strip() if error.code == FORBIDDEN else ""
+        return None, f"Dedup at {address} answers {error.code}{said and ': '}{said}. The stored reasons:"
     except OSError:
         return None, f"Dedup at {address} does not answer. The stored reasons:"
 

@@ -14,6 +14,7 @@ from services.cli import (
     dead,
     demo,
     entities,
+    es,
     evaluate,
     explain,
     feeds,
@@ -50,6 +51,7 @@ app.command()(collect.collect)
 app.add_typer(feeds.app, name="feeds")
 app.command()(search.search)
 app.command()(explain.explain)
+app.command()(es.es)
 app.add_typer(stories.app, name="stories")
 app.command()(article.trace)
 app.command()(article.raw)

@@ -32,11 +32,16 @@ def problem(settings: Settings, error: Exception) -> str:
     """The sentence that names the server, its address and its answer."""
     from kafka.errors import KafkaError
 
+    from services.common.refusals import elasticsearch_refusal, kafka_refusal
     from services.common.settings import ElasticsearchSettings
 
     if isinstance(error, KafkaError):
+        if refusal := kafka_refusal(settings, error):
+            return refusal
         return f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__})."
     where = settings if isinstance(settings, ElasticsearchSettings) else ElasticsearchSettings()
+    if refusal := elasticsearch_refusal(where, error):
+        return refusal
     return f"Elasticsearch at {where.elasticsearch_url} does not answer correctly: {error}".rstrip(".") + "."
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,6 +67,19 @@ def prepare_servers(kafka_bootstrap: str, elasticsearch_url: str) -> None:
         err.print(OLD_INDICES.format(names=" and ".join(old)), style="yellow", soft_wrap=True)
 
 
+def leave_out_other_servers() -> None:
+    """Forget settings that lead to other servers. `up` starts its own, and its services ask those."""
+    from services.common.settings import ElasticsearchSettings, KafkaSettings
+    from services.embedded.settings import EmbeddedSettings
+
+    known = {*KafkaSettings.model_fields, *ElasticsearchSettings.model_fields} - {*EmbeddedSettings.model_fields}
+    prefixes = ("kafka_", "elasticsearch_")
+    names = {f"DRAGOMAN_{name.upper()}" for name in known if name.startswith(prefixes)}
+    for name in sorted(os.environ.keys() & (names | {f"{name}_FILE" for name in names})):
+        del os.environ[name]
+        err.print(f"{name} is left out: `up` starts servers of its own.", style="yellow")
+
+
 def start_stack(*, workers: int | None, detach: bool) -> Stack:
     """Start everything. An error ends the command with a sentence."""
     require_embedded("Starting Kafka and Elasticsearch on this machine")
@@ -74,6 +89,7 @@ def start_stack(*, workers: int | None, detach: bool) -> Stack:
     from services.embedded.settings import EmbeddedSettings
     from services.producer.settings import ProducerSettings
 
+    leave_out_other_servers()
     settings, producer = EmbeddedSettings(), ProducerSettings()
     signal.signal(signal.SIGTERM, interrupt)
 
@@ -111,11 +127,16 @@ def up(
 
     Examples: `dragoman up` shows what happens until Ctrl-C; `dragoman up --detach --workers 4` returns when ready.
     """
+    from services.common.settings import HEADER_FILE, default_home
+
     started = start_stack(workers=workers, detach=detach)
     out.print(f"Kafka          {started.kafka_bootstrap}\nElasticsearch  {started.elasticsearch_url}")
     for name, port in started.metrics_ports.items():
         out.print(f"{name:<14} http://127.0.0.1:{port}/metrics")
     out.print(f"push           {started.ingest_url}")
+    header = default_home() / HEADER_FILE
+    ask = shlex.join(["curl", "--header", f"@{header}", f"{started.elasticsearch_url}/articles/_count"])
+    out.print(f"ask            {ask}", soft_wrap=True)
     if not detach:
         err.print("Ready. Ctrl-C stops everything.", style="bold")
         _follow()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -76,6 +77,7 @@ def read_status() -> dict[str, Any]:
         "home": str(settings.home),
         "kafka_bootstrap": settings.kafka_bootstrap,
         "elasticsearch_url": settings.elasticsearch_url,
+        "client_file": client_file(settings),
         "services": services,
         "lag": {},
         "outcomes": {},
@@ -98,6 +100,18 @@ def read_status() -> dict[str, Any]:
         *report["problems"],
     ]
     return report
+
+
+def client_file(settings: ElasticsearchSettings) -> str | None:
+    """The file with which other programs reach the servers. None where `up` did not start them."""
+    from services.common.settings import CLIENT_FILE, ENDPOINTS_FILE
+
+    try:
+        stated = json.loads((settings.home / ENDPOINTS_FILE).read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return None
+    path = settings.home / CLIENT_FILE
+    return str(path) if stated.get("elasticsearch_url") == settings.elasticsearch_url and path.is_file() else None
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 async def batches(items: AsyncIterator[T], size: int) -> AsyncGenerator[list[T], None]:
@@ -30,6 +31,9 @@ async def batches(items: AsyncIterator[T], size: int) -> AsyncGenerator[list[T],
     try:
         end: _End | None = None
         while end is None:
+            if fetching.done() and waiting.empty():  # it was cancelled while its place was taken
+                end = _End(asyncio.CancelledError())
+                break
             found = [await waiting.get()]
             while not waiting.empty():
                 found.append(waiting.get_nowait())
@@ -49,4 +53,8 @@ async def _fetch(items: AsyncIterator[T], waiting: asyncio.Queue[T | _End]) -> N
             await waiting.put(item)
     except Exception as error:  # noqa: BLE001 - raised again in its place
         end = _End(error)
+    except asyncio.CancelledError as error:  # of the items, and not of us: nobody may wait for more
+        with suppress(asyncio.QueueFull):
+            waiting.put_nowait(_End(error))
+        raise
     await waiting.put(end)

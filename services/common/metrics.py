@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+from services.common.http_guard import refusal
 
 OUTCOMES = Counter(
     "dragoman_outcomes_total", "Messages by outcome. Each message has exactly one outcome.", ["service", "outcome"]
@@ -56,15 +58,24 @@ Page = Callable[[dict[str, str]], tuple[int, object]]
 """Takes the query of a request. Returns a status code and a value that is sent as JSON."""
 
 
-def serve_metrics(host: str, port: int, health: Health, pages: Mapping[str, Page] | None = None) -> ThreadingHTTPServer:
+def serve_metrics(
+    host: str,
+    port: int,
+    health: Health,
+    pages: Mapping[str, Page] | None = None,
+    allowed_hosts: Collection[str] = (),
+) -> ThreadingHTTPServer:
     """Serve `/metrics` and `/healthz` (200 when healthy, else 503) in a daemon thread.
 
-    `pages` adds paths that answer with JSON. The returned server knows its port.
+    `pages` adds paths that answer with JSON. A browser gets them only for the user, not for the page of another site.
+    The returned server knows its port.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            if (reason := refusal(self.headers, allowed_hosts)) is not None:  # type: ignore[arg-type]  # a Message
+                self._answer(403, "text/plain", f"{reason}\n".encode())
+            elif self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
             elif self.path == "/healthz":
                 healthy, details = health()

@@ -30,6 +30,7 @@ from services.common.liveness import LivenessProbe
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import Outgoing, RejectedMessage
 from services.common.metrics import OUTCOMES, Page, serve_metrics
+from services.common.refusals import kafka_refusal
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
@@ -126,7 +127,14 @@ class StreamLoop:
             acker.cancel()
 
     async def take(self, events: Sequence[EventT[Any]], queue: Unconfirmed) -> None:
-        """Handle events and send their messages. The acker does the rest. A bug ends the process."""
+        """Handle events and send their messages. The acker does the rest. A bug ends the process.
+
+        While the service is halted, each event is tried alone: what is wrong with one may be wrong with all.
+        """
+        if self.halt.is_halted and len(events) > 1:
+            for event in events:
+                await self.take([event], queue)
+            return
         while seconds := self.halt.seconds_left():  # noqa: ASYNC110 - this loop or another one has halted the service
             await asyncio.sleep(min(seconds, HALT_CHECK_SECONDS))
         received = [receive(event) for event in events]
@@ -307,7 +315,9 @@ class StreamWorker:
 
     def start_probes(self, pages: Mapping[str, Page] | None = None) -> None:
         """Start the metrics page, with more pages of the service, and the liveness probe."""
-        serve_metrics(self.settings.metrics_host, self.settings.metrics_port, self.health, pages)
+        serve_metrics(
+            self.settings.metrics_host, self.settings.metrics_port, self.health, pages, self.settings.allowed_hosts
+        )
         LivenessProbe(
             self.settings,
             self.service,
@@ -334,7 +344,11 @@ def prepare(settings: Settings, service: str, *topics: Topic) -> None:
         try:
             ensure_topics(settings, topics)
         except KafkaError as error:
-            log.warning("Kafka does not answer yet", error=type(error).__name__)
+            refusal = kafka_refusal(settings, error)
+            if refusal is None:
+                log.warning("Kafka does not answer yet", error=type(error).__name__)
+            else:
+                log.error("Kafka refuses this service; waiting for a person", reason=refusal)  # noqa: TRY400 - no bug
             time.sleep(wait)
             wait = min(wait * 2, 15)
         else:

@@ -8,11 +8,16 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
+from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
+from kafka.errors import KafkaError
+
+from services.common.private_files import write_private
+from services.embedded.credentials import BROKER_USER, KAFKA_MECHANISM, KAFKA_USER, Credentials
 from services.embedded.errors import StackError
 from services.embedded.java import Java
 
-JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""For one broker on a laptop, a quick start matters more than the last 10 % of throughput."""
+JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC")
+"""One broker on a laptop needs little memory."""
 LOG4J = """<Configuration status="WARN">
   <Appenders><Console name="out"><PatternLayout pattern="%d{ISO8601} %p %c{1} %m%n"/></Console></Appenders>
   <Loggers><Root level="WARN"><AppenderRef ref="out"/></Root>
@@ -23,10 +28,17 @@ PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
+listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=CLIENTS://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:SASL_PLAINTEXT,CLIENTS:SASL_PLAINTEXT
+inter.broker.listener.name=CLIENTS
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+listener.name.controller.plain.sasl.jaas.config={broker_login}
+listener.name.clients.sasl.enabled.mechanisms=PLAIN,{mechanism}
+listener.name.clients.plain.sasl.jaas.config={broker_login}
+listener.name.clients.{mechanism_name}.sasl.jaas.config={scram_login}
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -40,6 +52,12 @@ message.max.bytes={max_message_bytes}
 replica.fetch.max.bytes={max_message_bytes}
 log.cleaner.dedupe.buffer.size=16777216
 """
+BROKER_LOGIN = (
+    'org.apache.kafka.common.security.plain.PlainLoginModule required username="{user}" password="{password}" '
+    'user_{user}="{password}";'
+)
+"""The broker logs in to itself, and nobody else is known to PLAIN."""
+SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Kafka:
     port: int
     controller_port: int
     max_message_bytes: int
+    jvm_options: tuple[str, ...] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -61,7 +80,7 @@ class Kafka:
     def command(self, main: str = "kafka.Kafka", *arguments: str) -> list[str]:
         """The command that runs the broker, or another program of Kafka."""
         class_path = ":".join(str(jar) for jar in self.jars)
-        options = [*JVM_OPTIONS, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"]
+        options = [*JVM_OPTIONS, *self.jvm_options, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"]
         tail = arguments or (str(self._properties),)
         return [str(self.java.executable), *options, "-cp", class_path, main, *tail]
 
@@ -69,7 +88,7 @@ class Kafka:
     def _properties(self) -> Path:
         return self.folder / "server.properties"
 
-    def configure(self) -> None:
+    def configure(self, broker_password: str) -> None:
         """Write the configuration, and format the storage if this has not been done yet."""
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
@@ -79,8 +98,12 @@ class Kafka:
             controller_port=self.controller_port,
             data=data,
             max_message_bytes=self.max_message_bytes,
+            broker_login=BROKER_LOGIN.format(user=BROKER_USER, password=broker_password),
+            scram_login=SCRAM_LOGIN,
+            mechanism=KAFKA_MECHANISM,
+            mechanism_name=KAFKA_MECHANISM.lower(),
         )
-        self._properties.write_text(properties, encoding="utf8")
+        write_private(self._properties, properties)
         if (data / "meta.properties").is_file():
             return
         arguments = ("format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(self._properties))
@@ -88,6 +111,28 @@ class Kafka:
         run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if run.returncode:
             raise StackError(f"Kafka's storage in {data} cannot be formatted: {(run.stderr or run.stdout)[-500:]}")
+
+
+def make_user(bootstrap: str, credentials: Credentials) -> None:
+    """Make the user of all clients, or give it the password of the home. KafkaError while the broker does not answer.
+
+    `StorageTool format` could make it too, but not in a home of an earlier version, and only on a command line.
+    """
+    admin = KafkaAdminClient(
+        bootstrap_servers=bootstrap,
+        bootstrap_timeout_ms=3000,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="PLAIN",
+        sasl_plain_username=BROKER_USER,
+        sasl_plain_password=credentials.broker,
+    )
+    try:
+        user = UserScramCredentialUpsertion(KAFKA_USER, ScramMechanism.SCRAM_SHA_512, credentials.kafka)
+        refusal = admin.alter_user_scram_credentials([user])[KAFKA_USER]
+    finally:
+        admin.close()
+    if refusal:
+        raise KafkaError(f"the user {KAFKA_USER} cannot be made: {refusal}")
 
 
 def new_cluster_id() -> str:

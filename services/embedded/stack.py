@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 from filelock import FileLock, Timeout
@@ -20,12 +20,22 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from services.common.exits import EXIT_TEMPORARY
-from services.common.settings import ENDPOINTS_FILE, STACK_FILE
+from services.common.private_files import PRIVATE_FILE, PRIVATE_FOLDER, close_folder, only_for_us, write_private
+from services.common.settings import CLIENT_FILE, ENDPOINTS_FILE, HEADER_FILE, STACK_FILE
 from services.embedded import artifacts, elasticsearch, java
 from services.embedded.artifacts import Artifact
+from services.embedded.credentials import (
+    KAFKA_MECHANISM,
+    KAFKA_USER,
+    OPERATOR,
+    ROLES,
+    Credentials,
+    authorization,
+    make_credentials,
+)
 from services.embedded.elasticsearch import Elasticsearch
 from services.embedded.errors import StackError
-from services.embedded.kafka import Kafka
+from services.embedded.kafka import Kafka, make_user
 from services.embedded.settings import EmbeddedSettings
 from services.embedded.state import Stack, read_stack
 from services.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
@@ -77,12 +87,16 @@ def up(
             raise AlreadyRunningError(supervisor.states())
         if left := supervisor.stop_leftovers():
             reporter.step(f"Ended what a killed supervisor left behind: {', '.join(left)}")
+        _close(settings.home)
         server_java = java.find_java()
-        stack, kafka, search = _configure(settings, reporter, server_java, max_message_bytes, services, ingest_port)
-        supervisor.write_config(_programs(settings, kafka, search, stack))
+        stack, kafka, search, credentials = _configure(
+            settings, reporter, server_java, max_message_bytes, services, ingest_port
+        )
+        with only_for_us():
+            supervisor.write_config(_programs(settings, kafka, search, stack, credentials))
         try:
             supervisor.start(outlive_caller=detach)
-            _start_servers(supervisor, reporter, stack)
+            _start_servers(supervisor, reporter, stack, credentials)
             reporter.step("Creating topics and index templates")
             prepare(stack)
             reporter.step(f"Starting {', '.join(stack.metrics_ports)}")
@@ -122,15 +136,24 @@ def down(home: Path) -> list[str]:
 @contextmanager
 def _exclusive(home: Path) -> Iterator[None]:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise StackError(f"{home} cannot be made: {error.strerror}. Set DRAGOMAN_HOME to another folder.") from error
-    lock = FileLock(home / "up.lock", timeout=0)
+    lock = FileLock(home / "up.lock", timeout=0, mode=PRIVATE_FILE)
     try:
         with lock:
             yield
     except Timeout as error:
         raise StackError(f"Another `dragoman up` is running in {home}.") from error
+
+
+def _close(home: Path) -> None:
+    try:
+        close_folder(home)
+    except OSError as error:
+        raise StackError(
+            f"{home} cannot be closed to other users: {error.strerror}. Set DRAGOMAN_HOME to a folder of your own."
+        ) from error
 
 
 def _configure(
@@ -140,7 +163,7 @@ def _configure(
     max_message_bytes: int,
     services: list[str],
     ingest_port: int,
-) -> tuple[Stack, Kafka, Elasticsearch]:
+) -> tuple[Stack, Kafka, Elasticsearch, Credentials]:
     cache = settings.cache or artifacts.cache_folder()
     reporter.step("Checking downloads")
     lock = artifacts.read_lock()
@@ -154,8 +177,9 @@ def _configure(
     server = elasticsearch.install(archive, compiler.path(cache), cache, server_java)
     stack = _choose_ports(settings, services, ingest_port)
     jars = tuple(artifact.path(cache) for artifact in lock if artifact not in (archive, compiler))
+    options = (java.QUICK_COMPILER,) if settings.server_compiler == "quick" else ()
     kafka = Kafka(
-        server_java, jars, settings.home / "kafka", stack.kafka_port, stack.controller_port, max_message_bytes
+        server_java, jars, settings.home / "kafka", stack.kafka_port, stack.controller_port, max_message_bytes, options
     )
     search = Elasticsearch(
         str(server),
@@ -165,19 +189,53 @@ def _configure(
         stack.transport_port,
     )
     reporter.step("Configuring Kafka and Elasticsearch")
-    kafka.configure()
-    search.configure()
-    endpoints = {"kafka_bootstrap": stack.kafka_bootstrap, "elasticsearch_url": stack.elasticsearch_url}
-    _write_json(settings.home / ENDPOINTS_FILE, endpoints)
+    with only_for_us():
+        credentials = make_credentials(settings.home)
+        kafka.configure(credentials.broker)
+        search.configure(credentials, options)
+    _write_json(settings.home / ENDPOINTS_FILE, endpoints_of(stack, credentials))
+    _write_json(settings.home / CLIENT_FILE, clients_of(stack, credentials))
+    header = f"Authorization: {authorization(OPERATOR, credentials.elasticsearch[OPERATOR])}"
+    write_private(settings.home / HEADER_FILE, f"{header}\n")
     values = {name: getattr(stack, name) for name in Stack.__dataclass_fields__}
     _write_json(settings.home / STACK_FILE, values)
-    return stack, kafka, search
+    return stack, kafka, search, credentials
+
+
+def endpoints_of(stack: Stack, credentials: Credentials) -> dict[str, object]:
+    """The settings with which every command and service reaches the servers."""
+    return {
+        "kafka_bootstrap": stack.kafka_bootstrap,
+        "kafka_security_protocol": "SASL_PLAINTEXT",
+        "kafka_sasl_mechanism": KAFKA_MECHANISM,
+        "kafka_username": KAFKA_USER,
+        "kafka_password": credentials.kafka,
+        "elasticsearch_url": stack.elasticsearch_url,
+        "elasticsearch_username": OPERATOR,
+        "elasticsearch_password": credentials.elasticsearch[OPERATOR],
+    }
+
+
+def clients_of(stack: Stack, credentials: Credentials) -> dict[str, object]:
+    """What other programs need: URL and headers of Elasticsearch, and arguments of kafka-python."""
+    return {
+        "elasticsearch": {
+            "url": stack.elasticsearch_url,
+            "headers": {"Authorization": authorization(OPERATOR, credentials.elasticsearch[OPERATOR])},
+            "ca": None,
+        },
+        "kafka": {
+            "bootstrap_servers": stack.kafka_bootstrap,
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": KAFKA_MECHANISM,
+            "sasl_plain_username": KAFKA_USER,
+            "sasl_plain_password": credentials.kafka,
+        },
+    }
 
 
 def _write_json(path: Path, values: Mapping[str, object]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=1), encoding="utf8")
-    part.replace(path)
+    write_private(path, json.dumps(values, indent=1))
 
 
 def _check_room(folder: Path, needed: int) -> None:
@@ -231,14 +289,16 @@ def _free_port(taken: set[int]) -> int:
             return port
 
 
-def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, stack: Stack) -> list[Program]:
+def _programs(
+    settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, stack: Stack, credentials: Credentials
+) -> list[Program]:
     root = str(Path(__file__).parents[2])
     programs = [
         Program("kafka", kafka.command(), priority=10, stop_seconds=30),
         Program("elasticsearch", search.command(), priority=20, stop_seconds=40, environment={"PYTHONPATH": root}),
     ]
     for name, port in stack.metrics_ports.items():
-        module = f"services.{name.partition('-')[0]}"
+        service = name.partition("-")[0]
         environment = {
             "PYTHONPATH": root,
             "PYTHONUNBUFFERED": "1",
@@ -248,18 +308,23 @@ def _programs(settings: EmbeddedSettings, kafka: Kafka, search: Elasticsearch, s
             "DRAGOMAN_INSTANCE": name,
             "DRAGOMAN_METRICS_PORT": str(port),
         }
+        if service in ROLES:
+            environment["DRAGOMAN_ELASTICSEARCH_USERNAME"] = service
+            environment["DRAGOMAN_ELASTICSEARCH_PASSWORD_FILE"] = str(credentials.elasticsearch_file(service))
         if name == PRODUCER:
             environment["DRAGOMAN_INGEST_PORT"] = str(stack.ingest_port)
-        programs.append(Program(name, [sys.executable, "-P", "-m", module], priority=100, environment=environment))
+        command = [sys.executable, "-P", "-m", f"services.{service}"]
+        programs.append(Program(name, command, priority=100, environment=environment))
     return programs
 
 
-def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack) -> None:
+def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack, credentials: Credentials) -> None:
     reporter.step("Starting Kafka and Elasticsearch")
     for name in SERVERS:
         supervisor.start_program(name)
-    _wait(supervisor, "kafka", lambda: _kafka_answers(stack.kafka_bootstrap))
-    _wait(supervisor, "elasticsearch", lambda: _answers(f"{stack.elasticsearch_url}/_cluster/health"))
+    _wait(supervisor, "kafka", lambda: _kafka_answers(stack, credentials))
+    headers = {"Authorization": authorization(OPERATOR, credentials.elasticsearch[OPERATOR])}
+    _wait(supervisor, "elasticsearch", lambda: _answers(f"{stack.elasticsearch_url}/_cluster/health", headers))
 
 
 def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> None:
@@ -283,14 +348,16 @@ def has_failed(state: ProcessState) -> bool:
     return state.state in FAILED_STATES and not (state.state == "exited" and state.exit_status == EXIT_TEMPORARY)
 
 
-def _kafka_answers(bootstrap: str) -> bool:
-    host, _, port = bootstrap.rpartition(":")
+def _kafka_answers(stack: Stack, credentials: Credentials) -> bool:
+    """Whether the user of all clients can log in. It is made where it is missing."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        if probe.connect_ex((host, int(port))):
+        if probe.connect_ex(("127.0.0.1", stack.kafka_port)):
             return False
     try:
-        KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=3000).close()
+        make_user(stack.kafka_bootstrap, credentials)
+        arguments: Any = clients_of(stack, credentials)["kafka"]
+        KafkaAdminClient(**arguments, bootstrap_timeout_ms=3000).close()
     except KafkaError:
         return False
     return True
@@ -300,9 +367,9 @@ def _is_healthy(port: int) -> bool:
     return _answers(f"http://127.0.0.1:{port}/healthz")
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers or {})), timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.HTTPError):
         return False

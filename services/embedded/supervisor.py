@@ -23,6 +23,7 @@ from typing import Any, cast
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from services.common.private_files import only_for_us, write_private
 from services.embedded.errors import StackError
 
 START_RETRIES = 120
@@ -87,7 +88,7 @@ class Supervisor:
         ]
         for program in programs:
             lines += self._section(program)
-        self._config.write_text("\n".join(lines) + "\n", encoding="utf8")
+        write_private(self._config, "\n".join(lines) + "\n")
 
     def _section(self, program: Program) -> list[str]:
         command = shlex.join(["setpriv", "--pdeathsig", "TERM", "--", *program.command])
@@ -114,7 +115,7 @@ class Supervisor:
         """Start supervisord and wait until it answers."""
         prefix = [] if outlive_caller else ["setpriv", "--pdeathsig", "TERM", "--"]
         command = [*prefix, sys.executable, "-P", "-m", "services.embedded.supervisord", "-n", "-c", str(self._config)]
-        with (self.log_folder / "supervisord.out").open("ab") as output:
+        with only_for_us(), (self.log_folder / "supervisord.out").open("ab") as output:
             process = self._started = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from prometheus_client import REGISTRY
 
 from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNAVAILABLE, UnusableProcessError
+from services.common.kafka import client_options
 from services.common.logging import configure_logging, get_logger
 from services.common.metrics import DEAD_LETTERS, OUTCOMES, RETRIES, begin_at_zero, serve_metrics
 from services.common.quality import QualityCollector
@@ -46,6 +47,7 @@ def main(settings: ProducerSettings | None = None) -> int:
     make_first_file(settings)
     lock = FileLock(settings.store_file.with_suffix(".collecting"), timeout=0)
     try:
+        client_options(settings)  # names a certificate that cannot be read before anything begins
         with lock:
             return asyncio.run(run(settings))
     except UnusableProcessError as error:
@@ -80,7 +82,12 @@ async def run(settings: ProducerSettings) -> int:
             except OSError as error:
                 log.error("the ingest port cannot be used", port=settings.ingest_port, error=str(error))  # noqa: TRY400 - a traceback would not help
                 return EXIT_UNAVAILABLE
-            server = serve_metrics(settings.metrics_host, settings.metrics_port, lambda: health(collector, writer))
+            server = serve_metrics(
+                settings.metrics_host,
+                settings.metrics_port,
+                lambda: health(collector, writer),
+                allowed_hosts=settings.allowed_hosts,
+            )
             sweeper.start()
             try:
                 await collector.run(stopping)

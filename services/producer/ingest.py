@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
-import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ConfigDict, ValidationError
 
 from schemas.article import Declared, DeclaredBy, DeclaredValue
+from services.common.http_guard import refusal
+from services.common.private_files import keep_secret
 from services.producer.ledger.jobs import Item, ItemOutcome, Job, Written
 from services.producer.ledger.writer import OutboxWriter
 from services.producer.settings import ProducerSettings
@@ -58,10 +57,24 @@ class Ingest:
     def make_app(self) -> web.Application:
         """The web application: POST /articles, and GET /schema with the schema of an article."""
         limit = self.settings.max_article_bytes * BODY_ARTICLES
-        app = web.Application(client_max_size=limit)
+        app = web.Application(client_max_size=limit, middlewares=[self._guard])
         app.router.add_post("/articles", self.post)
         app.router.add_get("/schema", self.schema)
         return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
+        """Answer no browser that asks for the page of another site.
+
+        A push may come by any name, also through a proxy: it has the token, which no page of another site knows.
+        """
+        headers = dict(request.headers)
+        if request.method == "POST" and self._has_token(request):
+            headers.pop("Host", None)
+            headers.pop("Origin", None)
+        if (reason := refusal(headers, self.settings.allowed_hosts)) is not None:
+            return web.json_response({"error": reason}, status=HTTPStatus.FORBIDDEN)
+        return await handler(request)
 
     async def schema(self, _: web.Request) -> web.Response:
         """The JSON Schema of one article."""
@@ -79,8 +92,7 @@ class Ingest:
 
     async def _read(self, request: web.Request) -> object:
         """The body as JSON. RefusedRequestError when the token is wrong, the outbox is full or the body is invalid."""
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(given.encode("utf8", "replace"), self.token.encode()):
+        if not self._has_token(request):
             reason = "send the token: `Authorization: Bearer <token>`"
             raise RefusedRequestError(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
         if self.writer.failed is not None or self.writer.is_full:
@@ -99,6 +111,10 @@ class Ingest:
             reason = f"at most {MAX_ARTICLES:,} articles at once"
             raise RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         return body
+
+    def _has_token(self, request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        return hmac.compare_digest(given.encode("utf8", "replace"), self.token.encode())
 
     async def _accept(self, bodies: list[object]) -> list[dict[str, Any]]:
         read = [read_article(body, self.settings.max_article_bytes) for body in bodies]
@@ -194,20 +210,4 @@ def read_token(settings: ProducerSettings) -> str:
 
     The first start creates the file. Only the user of the service can read it.
     """
-    stated = settings.ingest_token.get_secret_value()
-    return stated or _kept_token(settings.token_file)
-
-
-def _kept_token(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        kept = path.read_text(encoding="ascii").strip()
-        if kept:
-            return kept
-        handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    return token
+    return settings.ingest_token.get_secret_value() or keep_secret(settings.token_file)

@@ -16,6 +16,7 @@ from schemas.article import EnrichedArticle, GroupedArticle, RawArticle
 from schemas.topics import EDITS, ENRICHED, GROUPED, RAW, STORIES, Topic
 from services.common.dead_letters import letter_id, read_letters
 from services.common.elastic import EVERY_STORY, make_client
+from services.common.kafka import client_options
 from services.common.lag import read_lag
 from services.common.messages import RejectedMessage, decode
 from services.common.settings import ElasticsearchSettings
@@ -167,7 +168,7 @@ def read_records(settings: ElasticsearchSettings, name: str) -> Iterator[Any]:
     A topic that somebody has deleted has none.
     """
     consumer: Any = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap.split(","),
+        **client_options(settings),
         enable_auto_commit=False,
         max_partition_fetch_bytes=settings.max_request_bytes,
         fetch_max_bytes=settings.max_request_bytes * 4,

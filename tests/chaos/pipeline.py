@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import psutil
 
-from services.common.settings import ElasticsearchSettings
+from services.common.settings import CLIENT_FILE, ElasticsearchSettings
 from services.common.signals import undisturbed
 from services.embedded.elasticsearch import find_server
 from services.embedded.state import Stack, read_stack
@@ -43,7 +43,7 @@ class Pipeline:
         self.is_temporary = home is None
         self.home = home or Path(tempfile.mkdtemp(prefix="dragoman-chaos-"))
         self.code = code
-        self.variables = {"DRAGOMAN_VECTORS": "false", **environment}
+        self.variables = {"DRAGOMAN_VECTORS": "false", "DRAGOMAN_SERVER_COMPILER": "quick", **environment}
         self.supervisor = Supervisor(self.home)
 
     # --- the whole stack ----------------------------------------------------------------------------------------------
@@ -152,8 +152,9 @@ class Pipeline:
     def search_request(self, method: str, path: str, body: object = None) -> Any:
         """Send one request to Elasticsearch, and return its JSON."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.ports.elasticsearch_url + path, data, headers, method=method)
+        known = json.loads((self.home / CLIENT_FILE).read_text(encoding="utf8"))["elasticsearch"]
+        headers = {"Content-Type": "application/json", **known["headers"]}
+        request = urllib.request.Request(known["url"] + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"{}")
 

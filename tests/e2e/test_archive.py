@@ -14,6 +14,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from services.common.kafka import client_options
+from services.common.settings import Settings
 from tests.articles import write_articles
 from tests.conftest import Stack, start
 
@@ -70,8 +72,8 @@ def test_raw_articles_outlive_kafka_and_kills(archived: Stack, tmp_path: Path) -
 
 def empty_topic(stack: Stack) -> None:
     """What retention does."""
-    bootstrap = stack.json("status")["kafka_bootstrap"]
-    admin, consumer = KafkaAdminClient(bootstrap_servers=bootstrap), KafkaConsumer(bootstrap_servers=bootstrap)
+    known = client_options(Settings(home=stack.home))
+    admin, consumer = KafkaAdminClient(**known), KafkaConsumer(**known)
     try:
         places = [TopicPartition("articles.raw", n) for n in consumer.partitions_for_topic("articles.raw") or ()]
         admin.delete_records(consumer.end_offsets(places))

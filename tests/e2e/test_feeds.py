@@ -68,12 +68,7 @@ def stack(world: World) -> Iterator[Stack]:
 
 def documents(stack: Stack) -> list[dict[str, Any]]:
     """Every document of the index, read from Elasticsearch itself, with its raw content from Kafka."""
-    url = stack.json("status")["elasticsearch_url"]
-    urllib.request.urlopen(urllib.request.Request(f"{url}/articles/_refresh", method="POST"), timeout=30).close()
-    query = json.dumps({"size": 1000, "query": {"match_all": {}}}).encode()
-    request = urllib.request.Request(f"{url}/articles/_search", query, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found = [hit["_source"] for hit in json.load(answer)["hits"]["hits"]]
+    found = list(stack.documents("articles").values())
     settings = Settings(home=stack.home)
     raw = {record.key.decode(): decode(RawArticle, record.value).content for record in read_records(settings, RAW)}
     return [{**one, "content": raw[one["article_id"]]} for one in found]

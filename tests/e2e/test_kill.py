@@ -25,8 +25,9 @@ from kafka.admin import KafkaAdminClient
 from schemas.article import EnrichedArticle
 from schemas.topics import ENRICHED
 from services.common.elastic import EVERY_STORY
+from services.common.kafka import client_options
 from services.common.messages import decode
-from services.common.settings import ElasticsearchSettings
+from services.common.settings import ElasticsearchSettings, Settings
 from services.dedup.articles import part_of
 from services.dedup.grouping import Grouper
 from services.dedup.settings import DedupSettings
@@ -238,8 +239,8 @@ def push(stack: Stack, guid: str) -> str:
 
 def remove_everything(stack: Stack, topic: str) -> None:
     """What retention does: move the beginning of each partition to its end."""
-    admin = KafkaAdminClient(bootstrap_servers=stack.json("status")["kafka_bootstrap"])
-    consumer = KafkaConsumer(bootstrap_servers=stack.json("status")["kafka_bootstrap"])
+    known = client_options(Settings(home=stack.home))
+    admin, consumer = KafkaAdminClient(**known), KafkaConsumer(**known)
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         admin.delete_records(consumer.end_offsets(partitions))

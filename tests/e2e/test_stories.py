@@ -14,7 +14,9 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas.article import GroupedArticle
+from services.common.kafka import client_options
 from services.common.messages import decode
+from services.common.settings import Settings
 from tests.conftest import ROOT, Stack
 
 REPORTS: dict[str, str] = json.loads((ROOT / "tests/unit/dedup/reports.json").read_text(encoding="utf8"))
@@ -94,12 +96,11 @@ def test_a_second_grouping_is_built_beside_the_first(stack: Stack, told: dict[st
         [sys.executable, "-m", "services.dedup"], cwd=ROOT, env=environment, stdout=log, stderr=log
     )
     try:
-        bootstrap = stack.json("status")["kafka_bootstrap"]
-        wanted, found = grouped(bootstrap, "articles.grouped"), dict[str, GroupedArticle]()
+        wanted, found = grouped(stack, "articles.grouped"), dict[str, GroupedArticle]()
         deadline = time.monotonic() + SECONDS
         while found.keys() != wanted.keys() and time.monotonic() < deadline:
             time.sleep(1)
-            found = grouped(bootstrap, "articles.grouped.v2")
+            found = grouped(stack, "articles.grouped.v2")
     finally:
         dedup.terminate()
         dedup.wait(timeout=30)
@@ -112,9 +113,9 @@ def test_a_second_grouping_is_built_beside_the_first(stack: Stack, told: dict[st
     assert mine["match"] == mine["rate"]
 
 
-def grouped(bootstrap: str, topic: str) -> dict[str, GroupedArticle]:
+def grouped(stack: Stack, topic: str) -> dict[str, GroupedArticle]:
     """The last message of every article on a topic; nothing where there is no such topic yet."""
-    consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer: Any = KafkaConsumer(**client_options(Settings(home=stack.home)), enable_auto_commit=False)
     try:
         if topic not in consumer.topics():
             return {}

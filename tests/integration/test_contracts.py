@@ -12,6 +12,7 @@ from kafka import KafkaConsumer
 from schemas.article import RawArticle
 from schemas.topics import Topic
 from services.common.elastic import make_client
+from services.common.kafka import client_options
 from services.common.producer import SafeProducer
 from services.common.settings import ElasticsearchSettings, Settings
 from services.common.topics import admin_client, ensure_topics
@@ -33,7 +34,7 @@ class TestRealConsumer(ConsumerContract):
             consumers.append(
                 KafkaConsumer(
                     name,
-                    bootstrap_servers=settings.kafka_bootstrap.split(","),
+                    **client_options(settings),
                     group_id=name,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 
 from schemas.article import RawArticle
 from schemas.topics import Topic
+from services.common.kafka import client_options
 from services.common.lag import PartitionLag, read_ages, read_lag, read_retention
 from services.common.settings import Settings
 from services.common.topics import admin_client, ensure_topics
@@ -17,12 +18,11 @@ from tests.conftest import Stack
 
 
 def test_the_oldest_unread_message_gives_the_age(stack: Stack) -> None:
-    bootstrap = stack.json("status")["kafka_bootstrap"]
-    settings = Settings(home=stack.home, kafka_bootstrap=bootstrap)
+    settings = Settings(home=stack.home)
     name, idle = f"aged-{uuid.uuid4().hex[:8]}", f"idle-{uuid.uuid4().hex[:8]}"
     topics = [Topic(topic, RawArticle, "guid", partitions=2, retention_days=3) for topic in (name, idle)]
     ensure_topics(settings, topics)
-    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    producer = KafkaProducer(**client_options(settings))
     producer.send(name, b"first", partition=1).get(10)
     sent = time.time()
     time.sleep(2)

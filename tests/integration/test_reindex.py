@@ -22,6 +22,7 @@ from schemas.topics import DEAD, GROUPED, STORIES
 from services.cli.reindex import _run
 from services.common.dead_letters import Received, make_letter
 from services.common.elastic import EVERY_STORY, make_client
+from services.common.kafka import client_options
 from services.common.messages import RejectedMessage, decode, encode
 from services.common.producer import SafeProducer
 from services.common.topics import ensure_topics
@@ -291,7 +292,7 @@ def test_a_dry_run_changes_nothing_and_a_forced_one_names_what_it_leaves_out(
 
 def latest_versions(settings: IndexerSettings) -> dict[str, dict[str, int]]:
     """The largest document version of every id on both topics, read apart from the code under test."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap.split(","), enable_auto_commit=False)
+    consumer = KafkaConsumer(**client_options(settings), enable_auto_commit=False)
     latest: dict[str, dict[str, int]] = {"articles": {}, "stories": {}}
     for topic, versions in ((GROUPED, latest["articles"]), (STORIES, latest["stories"])):
         name = settings.topic(topic)

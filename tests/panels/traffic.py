@@ -13,6 +13,7 @@ import yaml
 from kafka import KafkaProducer
 
 from schemas.topics import RAW
+from services.common.kafka import client_options
 from services.producer.feeds.state import parse_states
 from services.producer.settings import FEEDS_FILE
 from tests.chaos.faults.elasticsearch import blocked
@@ -134,7 +135,7 @@ def _edit_feeds(pipeline: Pipeline, feeds: Feeds) -> None:
 
 def _send_poison(pipeline: Pipeline) -> None:
     """Send messages at once that no worker can read."""
-    producer = KafkaProducer(bootstrap_servers=pipeline.settings.kafka_bootstrap)
+    producer = KafkaProducer(**client_options(pipeline.settings))
     try:
         for number in range(POISON):
             producer.send(pipeline.settings.topic(RAW), key=b"poison-%d" % number, value=b"{", partition=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kafka import KafkaProducer
 
 from schemas.topics import ENRICHED, RAW
+from services.common.kafka import client_options
 from services.producer.identity import article_id_of
 from tests.chaos.evidence import read_topic
 from tests.chaos.registry import Traffic, fault
@@ -41,7 +42,7 @@ def duplicates_in_another_order(run: Round) -> None:
     """The latest messages of articles.raw and articles.enriched come three times more, in a random order."""
     run.finish_sending()
     settings = run.pipeline.settings
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, max_request_size=settings.max_request_bytes)
+    producer = KafkaProducer(**client_options(settings), max_request_size=settings.max_request_bytes)
     try:
         for topic in (RAW, ENRICHED):
             latest = sorted(read_topic(settings, topic), key=lambda record: record.timestamp)[-LATEST:]

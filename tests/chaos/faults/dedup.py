@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from services.common.exits import EXIT_TEMPORARY
+from services.common.settings import ENDPOINTS_FILE
 from tests.chaos.registry import SkippedError, fault
 from tests.chaos.rounds import Round
 from tests.chaos.traffic import wait_until
@@ -46,8 +47,8 @@ def dedup_second_other_home(run: Round) -> None:
     """A second dedup starts in another home, in the same consumer group, and is refused after some 20 seconds."""
     other = run.folder / "other-home"
     other.mkdir()
-    kafka = run.pipeline.settings.kafka_bootstrap
-    second_dedup(run, "dedup", is_refused=True, DRAGOMAN_HOME=str(other), DRAGOMAN_KAFKA_BOOTSTRAP=kafka)
+    shutil.copy(run.pipeline.home / ENDPOINTS_FILE, other)
+    second_dedup(run, "dedup", is_refused=True, DRAGOMAN_HOME=str(other))
 
 
 @fault(messages=60, rate=3, patience=150)

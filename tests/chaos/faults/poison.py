@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import DEAD, RAW, TOPICS, Topic
 from services.common.dead_letters import letter_id, read_letters
+from services.common.kafka import client_options
 from tests.chaos.environment import ROOT
 from tests.chaos.registry import fault
 from tests.chaos.rounds import Round, wait_until_settled
@@ -97,7 +98,7 @@ def send_poison(run: Round, topic: Topic) -> set[str]:
     """Send every kind to one topic. Returns where the messages are."""
     settings = run.pipeline.settings
     name = settings.topic(topic)
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, max_request_size=settings.max_request_bytes)
+    producer = KafkaProducer(**client_options(settings), max_request_size=settings.max_request_bytes)
     places = set()
     try:
         for key, value in poisons(topic, run):
@@ -116,7 +117,7 @@ def send_poison(run: Round, topic: Topic) -> set[str]:
 def poison_too_large_for_a_letter(run: Round) -> None:
     """One message of 28 MB on articles.raw: its dead letter would be larger than Kafka accepts."""
     settings = run.pipeline.settings
-    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, max_request_size=settings.max_request_bytes)
+    producer = KafkaProducer(**client_options(settings), max_request_size=settings.max_request_bytes)
     try:
         value = run.random.randbytes(OVERSIZED_BYTES)
         where = producer.send(settings.topic(RAW), key=b"big", value=value, partition=0).get(timeout=60)

@@ -15,6 +15,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas.topics import RAW
+from services.common.kafka import client_options
 from services.common.topics import admin_client
 from tests.chaos.pipeline import Pipeline, PipelineError
 from tests.chaos.registry import Place, fault
@@ -35,7 +36,7 @@ def retention_expired_under_lag(run: Round) -> None:
     with run.pipeline.stopped(*WORKERS):
         run.wait(8)
         partitions = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+        consumer = KafkaConsumer(**client_options(settings))
         ends = consumer.end_offsets(partitions)
         consumer.close()
         admin = admin_client(settings)

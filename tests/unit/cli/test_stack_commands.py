@@ -120,6 +120,7 @@ def test_up_detached_says_where_everything_is(
         "worker-1       http://127.0.0.1:9005/metrics",
         "dedup          http://127.0.0.1:9006/metrics",
         "push           http://127.0.0.1:9007/articles",
+        f"ask            curl --header @{home}/elasticsearch.header http://127.0.0.1:9003/articles/_count",
     ]
     assert result.stderr.splitlines() == ["• Checking downloads", "  fetching kafka 4.1 (1.5 MB)"]
     (call,) = embedded.calls
@@ -314,6 +315,7 @@ def test_json_of_status_has_every_part(dragoman: Run, working: Callable[..., Fak
         "home": str(home),
         "kafka_bootstrap": "127.0.0.1:9092",
         "elasticsearch_url": "http://127.0.0.1:9200",
+        "client_file": None,
         "services": [
             {
                 "name": "kafka",

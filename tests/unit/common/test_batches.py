@@ -67,6 +67,25 @@ def test_an_error_comes_behind_the_items_before_it(size: int) -> None:
     assert found == [0, 1, 2]
 
 
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_a_cancellation_of_the_items_is_no_wait_for_ever(size: int) -> None:
+    async def cancelled() -> AsyncIterator[int]:
+        for number in range(5):
+            yield number
+        raise asyncio.CancelledError
+
+    found: list[int] = []
+
+    async def scenario() -> None:
+        async for batch in batches(cancelled(), size):
+            found.extend(batch)
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asyncio.wait_for(scenario(), 5))
+    assert found == list(range(5))
+
+
 def test_few_items_are_taken_ahead() -> None:
     """What is taken and not handled is done again by another process after a kill."""
     taken_from = 0

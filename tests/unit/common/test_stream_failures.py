@@ -268,6 +268,23 @@ def test_a_process_that_cannot_work_sends_nothing_of_its_batch(service: Service)
     assert service.target.sent == []
 
 
+def test_a_halted_service_tries_one_message_and_not_a_batch(service: Service) -> None:
+    """Each of them would become a dead letter."""
+    seen = in_batches(service, 4)
+    service.failures = dict.fromkeys(range(4), REJECTED)
+    service.worker.halt._halt(60)
+    service.worker.halt._until = 0.0  # the wait is over
+    loop = service.worker.loops[0]
+
+    async def scenario() -> None:
+        taking = asyncio.ensure_future(loop.take([event(offset) for offset in range(4)], asyncio.Queue()))
+        await asyncio.sleep(0.05)
+        taking.cancel()
+
+    asyncio.run(scenario())
+    assert seen == [[0]], "after the first one it waits again"
+
+
 def test_a_handler_that_forgets_a_message_is_a_bug(service: Service) -> None:
     service.worker.loops[0].handler = BatchHandler(lambda batch: [Handled("done") for _ in batch[1:]], 4)
     with pytest.raises(Exited) as caught:
@@ -523,7 +540,7 @@ def test_the_probes_watch_every_source_topic(service: Service, monkeypatch: pyte
     monkeypatch.setattr(module, "LivenessProbe", probe)
     page = {"/explain": lambda _: (200, {})}
     service.worker.start_probes(page)
-    assert served == [("127.0.0.1", 0, service.worker.health, page)]
+    assert served == [("127.0.0.1", 0, service.worker.health, page, ())]
     (options,) = probes
     assert (set(options["topics"]), options["group"]) == ({"articles.raw", "stories.edits"}, "worker")
     begun = options["has_begun"]

@@ -81,6 +81,7 @@ def test_the_admin_client_gives_up_after_seconds(monkeypatch: pytest.MonkeyPatch
         "client_id": "news.dragoman-admin",
         "request_timeout_ms": 10_000,
         "bootstrap_timeout_ms": 10_000,
+        "security_protocol": "PLAINTEXT",
     }
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 
 from services.embedded import elasticsearch
 from services.embedded.artifacts import Artifact
+from services.embedded.credentials import make_credentials
 from services.embedded.elasticsearch import Elasticsearch, drop_root, hold, install
 from services.embedded.errors import StackError
 from services.embedded.java import Java
@@ -95,12 +97,35 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elastics
     for name in ("jvm.options", "log4j2.properties"):
         (unpacked / "config" / name).write_text(f"the server's {name}")
     program(unpacked, DAEMON)
+    monkeypatch.setattr(Elasticsearch, "_make_certificate", lambda *_: None)
     made = Elasticsearch(str(unpacked), "/java", str(tmp_path / "home"), 9201, 9301)
-    made.configure()
+    made.configure(make_credentials(tmp_path))
     yield made
     left = made.process()
     if left is not None:
         left.kill()
+
+
+@pytest.mark.parametrize("name", ["config", "data", "logs"])
+def test_root_writes_through_no_link_of_the_user_of_the_folder(
+    server: Elasticsearch, tmp_path: Path, name: str
+) -> None:
+    """The folder may belong to another user of the machine."""
+    folder = Path(server.folder) / name
+    shutil.rmtree(folder)
+    folder.symlink_to(tmp_path)
+    with pytest.raises(StackError, match="is a symbolic link"):
+        server.configure(make_credentials(tmp_path))
+
+
+def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(server: Elasticsearch, tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root")
+    for name in ("elasticsearch.yml", "users", "jvm.options"):
+        path = Path(server.folder) / "config" / name
+        path.unlink()
+        path.symlink_to(tmp_path / "passwd")
+    server.configure(make_credentials(tmp_path))
+    assert (tmp_path / "passwd").read_text() == "root"
 
 
 def program(server: Path, text: str) -> None:

@@ -40,10 +40,11 @@ def test_the_broker_runs_with_all_jars_in_order_and_its_own_configuration(tmp_pa
 
 def test_the_configuration_names_ports_folders_and_the_largest_message(tmp_path: Path) -> None:
     broker = kafka(tmp_path, "#!/bin/sh\n")
-    broker.configure()
+    broker.configure("hush")
     lines = (broker.folder / "server.properties").read_text().splitlines()
     assert {
-        "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
+        "listeners=CLIENTS://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
+        "listener.security.protocol.map=CONTROLLER:SASL_PLAINTEXT,CLIENTS:SASL_PLAINTEXT",
         f"log.dirs={broker.folder}/data",
         "message.max.bytes=1234",
         "replica.fetch.max.bytes=1234",
@@ -52,11 +53,20 @@ def test_the_configuration_names_ports_folders_and_the_largest_message(tmp_path:
     assert broker.bootstrap == "127.0.0.1:9092"
 
 
+def test_the_password_of_the_broker_is_in_a_private_file_and_not_in_a_command(tmp_path: Path) -> None:
+    broker = kafka(tmp_path, "#!/bin/sh\n")
+    broker.configure("hush")
+    path = broker.folder / "server.properties"
+    assert path.read_text().count("hush") == 4, "as the broker's own and as the one that it accepts, on two listeners"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any("hush" in part for part in broker.command())
+
+
 def test_the_storage_is_formatted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = kafka(tmp_path, FORMATTER)
     monkeypatch.setenv("FOLDER", str(broker.folder))
-    broker.configure()
-    broker.configure()
+    broker.configure("hush")
+    broker.configure("hush")
     (asked,) = Path(f"{broker.java.executable}.arguments").read_text().splitlines()
     assert "kafka.tools.StorageTool format --ignore-formatted -t " in asked
     assert asked.endswith(f"-c {broker.folder}/server.properties")
@@ -65,4 +75,4 @@ def test_the_storage_is_formatted_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_storage_that_cannot_be_formatted_is_said_with_the_tools_words(tmp_path: Path) -> None:
     broker = kafka(tmp_path, "#!/bin/sh\necho 'No space left' >&2\nexit 1\n")
     with pytest.raises(StackError, match="cannot be formatted: No space left"):
-        broker.configure()
+        broker.configure("hush")

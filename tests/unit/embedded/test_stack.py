@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,15 +71,15 @@ def test_a_stranger_with_the_recorded_pid_is_never_stopped(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_root_without_user_namespaces_becomes_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_user_namespaces_becomes_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
     real = elasticsearch._works
     monkeypatch.setattr(elasticsearch, "_works", lambda command: command[0] != "unshare" and real(command))
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(0o755)
-    (tmp_path / "data").mkdir()
-    assert elasticsearch.drop_root(tmp_path)[0] == "setpriv"
-    assert (tmp_path / "data").stat().st_uid == elasticsearch.UNPRIVILEGED_ID
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        home = Path(name)
+        (home / "server" / "data").mkdir(parents=True)
+        assert elasticsearch.drop_root(home / "server")[0] == "setpriv"
+        assert (home / "server" / "data").stat().st_uid == elasticsearch.UNPRIVILEGED_ID
+        assert (home.stat().st_uid, home.stat().st_mode & 0o777) == (os.geteuid(), 0o711)
 
 
 def test_a_long_home_still_gets_a_socket(tmp_path: Path) -> None:

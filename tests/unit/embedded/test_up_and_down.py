@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaConnectionError
 
+from services.common.settings import ElasticsearchSettings
 from services.embedded import artifacts, elasticsearch, java, stack
 from services.embedded.artifacts import Artifact
+from services.embedded.credentials import make_credentials
 from services.embedded.elasticsearch import Elasticsearch
 from services.embedded.errors import StackError
 from services.embedded.java import Java
@@ -85,8 +87,8 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> type[FakeSupervisor]:
     for name, value in fresh.items():
         monkeypatch.setattr(FakeSupervisor, name, value, raising=False)
     monkeypatch.setattr(stack, "Supervisor", FakeSupervisor)
-    monkeypatch.setattr(stack, "_kafka_answers", lambda _: FakeSupervisor.running.get("kafka") == "running")
-    monkeypatch.setattr(stack, "_answers", lambda _: "fatal" not in FakeSupervisor.running.values())
+    monkeypatch.setattr(stack, "_kafka_answers", lambda *_: FakeSupervisor.running.get("kafka") == "running")
+    monkeypatch.setattr(stack, "_answers", lambda *_: "fatal" not in FakeSupervisor.running.values())
     return FakeSupervisor
 
 
@@ -100,10 +102,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedSetting
         one.path(cache).parent.mkdir(parents=True)
         one.path(cache).write_bytes(data)
         locked.append(one)
-    program = tmp_path / "java" / "bin" / "java"
-    program.parent.mkdir(parents=True)
-    program.write_text(FORMATTER)
-    program.chmod(0o755)
+    for name in ("java", "keytool"):
+        program = tmp_path / "java" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(FORMATTER)
+        program.chmod(0o755)
     server = tmp_path / "cache" / "server"
     (server / "config").mkdir(parents=True)
     for name in ("jvm.options", "log4j2.properties"):
@@ -162,10 +165,12 @@ def test_later_commands_find_the_stack_and_its_endpoints(
     assert supervisor.running == {}
     made = up(settings, Steps())
     assert read_stack(settings.home) == made
-    assert json.loads((settings.home / "endpoints.json").read_text()) == {
-        "kafka_bootstrap": f"127.0.0.1:{made.kafka_port}",
-        "elasticsearch_url": f"http://127.0.0.1:{made.elasticsearch_port}",
-    }
+    found = ElasticsearchSettings(home=settings.home)
+    assert found.kafka_bootstrap == f"127.0.0.1:{made.kafka_port}"
+    assert found.elasticsearch_url == f"http://127.0.0.1:{made.elasticsearch_port}"
+    kept = settings.home / "credentials"
+    assert found.kafka_password.get_secret_value() == (kept / "kafka").read_text().strip()
+    assert found.elasticsearch_password.get_secret_value() == (kept / "elasticsearch-operator").read_text().strip()
     assert made.ingest_url == f"http://127.0.0.1:{made.ingest_port}/articles"
 
 
@@ -189,6 +194,10 @@ def test_services_learn_their_ports_and_only_the_producer_takes_pushes(
     assert worker.environment["DRAGOMAN_KAFKA_BOOTSTRAP"] == made.kafka_bootstrap
     assert producer.environment["DRAGOMAN_INGEST_PORT"] == str(made.ingest_port)
     assert "DRAGOMAN_INGEST_PORT" not in worker.environment
+    assert "DRAGOMAN_ELASTICSEARCH_USERNAME" not in worker.environment
+    assert producer.environment["DRAGOMAN_ELASTICSEARCH_USERNAME"] == "producer"
+    password = Path(producer.environment["DRAGOMAN_ELASTICSEARCH_PASSWORD_FILE"])
+    assert password == settings.home / "credentials" / "elasticsearch-producer"
     assert programs["kafka"].priority < programs["elasticsearch"].priority < worker.priority
 
 
@@ -209,7 +218,7 @@ def test_a_process_that_is_started_again_and_again_is_given_up_although_its_end_
 ) -> None:
     pids = iter(range(1, 1000))
     monkeypatch.setattr(stack, "START_SECONDS", 20)
-    monkeypatch.setattr(stack, "_kafka_answers", lambda _: False)
+    monkeypatch.setattr(stack, "_kafka_answers", lambda *_: False)
     monkeypatch.setattr(supervisor, "states", lambda _: [ProcessState("kafka", "running", next(pids), 1.0, "")])
     with pytest.raises(StackError, match="kafka ended immediately"):
         up(settings, Steps())
@@ -220,7 +229,7 @@ def test_a_process_that_never_answers_is_given_up(
     settings: EmbeddedSettings, supervisor: type[FakeSupervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "START_SECONDS", -1)
-    monkeypatch.setattr(stack, "_kafka_answers", lambda _: False)
+    monkeypatch.setattr(stack, "_kafka_answers", lambda *_: False)
     with pytest.raises(StackError, match="kafka was not ready"):
         up(settings, Steps())
     assert supervisor.running == {}
@@ -297,7 +306,13 @@ def test_only_a_good_answer_is_health(port: int) -> None:
     assert not stack._is_healthy(9)
 
 
-def test_kafka_answers_when_its_protocol_does_and_not_only_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kafka_answers_when_its_user_can_log_in_and_not_only_its_port(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    credentials = make_credentials(tmp_path)
+    made: list[str] = []
+    monkeypatch.setattr(stack, "make_user", lambda bootstrap, _: made.append(bootstrap))
+
     class Admin:
         is_up = False
 
@@ -309,11 +324,13 @@ def test_kafka_answers_when_its_protocol_does_and_not_only_its_port(monkeypatch:
             """Nothing is open."""
 
     monkeypatch.setattr(stack, "KafkaAdminClient", Admin)
-    assert not stack._kafka_answers("127.0.0.1:9")
+    assert not stack._kafka_answers(Stack(9, 0, 0, 0, {}), credentials)
+    assert made == []
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        bootstrap = f"127.0.0.1:{listener.getsockname()[1]}"
-        assert not stack._kafka_answers(bootstrap)
+        started = Stack(listener.getsockname()[1], 0, 0, 0, {})
+        assert not stack._kafka_answers(started, credentials)
         monkeypatch.setattr(Admin, "is_up", True)
-        assert stack._kafka_answers(bootstrap)
+        assert stack._kafka_answers(started, credentials)
+    assert made == [started.kafka_bootstrap] * 2

@@ -54,8 +54,8 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[ThreadingHTTPServer]:
     served: list[ThreadingHTTPServer] = []
     serve = app.serve_metrics
 
-    def note(*arguments: Any) -> ThreadingHTTPServer:
-        served.append(serve(*arguments))
+    def note(*arguments: Any, **named: Any) -> ThreadingHTTPServer:
+        served.append(serve(*arguments, **named))
         return served[-1]
 
     monkeypatch.setattr("services.producer.app.serve_metrics", note)
@@ -91,7 +91,7 @@ def test_it_serves_both_its_pages_and_ends_when_it_is_told_to(
 def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """No metrics page, because it takes half a second to end."""
     page = SimpleNamespace(shutdown=lambda: None)
-    monkeypatch.setattr("services.producer.app.serve_metrics", lambda *_: page)
+    monkeypatch.setattr("services.producer.app.serve_metrics", lambda *_, **__: page)
 
 
 @pytest.mark.usefixtures("without_pages")
