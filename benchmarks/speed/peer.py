@@ -34,6 +34,7 @@ from services.common.dead_letters import Received
 from services.common.elastic import make_client
 from services.common.messages import encode
 from services.common.producer import SafeProducer
+from services.common.settings import CLIENT_FILE
 from services.common.topics import ensure_topics
 from services.indexer.app import wait_for_elasticsearch
 from services.indexer.documents import to_action
@@ -85,8 +86,7 @@ def run_indexer(running: Running, count: int) -> dict[str, float]:
 def run_quix(python: Path, running: Running, topic: str, index: str, count: int) -> dict[str, float]:
     """One run of the sink."""
     script = Path(__file__).with_name("quix_sink.py")
-    stack = running.stack
-    arguments = (stack.kafka_bootstrap, topic, str(count), stack.elasticsearch_url, index)
+    arguments = (str(running.home / CLIENT_FILE), topic, str(count), index)
     done = subprocess.run([str(python), str(script), *arguments], cwd=python.parent, stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -106,12 +106,11 @@ def measure(articles: int, rounds: int) -> dict[str, Any]:
         path = write_grouped(Material(corpus, articles, folder))
         mean = corpus.write(folder / "same.jsonl", articles).mean_characters
         client = make_client(settings_of(running))
-        settings = indexer_settings(WAY).model_copy(
-            update={
-                "kafka_bootstrap": running.stack.kafka_bootstrap,
-                "elasticsearch_url": running.stack.elasticsearch_url,
-                "home": running.home,
-            }
+        settings = IndexerSettings(
+            home=running.home,
+            namespace=indexer_settings(WAY).namespace,
+            kafka_bootstrap=running.stack.kafka_bootstrap,
+            elasticsearch_url=running.stack.elasticsearch_url,
         )
         run_child("benchmarks.speed.alone", "fill", str(path), str(articles), WAY, environment=addresses(running))
         ready = write_ready(settings, path, articles)

@@ -1,10 +1,10 @@
 """The peer of the indexer: a Quix Streams sink to Elasticsearch. It runs in an environment of its own.
 
-    python quix_sink.py BROKER TOPIC COUNT ELASTICSEARCH INDEX
+    python quix_sink.py CLIENT_FILE TOPIC COUNT INDEX
 
-Reads COUNT ready documents from the beginning of TOPIC and writes them to INDEX, as the guide of Quix Streams shows. It
-prints documents a second and CPU-ms a document, from the first document that it takes to the end of its last bulk
-request.
+CLIENT_FILE is the `client.json` of a stack. Reads COUNT ready documents from the beginning of TOPIC and writes them to
+INDEX, as the guide of Quix Streams shows. It prints documents a second and CPU-ms a document, from the first document
+that it takes to the end of its last bulk request.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import json
 import sys
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
 from quixstreams import Application
+from quixstreams.kafka import ConnectionConfig
 from quixstreams.sinks.community.elasticsearch import ElasticsearchSink
 
 BULK = 500
@@ -28,10 +30,11 @@ class TimedSink(ElasticsearchSink):  # type: ignore[misc]  # the package is not 
 
     began: tuple[float, float] | None = None
     ended = (0.0, 0.0)
+    headers: dict[str, str]
 
     def setup(self) -> None:
         """Make the client. The embedded Elasticsearch has no root page, which the sink would ask for."""
-        self._client = Elasticsearch(self._url)
+        self._client = Elasticsearch(self._url, headers=self.headers)
 
     def add(self, *arguments: Any, **named: Any) -> None:
         """Take one document."""
@@ -44,16 +47,25 @@ class TimedSink(ElasticsearchSink):  # type: ignore[misc]  # the package is not 
         self.ended = (time.perf_counter(), time.process_time())
 
 
-def main(broker: str, topic: str, count: str, elasticsearch: str, index: str) -> None:
+def main(client_file: str, topic: str, count: str, index: str) -> None:
     """Run until so many documents are written."""
+    known = json.loads(Path(client_file).read_text(encoding="utf8"))
+    kafka, elasticsearch = known["kafka"], known["elasticsearch"]
     app = Application(
-        broker_address=broker,
+        broker_address=ConnectionConfig(
+            bootstrap_servers=kafka["bootstrap_servers"],
+            security_protocol=kafka["security_protocol"],
+            sasl_mechanism=kafka["sasl_mechanism"],
+            sasl_username=kafka["sasl_plain_username"],
+            sasl_password=kafka["sasl_plain_password"],
+        ),
         consumer_group=f"quix-{uuid.uuid4()}",
         auto_offset_reset="earliest",
         commit_every=BULK,
         loglevel="WARNING",
     )
-    sink = TimedSink(elasticsearch, index, batch_size=BULK)
+    sink = TimedSink(elasticsearch["url"], index, batch_size=BULK)
+    sink.headers = elasticsearch["headers"]
     app.dataframe(app.topic(topic, value_deserializer="json", key_deserializer="bytes")).sink(sink)
     app.run(count=int(count))
     began = sink.began or (0.0, 0.0)
