@@ -26,7 +26,7 @@ from services.common.private_files import PRIVATE_FILE, write_private
 from services.embedded.artifacts import Artifact
 from services.embedded.credentials import Credentials, roles_file, users_file, users_roles_file
 from services.embedded.errors import StackError
-from services.embedded.java import Java
+from services.embedded.java import QUICK_COMPILER, Java
 from services.embedded.plugin import build_plugin
 
 JVM_OPTIONS = ("-Xms512m", "-Xmx512m")
@@ -159,7 +159,7 @@ class Elasticsearch:
         self._keytool("-exportcert", *of_store, "-rfc", "-file", str(certificate))
 
     def _keytool(self, *arguments: str) -> None:
-        command = [str(Path(self.java_home) / "bin" / "keytool"), *arguments]
+        command = [str(Path(self.java_home) / "bin" / "keytool"), f"-J{QUICK_COMPILER}", *arguments]
         try:
             made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         except OSError as error:

@@ -14,8 +14,9 @@ from kafka.errors import KafkaError
 from services.common.private_files import write_private
 from services.embedded.credentials import BROKER_USER, KAFKA_MECHANISM, KAFKA_USER, Credentials
 from services.embedded.errors import StackError
-from services.embedded.java import Java
+from services.embedded.java import QUICK_COMPILER, Java
 
+BROKER = "kafka.Kafka"
 JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC")
 """One broker on a laptop needs little memory."""
 LOG4J = """<Configuration status="WARN">
@@ -77,10 +78,11 @@ class Kafka:
         """Kafka's bootstrap server."""
         return f"127.0.0.1:{self.port}"
 
-    def command(self, main: str = "kafka.Kafka", *arguments: str) -> list[str]:
+    def command(self, main: str = BROKER, *arguments: str) -> list[str]:
         """The command that runs the broker, or another program of Kafka."""
         class_path = ":".join(str(jar) for jar in self.jars)
-        options = [*JVM_OPTIONS, *self.jvm_options, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"]
+        compiler = self.jvm_options if main == BROKER else (QUICK_COMPILER,)
+        options = [*JVM_OPTIONS, *compiler, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"]
         tail = arguments or (str(self._properties),)
         return [str(self.java.executable), *options, "-cp", class_path, main, *tail]
 
