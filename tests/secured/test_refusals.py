@@ -37,8 +37,8 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Apply:
     return apply
 
 
-def topics_of(settings: ElasticsearchSettings) -> list[str]:
-    admin = KafkaAdminClient(**client_options(settings), bootstrap_timeout_ms=2500)
+def topics_of(settings: ElasticsearchSettings, seconds: float = 30) -> list[str]:
+    admin = KafkaAdminClient(**client_options(settings), bootstrap_timeout_ms=int(seconds * 1000))
     try:
         found: list[str] = admin.list_topics()
     finally:
@@ -108,7 +108,7 @@ def test_kafka_refuses_in_a_sentence(
         del variables[name]
     made = settings(variables)
     with pytest.raises(KafkaError) as refused:
-        topics_of(made)
+        topics_of(made, seconds=2.5)
     said = kafka_refusal(made, refused.value)
     assert said is not None
     assert sentence in said
