@@ -33,9 +33,17 @@ def test_the_picture_is_svg_with_a_point_for_each_part() -> None:
     run = {"vectors": False, "pages": True, "parts": to_parts(MOMENTS)}
     tree = etree.fromstring(to_picture([run]))
     assert len(tree.findall(".//{*}circle")) == 2 * (1 + 5)
-    texts = [text.text for text in tree.findall(".//{*}text")]
+    texts = [(text.text or "").removeprefix("● ") for text in tree.findall(".//{*}text")]
     assert {"pages without vectors", "dedup", "CPU-ms an article, pages without vectors"} <= set(texts)
     assert to_table(run).row_count == 2
+
+
+def test_names_of_lines_stand_below_the_axis_where_no_line_is() -> None:
+    tree = etree.fromstring(to_picture([{"vectors": False, "pages": True, "parts": to_parts(MOMENTS)}]))
+    lowest = max(float(point.get("cy")) for point in tree.findall(".//{*}circle"))
+    names = [text for text in tree.findall(".//{*}text") if (text.text or "").startswith("● ")]
+    assert len(names) == 6
+    assert all(lowest < float(name.get("y")) < float(tree.get("height")) for name in names)
 
 
 @pytest.mark.parametrize(("most", "step"), [(50, 10), (51, 20), (0.4, 0.1), (20_000, 5000), (9, 2), (100, 20)])
