@@ -293,8 +293,9 @@ class OutboxWriter:
             self._close_sender()
             self._next_try = time.monotonic() + self._backoff.next_seconds()
             RETRIES.labels(SERVICE, "kafka").inc()
-            reason = kafka_refusal(self._settings, error) or str(error)[:300]
-            log.warning("Kafka does not confirm; the outbox keeps everything", error=reason, outbox=self.outbox)
+            log.warning(
+                "Kafka does not confirm; the outbox keeps everything", error=str(error)[:300], outbox=self.outbox
+            )
 
     def _in_flight(self) -> int:
         return self._sender.in_flight if self._sender is not None else 0
@@ -316,6 +317,16 @@ class OutboxWriter:
         return self._sender
 
     def _dial(self) -> SafeProducer:
+        """A producer that has reached Kafka. KafkaError, with the reason where Kafka refuses us, when it has not."""
+        try:
+            return self._reach()
+        except KafkaError as error:
+            refusal = kafka_refusal(self._settings, error)
+            if refusal is None:
+                raise
+            raise KafkaError(refusal) from error
+
+    def _reach(self) -> SafeProducer:
         producer = self._make_producer(self._settings)
         try:
             producer.warm_up([self._settings.topic(RAW), self._settings.topic(DEAD)])

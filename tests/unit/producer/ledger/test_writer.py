@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from kafka.errors import KafkaConnectionError
+from structlog.testing import capture_logs
 
 from schemas.article import ContentType, RawArticle
 from schemas.dead_letter import DeadLetter
@@ -257,3 +258,29 @@ def test_a_push_is_answered_at_once_while_the_connection_to_kafka_hangs(settings
         assert not released.is_set(), "every answer came while the first connection was still waited for"
         released.set()
     assert len(took) == 5
+
+
+def test_a_push_does_not_wait_while_kafka_is_asked_why_it_refuses(
+    settings: ProducerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes some seconds for each of its addresses."""
+    asked, released = threading.Event(), threading.Event()
+
+    def ask(*_: object) -> str:
+        asked.set()
+        released.wait(20)
+        return "Kafka refuses the login"
+
+    def refuse(_: ProducerSettings) -> Any:
+        raise KafkaConnectionError
+
+    monkeypatch.setattr("services.producer.ledger.writer.kafka_refusal", ask)
+    with capture_logs() as logs, OutboxWriter(settings, refuse) as running:
+        running.submit(Job(None, [Item(entry("first"))])).result(timeout=10)
+        assert asked.wait(10)
+        for number in range(5):
+            running.submit(Job(None, [Item(entry(str(number)))])).result(timeout=10)
+        assert not released.is_set(), "every answer came while Kafka was still asked"
+        released.set()
+    told = [line["error"] for line in logs if line["event"].startswith("Kafka does not confirm")]
+    assert any("Kafka refuses the login" in error for error in told)
