@@ -104,14 +104,14 @@ def read_status() -> dict[str, Any]:
 
 def client_file(settings: ElasticsearchSettings) -> str | None:
     """The file with which other programs reach the servers. None where `up` did not start them."""
-    from services.common.settings import CLIENT_FILE, ENDPOINTS_FILE
+    from services.common.settings import CLIENT_FILE
 
-    try:
-        stated = json.loads((settings.home / ENDPOINTS_FILE).read_text(encoding="utf8"))
-    except (OSError, ValueError):
-        return None
     path = settings.home / CLIENT_FILE
-    return str(path) if stated.get("elasticsearch_url") == settings.elasticsearch_url and path.is_file() else None
+    try:
+        url = json.loads(path.read_text(encoding="utf8"))["elasticsearch"]["url"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return str(path) if url == settings.elasticsearch_url else None
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:

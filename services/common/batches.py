@@ -1,14 +1,17 @@
-"""Takes what waits already of an asynchronous stream, and waits for no more."""
+"""Batches: what waits already of an asynchronous stream, and the outcome of each of several calls."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
+
+from services.common.exits import UnusableProcessError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,13 @@ async def _fetch(items: AsyncIterator[T], waiting: asyncio.Queue[T | _End]) -> N
             waiting.put_nowait(_End(error))
         raise
     await waiting.put(end)
+
+
+def attempt(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T | Exception:
+    """What a function returns, or its error. UnusableProcessError is raised: no message is at fault."""
+    try:
+        return function(*arguments, **keywords)
+    except UnusableProcessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - who gets it raises it again
+        return error

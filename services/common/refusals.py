@@ -14,30 +14,19 @@ from typing import Any
 from aiokafka.errors import KafkaConnectionError
 from elastic_transport import TlsError
 from elasticsearch import AuthenticationException, AuthorizationException
-from kafka.errors import (
-    AuthorizationError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-)
+from kafka.errors import AuthorizationError
 
 from services.common.exits import UnusableProcessError
 from services.common.kafka import client_options
 from services.common.settings import ElasticsearchSettings, KafkaSettings
 
 PROBE_SECONDS = 5.0
-RIGHTS = (
-    AuthorizationError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-)
 
 
 def kafka_refusal(settings: KafkaSettings, error: Exception) -> str | None:
     """Why Kafka refuses us. None when it is away, or says nothing that we know. Takes some seconds for each address."""
     where = f"Kafka at {settings.kafka_bootstrap}"
-    if isinstance(error, RIGHTS):
+    if isinstance(error, AuthorizationError):
         user = settings.kafka_username or "the user of our certificate"
         return f"{where} gives {user} no right to do this ({type(error).__name__}). Its operator can add an ACL."
     for address in settings.kafka_bootstrap.split(","):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn
 
 import faust
 from faust.exceptions import FaustError
@@ -22,7 +22,7 @@ from kafka.errors import KafkaError
 
 from schemas.dead_letter import ErrorClass
 from schemas.topics import Topic
-from services.common.batches import batches
+from services.common.batches import attempt, batches
 from services.common.dead_letters import Received, bury, make_letter, to_received
 from services.common.exits import EXIT_BUG, EXIT_TEMPORARY, EXIT_UNDELIVERED, UnusableProcessError
 from services.common.halt import UNREADABLE, Halt, source_of
@@ -34,8 +34,6 @@ from services.common.refusals import kafka_refusal
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 
-T = TypeVar("T")
-P = ParamSpec("P")
 MAX_UNACKED = 500
 """Maximum number of events with unconfirmed sends. This gives back-pressure."""
 HALT_CHECK_SECONDS = 1.0
@@ -77,16 +75,6 @@ class BatchHandler:
 def one_by_one(handle: Handler) -> BatchHandler:
     """A handler that gets one message at a time."""
     return BatchHandler(lambda batch: [attempt(handle, received) for received in batch], 1)
-
-
-def attempt(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T | Exception:
-    """What a function returns, or its error. UnusableProcessError is raised: no message is at fault."""
-    try:
-        return function(*arguments, **keywords)
-    except UnusableProcessError:
-        raise
-    except Exception as error:  # noqa: BLE001 - who gets it raises it again
-        return error
 
 
 @dataclass(slots=True)

@@ -52,6 +52,11 @@ class Credentials:
     elasticsearch: dict[str, str]
 
     @property
+    def headers(self) -> dict[str, str]:
+        """The headers with which the operator asks Elasticsearch."""
+        return {"Authorization": authorization(OPERATOR, self.elasticsearch[OPERATOR])}
+
+    @property
     def transport_file(self) -> Path:
         """The file with the password of that key."""
         return self.folder / TRANSPORT

@@ -115,6 +115,16 @@ class Kafka:
             raise StackError(f"Kafka's storage in {data} cannot be formatted: {(run.stderr or run.stdout)[-500:]}")
 
 
+def login(mechanism: str, user: str, password: str) -> dict[str, str]:
+    """The arguments of kafka-python that log in without TLS."""
+    return {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": user,
+        "sasl_plain_password": password,
+    }
+
+
 def make_user(bootstrap: str, credentials: Credentials) -> None:
     """Make the user of all clients, or give it the password of the home. KafkaError while the broker does not answer.
 
@@ -123,10 +133,7 @@ def make_user(bootstrap: str, credentials: Credentials) -> None:
     admin = KafkaAdminClient(
         bootstrap_servers=bootstrap,
         bootstrap_timeout_ms=3000,
-        security_protocol="SASL_PLAINTEXT",
-        sasl_mechanism="PLAIN",
-        sasl_plain_username=BROKER_USER,
-        sasl_plain_password=credentials.broker,
+        **login("PLAIN", BROKER_USER, credentials.broker),
     )
     try:
         user = UserScramCredentialUpsertion(KAFKA_USER, ScramMechanism.SCRAM_SHA_512, credentials.kafka)

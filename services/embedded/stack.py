@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,12 +30,11 @@ from services.embedded.credentials import (
     OPERATOR,
     ROLES,
     Credentials,
-    authorization,
     make_credentials,
 )
 from services.embedded.elasticsearch import Elasticsearch
 from services.embedded.errors import StackError
-from services.embedded.kafka import Kafka, make_user
+from services.embedded.kafka import Kafka, login, make_user
 from services.embedded.settings import EmbeddedSettings
 from services.embedded.state import Stack, read_stack
 from services.embedded.supervisor import ProcessState, Program, Supervisor, last_lines
@@ -172,11 +171,8 @@ def _configure(
     _check_room(cache.parent, sum(artifact.size for artifact in wanted) + NEEDED_BYTES)
     if wanted:
         artifacts.fetch(wanted, cache, reporter.download)
-    by_name = {artifact.name: artifact for artifact in lock}
-    archive, compiler = by_name["elasticsearch"], by_name["ecj"]
-    server = elasticsearch.install(archive, compiler.path(cache), cache, server_java)
+    server, jars = install(lock, cache, server_java)
     stack = _choose_ports(settings, services, ingest_port)
-    jars = tuple(artifact.path(cache) for artifact in lock if artifact not in (archive, compiler))
     options = (java.QUICK_COMPILER,) if settings.server_compiler == "quick" else ()
     kafka = Kafka(
         server_java, jars, settings.home / "kafka", stack.kafka_port, stack.controller_port, max_message_bytes, options
@@ -195,11 +191,19 @@ def _configure(
         search.configure(credentials, options)
     _write_json(settings.home / ENDPOINTS_FILE, endpoints_of(stack, credentials))
     _write_json(settings.home / CLIENT_FILE, clients_of(stack, credentials))
-    header = f"Authorization: {authorization(OPERATOR, credentials.elasticsearch[OPERATOR])}"
-    write_private(settings.home / HEADER_FILE, f"{header}\n")
+    header = "".join(f"{name}: {value}\n" for name, value in credentials.headers.items())
+    write_private(settings.home / HEADER_FILE, header)
     values = {name: getattr(stack, name) for name in Stack.__dataclass_fields__}
     _write_json(settings.home / STACK_FILE, values)
     return stack, kafka, search, credentials
+
+
+def install(lock: Sequence[Artifact], cache: Path, server_java: java.Java) -> tuple[Path, tuple[Path, ...]]:
+    """Unpack what was downloaded. Returns Elasticsearch's folder and Kafka's jars."""
+    by_name = {artifact.name: artifact for artifact in lock}
+    archive, compiler = by_name["elasticsearch"], by_name["ecj"]
+    server = elasticsearch.install(archive, compiler.path(cache), cache, server_java)
+    return server, tuple(artifact.path(cache) for artifact in lock if artifact not in (archive, compiler))
 
 
 def endpoints_of(stack: Stack, credentials: Credentials) -> dict[str, object]:
@@ -221,15 +225,12 @@ def clients_of(stack: Stack, credentials: Credentials) -> dict[str, object]:
     return {
         "elasticsearch": {
             "url": stack.elasticsearch_url,
-            "headers": {"Authorization": authorization(OPERATOR, credentials.elasticsearch[OPERATOR])},
+            "headers": credentials.headers,
             "ca": None,
         },
         "kafka": {
             "bootstrap_servers": stack.kafka_bootstrap,
-            "security_protocol": "SASL_PLAINTEXT",
-            "sasl_mechanism": KAFKA_MECHANISM,
-            "sasl_plain_username": KAFKA_USER,
-            "sasl_plain_password": credentials.kafka,
+            **login(KAFKA_MECHANISM, KAFKA_USER, credentials.kafka),
         },
     }
 
@@ -323,8 +324,8 @@ def _start_servers(supervisor: Supervisor, reporter: Reporter, stack: Stack, cre
     for name in SERVERS:
         supervisor.start_program(name)
     _wait(supervisor, "kafka", lambda: _kafka_answers(stack, credentials))
-    headers = {"Authorization": authorization(OPERATOR, credentials.elasticsearch[OPERATOR])}
-    _wait(supervisor, "elasticsearch", lambda: _answers(f"{stack.elasticsearch_url}/_cluster/health", headers))
+    health = f"{stack.elasticsearch_url}/_cluster/health"
+    _wait(supervisor, "elasticsearch", lambda: _answers(health, credentials.headers))
 
 
 def _wait(supervisor: Supervisor, name: str, is_ready: Callable[[], bool]) -> None:

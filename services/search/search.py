@@ -137,14 +137,11 @@ def answered(ask: Callable[[], R], index: str) -> R:
         raise SearchError(f"There is no index {index} yet. Start the stack with `dragoman up`.") from error
     except BadRequestError as error:
         raise SearchError(f"Elasticsearch does not understand the query: {_root_cause(error)}.") from error
-    except ApiError as error:
-        refusal = elasticsearch_refusal(ElasticsearchSettings(), error)
-        plain = f"Elasticsearch refused the search ({error.status_code} {error.error})."
-        raise SearchError(refusal or plain) from error
-    except TransportError as error:
-        refusal = elasticsearch_refusal(ElasticsearchSettings(), error)
+    except (ApiError, TransportError) as error:
         plain = "Elasticsearch does not answer. Is the stack up? See `dragoman status`."
-        raise SearchError(refusal or plain) from error
+        if isinstance(error, ApiError):
+            plain = f"Elasticsearch refused the search ({error.status_code} {error.error})."
+        raise SearchError(elasticsearch_refusal(ElasticsearchSettings(), error) or plain) from error
 
 
 def _as_arguments(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from schemas.article import ArticleDraft, RawArticle, RawPlace
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, ENRICHED, RAW, Topic, intermediate
+from services.common.batches import attempt
 from services.common.dead_letters import Received
 from services.common.derived import content_sha256
 from services.common.exits import UnusableProcessError
@@ -19,7 +20,7 @@ from services.common.faust_app import make_app, run_app
 from services.common.logging import configure_logging, get_logger
 from services.common.messages import REVISION_HEADER, Outgoing, decode, encode
 from services.common.metrics import DEAD_LETTERS, OUTCOMES, begin_at_zero
-from services.common.stream import BatchHandler, Handled, StreamWorker, attempt, prepare
+from services.common.stream import BatchHandler, Handled, StreamWorker, prepare
 from services.fingerprint import is_encoder_installed
 from services.worker.settings import WorkerSettings
 from services.worker.stages import (

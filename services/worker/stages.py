@@ -25,6 +25,7 @@ from schemas.article import (
 )
 from schemas.dead_letter import ErrorClass
 from services import extraction, fingerprint, language, normalizer
+from services.common.batches import attempt
 from services.common.derived import count_words, event_time, headline_of
 from services.common.exits import EXIT_CONFIGURATION, EXIT_MACHINE, UnusableProcessError
 from services.common.extras import install_hint
@@ -120,17 +121,10 @@ def run_stages_on_all(
         good = [draft for draft in found if isinstance(draft, ArticleDraft)]
         made = _run_at_once(good, stage, service, seconds)
         if made is None:
-            made = [_run_alone(draft, stage, service, seconds) for draft in good]
+            made = [attempt(run_stages, draft, (stage,), service, seconds) for draft in good]
         following = iter(made)
         found = [next(following) if isinstance(draft, ArticleDraft) else draft for draft in found]
     return found
-
-
-def _run_alone(draft: ArticleDraft, stage: Stage, service: str, seconds: float) -> ArticleDraft | RejectedMessage:
-    try:
-        return run_stages(draft, (stage,), service, seconds)
-    except RejectedMessage as rejected:
-        return rejected
 
 
 def _run_at_once(

@@ -28,6 +28,7 @@ from services.embedded.elasticsearch import find_server
 from services.embedded.state import Stack, read_stack
 from services.embedded.supervisor import Supervisor, last_lines
 from tests.chaos.environment import COMMAND, ROOT, with_clock
+from tests.processes import end
 
 STOP_SECONDS = 60
 
@@ -127,12 +128,7 @@ class Pipeline:
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     # --- where things are ---------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import yaml
 from services.common.exits import EXIT_CONFIGURATION, UnusableProcessError
 from tests.chaos.environment import ROOT
 from tests.panels.configuration import make_configuration, make_short_books
+from tests.processes import end
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
 RULE_TESTS = Path(__file__).with_name("alerts_test.yml")
@@ -162,7 +163,7 @@ def watch(addresses: Mapping[str, str], interval: str) -> Iterator[Prometheus]:
             _wait_until_ready(process, own, log)
             yield Prometheus(f"http://{own}")
         finally:
-            _stop(process)
+            end(process, STOP_SECONDS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -202,15 +203,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
         else:
             return
     raise PrometheusError(f"Prometheus does not start: {log.read_text(encoding='utf8', errors='replace')[-800:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _free_port() -> int:

@@ -27,8 +27,9 @@ from services.common.private_files import write_private
 from services.embedded import artifacts, elasticsearch, java
 from services.embedded.credentials import authorization, hashed, make_credentials
 from services.embedded.java import QUICK_COMPILER
-from services.embedded.kafka import LOG4J, Kafka, new_cluster_id
-from services.embedded.stack import _free_port
+from services.embedded.kafka import LOG4J, Kafka, login, new_cluster_id
+from services.embedded.stack import _free_port, install
+from tests.processes import end
 from tests.secured.certificates import Certificates
 
 USER, PASSWORD = "news", "a password of the test"
@@ -120,22 +121,18 @@ class Cluster:
 @contextmanager
 def secured_cluster(folder: Path, certificates: Certificates) -> Iterator[Cluster]:
     """Both servers. They are ended by their pids, also when a test fails."""
-    locked, cache = artifacts.read_lock(), artifacts.cache_folder()
+    locked, cache, found = artifacts.read_lock(), artifacts.cache_folder(), java.find_java()
     if wanted := artifacts.missing(locked, cache):
         artifacts.fetch(wanted, cache, lambda *_: None)
-    by_name = {artifact.name: artifact for artifact in locked}
-    archive, compiler = by_name["elasticsearch"], by_name["ecj"]
-    found = java.find_java()
+    server, jars = install(locked, cache, found)
     taken: set[int] = set()
     ports = {}
     for name in (*LISTENERS, "ADMIN", "CONTROLLER", "HTTP", "TRANSPORT"):
         ports[name] = _free_port(taken)
         taken.add(ports[name])
-    server = elasticsearch.install(archive, compiler.path(cache), cache, found)
     search = elasticsearch.Elasticsearch(
         str(server), str(found.home), str(folder / "elasticsearch"), ports["HTTP"], ports["TRANSPORT"]
     )
-    jars = tuple(artifact.path(cache) for artifact in locked if artifact not in (archive, compiler))
     broker = Kafka(found, jars, folder / "kafka", ports["ADMIN"], ports["CONTROLLER"], 40_000_000, (QUICK_COMPILER,))
     with _kafka(broker, ports, certificates), _elasticsearch(search, certificates):
         yield Cluster(
@@ -171,11 +168,7 @@ def _kafka(broker: Kafka, ports: dict[str, int], certificates: Certificates) -> 
         _wait(lambda: _make_users(ports["ADMIN"]), broker.folder / "log")
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        end(process)
         log.close()
 
 
@@ -183,10 +176,7 @@ def _make_users(port: int) -> None:
     admin = KafkaAdminClient(
         bootstrap_servers=f"127.0.0.1:{port}",
         bootstrap_timeout_ms=3000,
-        security_protocol="SASL_PLAINTEXT",
-        sasl_mechanism="PLAIN",
-        sasl_plain_username=ADMIN,
-        sasl_plain_password=ADMIN_PASSWORD,
+        **login("PLAIN", ADMIN, ADMIN_PASSWORD),
     )
     try:
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):  # one of a user at a time
@@ -215,9 +205,7 @@ def _elasticsearch(search: elasticsearch.Elasticsearch, certificates: Certificat
     config = Path(search.folder) / "config"
     search.configure(make_credentials(Path(search.folder)), (QUICK_COMPILER,))
     show_certificate(config, certificates.server)
-    with (config / "elasticsearch.yml").open("a", encoding="utf8") as file:
-        file.write(HTTPS.format(config=config))
-    text = (config / "elasticsearch.yml").read_text(encoding="utf8")
+    text = (config / "elasticsearch.yml").read_text(encoding="utf8") + HTTPS.format(config=config)
     text = text.replace("xpack.security.http.ssl.enabled: false", "xpack.security.http.ssl.enabled: true")
     (config / "elasticsearch.yml").write_text(text, encoding="utf8")
     (config / "users").write_text(f"{USER}:{hashed(PASSWORD)}\n{NO_RIGHTS}:{hashed(PASSWORD)}\n", encoding="utf8")

@@ -7,54 +7,36 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import DRAGOMAN, ROOT, SEEDS
+from tests.conftest import ROOT, SEEDS, Stack
+from tests.processes import end
 from tests.secured.servers import PASSWORD, Cluster
 
 SERVICES = ("worker", "dedup", "indexer")
 WRONG = "wrong-and-secret"
 
 
-class Line:
-    """Services and commands with one environment."""
-
-    def __init__(self, home: Path, variables: Mapping[str, str]) -> None:
-        self.home = home
-        self.variables = {"DRAGOMAN_HOME": str(home), "DRAGOMAN_VECTORS": "false", **variables}
-
-    def environment(self, **more: str) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_")}
-        return {**own, **self.variables, **more}
-
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(DRAGOMAN), *arguments],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            cwd=ROOT,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+class Line(Stack):
+    """Services that nobody supervises, and the commands, on servers of somebody else."""
 
     def log(self, name: str) -> Path:
-        return self.home / f"{name}.log"
+        return self.home / "logs" / f"{name}.log"
 
     @contextmanager
     def service(self, name: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
         """One service. It is ended by its pid."""
+        self.log(name).parent.mkdir(exist_ok=True)
+        own = {"DRAGOMAN_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", f"services.{name}"],
-                env={**self.environment(**more), "PYTHONPATH": str(ROOT)},
+                env={**os.environ, **self.environment, **own, **more},
                 stdout=log,
                 stderr=log,
                 cwd=self.home,
@@ -62,11 +44,7 @@ class Line:
             try:
                 yield process
             finally:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                end(process)
 
     def wait_for(self, name: str, text: str) -> None:
         """Wait until a service has logged something."""
@@ -84,7 +62,8 @@ def make_line(cluster: Cluster, folder: Path, listener: str) -> Line:
     for name in ("DRAGOMAN_KAFKA_PASSWORD", "DRAGOMAN_ELASTICSEARCH_PASSWORD"):
         if variables.pop(name, None):
             variables[f"{name}_FILE"] = str(secret)
-    return Line(folder, {**variables, "DRAGOMAN_NAMESPACE": f"line-{listener.lower()}"})
+    variables |= {"DRAGOMAN_NAMESPACE": f"line-{listener.lower()}", "DRAGOMAN_VECTORS": "false"}
+    return Line(folder, variables)
 
 
 @pytest.mark.parametrize("listener", ["TLS", "BOTH"])
@@ -93,12 +72,12 @@ def test_every_client_works_on_a_secured_cluster(cluster: Cluster, tmp_path: Pat
     line.run("setup")
     with line.service("worker"), line.service("dedup"), line.service("indexer"):
         assert "5 searchable, 0 dead" in line.run("replay", str(SEEDS), "--wait").stdout
-        (hit, *_) = json.loads(line.run("search", "nuclear reactors", "--json").stdout)["hits"]
+        (hit, *_) = line.json("search", "nuclear reactors")["hits"]
         assert hit["article"]["article_id"]
         assert line.run("verify").returncode == 0
-        status = json.loads(line.run("status", "--json").stdout)
+        status = line.json("status")
         assert (status["problems"], status["client_file"]) == ([], None)
-        counted = json.loads(line.run("es", f"{line.variables['DRAGOMAN_NAMESPACE']}.articles/_count").stdout)
+        counted = json.loads(line.run("es", f"{line.environment['DRAGOMAN_NAMESPACE']}.articles/_count").stdout)
         assert counted["count"] == 5
     for name in SERVICES:
         assert PASSWORD not in line.log(name).read_text(encoding="utf8")
@@ -107,7 +86,7 @@ def test_every_client_works_on_a_secured_cluster(cluster: Cluster, tmp_path: Pat
 def test_a_wrong_password_waits_and_buries_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Each service says once what is wrong and goes on waiting. With the right password everything is there."""
     line = make_line(cluster, tmp_path, "BOTH")
-    line.variables["DRAGOMAN_NAMESPACE"] = "line-wrong"
+    line.environment["DRAGOMAN_NAMESPACE"] = "line-wrong"
     line.run("setup")
     line.run("replay", str(SEEDS))
     with (
@@ -125,4 +104,4 @@ def test_a_wrong_password_waits_and_buries_nothing(cluster: Cluster, tmp_path: P
     with line.service("worker"), line.service("dedup"), line.service("indexer"):
         again = line.run("replay", str(SEEDS), "--wait")
         assert "5 searchable, 0 dead" in again.stdout
-    assert json.loads(line.run("dead", "list", "--json").stdout) == []
+    assert line.json("dead", "list") == []

@@ -56,7 +56,9 @@ def test_the_right_settings_open_kafka(cluster: Cluster, settings: Apply, listen
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 @pytest.mark.parametrize("listener", ["LOGIN", "BOTH"])
 def test_each_mechanism_opens_kafka(cluster: Cluster, settings: Apply, listener: str, mechanism: str) -> None:
-    topics_of(settings({**cluster.kafka(listener), "DRAGOMAN_KAFKA_SASL_MECHANISM": mechanism}))
+    made = settings({**cluster.kafka(listener), "DRAGOMAN_KAFKA_SASL_MECHANISM": mechanism})
+    ensure_topics(made, (RAW,))
+    assert RAW.name in topics_of(made)
 
 
 BAD: dict[str, tuple[str, Callable[[Certificates], dict[str, str | None]], str]] = {

@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 from schemas.dead_letter import ErrorClass
 from schemas.topics import DEAD, EDITS, ENRICHED, RAW
 from services.common import stream as module
+from services.common.batches import attempt
 from services.common.dead_letters import Received
 from services.common.exits import EXIT_MACHINE, UnusableProcessError
 from services.common.messages import RejectedMessage
@@ -30,7 +31,6 @@ from services.common.stream import (
     Handled,
     Outgoing,
     StreamWorker,
-    attempt,
     prepare,
     receive,
 )
